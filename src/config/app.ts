@@ -1,0 +1,24 @@
+import type { App, AppInput, Environment } from "./schema.ts";
+
+/** The app with what one environment says of it already applied. */
+export interface EnvironmentApp {
+  name: string;
+  environment: Environment;
+  app: App;
+}
+
+/** Types the configuration for the editor; validation happens when the file is loaded. */
+export const defineApp = (app: AppInput): AppInput => app;
+
+/** Applies an environment's own `services` and `rollout` to the app. The environment must be one of the app's. */
+export function appIn(app: App, name: string): EnvironmentApp {
+  const environment = app.environments[name];
+  if (!environment) throw new TypeError(`no environment "${name}"`);
+  const services = Object.fromEntries(
+    Object.entries(app.services).map(([id, service]) => {
+      const own = environment.services[id];
+      return [id, { ...service, ...own, instances: own?.instances ?? service.instances, environment: { ...service.environment, ...own?.environment } }];
+    }),
+  );
+  return { name, environment, app: { ...app, services, rollout: { ...app.rollout, ...environment.rollout } } };
+}

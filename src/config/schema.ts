@@ -1,0 +1,180 @@
+// The one table of keys. Types, validation, defaults and docs/configuration.md all come from here;
+// what concerns several keys at once is in conflicts.ts.
+import { z } from "zod";
+import { type Duration, parseDuration, parseSize, type Size } from "./units.ts";
+
+interface KeyFacts {
+  about: string;
+  example?: string;
+}
+
+const key = <T extends z.ZodType>(type: T, facts: KeyFacts): T => type.meta({ ...facts }) as T;
+
+const duration = z
+  .custom<Duration>((value) => typeof value === "string" && parseDuration(value) !== undefined, {
+    error: 'a duration with its unit, such as "500ms", "30s", "5m", "1h"',
+  })
+  .transform((value) => parseDuration(value) as number);
+
+const size = z
+  .custom<Size>((value) => typeof value === "string" && parseSize(value) !== undefined, {
+    error: 'a size with its unit, such as "64KB", "10MB", "1GiB"',
+  })
+  .transform((value) => parseSize(value) as number);
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, {
+  error: "a name of lower-case letters, digits and hyphens that begins with a letter, at most 31 characters",
+});
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: "a variable name of letters, digits and underscores" });
+const path = z.string().startsWith("/", { error: 'a path that begins with "/"' });
+const command = z.string().min(1, { error: "a command that is not empty" });
+const count = z.int({ error: "a whole number" }).min(0).max(1000);
+const statusRange = z
+  .string()
+  .regex(/^[1-5]\d\d(-[1-5]\d\d)?$/, { error: 'a status or a range of them, such as "200" or "200-399"' })
+  .transform((text) => {
+    const [from, to = from] = text.split("-").map(Number) as [number, number?];
+    return { from, to };
+  });
+
+const health = z.strictObject({
+  path: key(path.default("/"), { about: "Requested with GET on each instance.", example: '"/ready"' }),
+  status: key(statusRange.prefault("200-299"), { about: "The statuses that pass." }),
+  interval: key(duration.prefault("1s"), { about: "Time from one check to the next." }),
+  timeout: key(duration.prefault("2s"), { about: "An answer that takes longer counts as a failure." }),
+  deadline: key(duration.prefault("60s"), { about: "A new instance must be healthy by then." }),
+  unhealthyAfter: key(z.int().min(1).max(100).default(3), { about: "Failures in a row until the balancer stops sending requests." }),
+});
+
+const drain = z.strictObject({
+  ask: key(path.optional(), { about: "Requested with GET before an instance is stopped; 200 is yes, any other answer is “not yet”." }),
+  start: key(path.optional(), { about: "Requested with POST once the instance gets no new requests." }),
+  timeout: key(duration.prefault("60s"), { about: "How long “not yet”, and then the requests in hand, may take." }),
+});
+
+const stop = z.strictObject({
+  signal: key(z.enum(["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"]).default("SIGTERM"), { about: "Asks the process group to stop." }),
+  timeout: key(duration.prefault("10s"), { about: "Then it is killed." }),
+});
+
+const instances = z
+  .union([
+    z.int().min(0).max(1000),
+    z.strictObject({ min: key(count, { about: "Never fewer." }), max: key(count, { about: "Never more." }) }),
+  ])
+  .transform((value) => (typeof value === "number" ? { min: value, max: Math.max(value, 10) } : value));
+
+const service = z.strictObject({
+  command: key(command, { about: "Started by the shell in the release's folder. `$PORT` is the port it must listen on.", example: '"node server.js"' }),
+  port: key(z.int().min(1).max(65535).optional(), { about: "Makes it a web service: requests reach it. Locally every instance gets a port of its own in `PORT`; on a machine of its own, this one." }),
+  health: key(health.prefault({}), { about: "When a web instance counts as working." }),
+  instances: key(instances.prefault(1), { about: "A number, or `{ min, max }` for `landfall scale` and autoscaling.", example: "{ min: 2, max: 6 }" }),
+  environment: key(z.record(variable, z.string()).default({}), { about: "Variables, as they are. Not for secrets." }),
+  secrets: key(z.array(variable).default([]), { about: "Names of secrets given to it as variables; set with `landfall secrets set`." }),
+  drain: key(drain.prefault({}), { about: "How an instance is asked before it is stopped." }),
+  stop: key(stop.prefault({}), { about: "How it is stopped." }),
+  singleton: key(z.boolean().default(false), { about: "Never two at once, not even during a rollout: for schedulers." }),
+  schedule: key(z.string().optional(), { about: "Makes it a job: the command is run at these times (cron, five fields, UTC), never twice at once.", example: '"*/5 * * * *"' }),
+  timeout: key(duration.prefault("1h"), { about: "For jobs: a run that takes longer is stopped." }),
+});
+
+const url = z.union([
+  z.string().regex(/^[a-z][a-z0-9+.-]*:\/\//, { error: "a URL" }),
+  z.strictObject({ secret: key(variable, { about: "The secret that holds the URL." }) }),
+]);
+const urlKey = key(url.optional(), { about: "Use this one instead of starting one: a URL, or `{ secret: NAME }` when it has a password." });
+
+const resource = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("postgres"),
+    url: urlKey,
+    readOnlyUser: key(z.boolean().default(true), { about: "Make a second user that can only read; its URL is `<NAME>_READONLY_URL`." }),
+  }),
+  z.strictObject({
+    type: z.literal("queue"),
+    url: urlKey,
+    visibilityTimeout: key(duration.prefault("30s"), { about: "A message that is not deleted by then is delivered again." }),
+    deadLetterAfter: key(z.int().min(1).max(1000).default(5), { about: "Deliveries until a message goes to the dead letters." }),
+  }),
+  z.strictObject({ type: z.literal("bucket"), url: urlKey }),
+  z.strictObject({ type: z.literal("cache"), url: urlKey, memory: key(size.prefault("64MB"), { about: "The most it may hold; the least recently used goes first." }) }),
+]);
+
+const recipe = z.strictObject({
+  packages: key(z.array(z.string().regex(/^[a-z0-9][a-z0-9.+-]+$/, { error: "a Debian package's name" })).default([]), { about: "Debian packages that the app needs. Locally they are looked for, never installed." }),
+  files: key(z.array(z.string().min(1)).default([]), { about: "Files of the app that the steps read, such as a lock file. With the steps they decide the image's hash.", example: '["package.json", "package-lock.json"]' }),
+  steps: key(z.array(command).default([]), { about: "Run once per image, in its folder, where only `files` are. What they make there is linked into every release.", example: '["npm ci --omit=dev"]' }),
+});
+
+const release = z.strictObject({
+  build: key(z.array(command).default([]), { about: "Run once per release, in its folder: assets, static files." }),
+  expand: key(command.optional(), { about: "Migrations that the release before can live with; once per release, before any traffic moves." }),
+  contract: key(command.optional(), { about: "Migrations that only the new release can live with; once the rollout is final." }),
+  timeout: key(duration.prefault("10m"), { about: "Time budget of each of them." }),
+});
+
+const route = z.strictObject({
+  path: key(path.default("/*"), { about: "A path; `*` at its end stands for anything." }),
+  host: key(z.string().optional(), { about: "Only for this host name." }),
+  deny: key(z.boolean().default(false), { about: "Answered with 404 and never sent on." }),
+  basicAuth: key(z.strictObject({ user: z.string().min(1), password: key(variable, { about: "The name of the secret that holds it." }) }).optional(), { about: "Ask for a user and a password." }),
+  redirect: key(z.strictObject({ to: z.string().min(1), status: z.literal([301, 302, 307, 308]).default(308) }).optional(), { about: "Answer with another address. `$path` in `to` stands for the path and query asked for." }),
+  headers: key(z.record(z.string(), z.string()).default({}), { about: "Response headers to set." }),
+  service: key(name.optional(), { about: "The web service that gets these requests, when there are several." }),
+});
+
+const batch = z.union([z.int().min(1), z.string().regex(/^(100|[1-9]\d?)%$/, { error: 'a whole number or a percentage such as "25%"' })]);
+
+const rollout = z.strictObject({
+  strategy: key(z.enum(["rolling", "blueGreen"]).default("rolling"), { about: "`rolling` replaces batch by batch; `blueGreen` starts a whole new fleet, switches, and keeps the old one warm." }),
+  batch: key(batch.default(1), { about: "Instances replaced at a time, for `rolling`." }),
+  soak: key(duration.prefault("5m"), { about: "How long the old fleet stays warm, for `blueGreen`." }),
+});
+
+const serviceOverride = z.strictObject({
+  instances: instances.optional(),
+  environment: z.record(variable, z.string()).optional(),
+});
+
+const environment = z.strictObject({
+  target: key(z.enum(["local", "aws"]), { about: "Where it lives." }),
+  port: key(z.int().min(0).max(65535).default(0), { about: "Local: where the balancer listens on 127.0.0.1; 0 takes a free one and keeps it." }),
+  tls: key(
+    z.union([z.literal(false), z.literal("local"), z.strictObject({ certificate: z.string(), key: z.string() })]).default(false),
+    { about: 'Local: HTTPS with a certificate of a local authority (`"local"`), or with the given PEM files.' },
+  ),
+  limits: key(
+    z.strictObject({
+      body: key(size.prefault("100MB"), { about: "The largest request body." }),
+      headerTimeout: key(duration.prefault("10s"), { about: "A request's headers must have come by then." }),
+      idleTimeout: key(duration.prefault("60s"), { about: "A connection, or an answer, may be silent for so long." }),
+    }).prefault({}),
+    { about: "What the balancer accepts." },
+  ),
+  services: key(z.record(name, serviceOverride).default({}), { about: "Per service: `instances` and `environment` of this environment." }),
+  rollout: key(rollout.partial().optional(), { about: "Instead of the app's." }),
+});
+
+/** The keys of landfall.config.ts. */
+export const appSchema = z.strictObject({
+  name: key(name, { about: "The app's name: part of every name Landfall gives.", example: '"guestbook"' }),
+  recipe: key(recipe.prefault({}), { about: "What must be on a machine before the app." }),
+  services: key(z.record(name, service), { about: "The kinds of process of the app, by name." }),
+  resources: key(z.record(name, resource).default({}), { about: "What the services use, by name. The name gives the variables: `database` gives `DATABASE_URL`." }),
+  release: key(release.prefault({}), { about: "What happens once per release." }),
+  routes: key(z.array(route).default([]), { about: "What the balancer does by path and host; the first that matches and decides counts." }),
+  rollout: key(rollout.prefault({}), { about: "How one release takes over from another." }),
+  environments: key(z.record(name, environment).prefault({ local: { target: "local" } }), { about: "The environments, by name. Without this key there is one: `local`." }),
+});
+
+/** What `defineApp` takes: every key with its default left out if wanted. */
+export type AppInput = z.input<typeof appSchema>;
+/** The app with every default filled in; durations in milliseconds, sizes in bytes. */
+export type App = z.output<typeof appSchema>;
+export type Service = z.output<typeof service>;
+export type Resource = z.output<typeof resource>;
+export type Recipe = z.output<typeof recipe>;
+export type Route = z.output<typeof route>;
+export type Rollout = z.output<typeof rollout>;
+export type Environment = z.output<typeof environment>;
+export type HealthCheck = z.output<typeof health>;

@@ -1,0 +1,111 @@
+// The one error class. A LandfallError is data; src/cli/print/ turns it into text.
+
+/** A place in a text file. Lines and columns count from 1. */
+export interface SourcePlace {
+  file: string;
+  line: number;
+  column: number;
+  /** The text of that line, without its line break. */
+  text?: string;
+  /** How many characters to underline. */
+  length?: number;
+  /** Printed after the underline: `did you mean "healthCheck"?` */
+  hint?: string;
+}
+
+export type ExitCode = 1 | 2 | 3 | 130;
+
+export interface ErrorParts {
+  /** One of the words in docs/errors.md. */
+  code: ErrorCode;
+  /** One line: names the object and its kind, quotes the value. */
+  what: string;
+  /** A place in a file, or a process, URL or resource. */
+  where?: SourcePlace | string;
+  /** Observed against required, in the other side's own words. May have several lines. */
+  why?: string;
+  /** What was changed and what is serving now. */
+  standing: string;
+  /** One thing to paste or edit. */
+  next?: string;
+  /** Evidence in rows: `["asked", "GET http://... every 1 s"]`. */
+  evidence?: [label: string, text: string][];
+  cause?: unknown;
+}
+
+/**
+ * Every failure a user can meet, in five parts: what, where, why, standing, next.
+ * Never holds a secret. `more` lists further problems of the same kind (configuration problems come all at once).
+ */
+export class LandfallError extends Error {
+  override readonly name = "LandfallError";
+  readonly code: ErrorCode;
+  readonly parts: ErrorParts;
+  readonly more: LandfallError[];
+
+  constructor(parts: ErrorParts, more: LandfallError[] = []) {
+    super(parts.what, { cause: parts.cause });
+    this.code = parts.code;
+    this.parts = parts;
+    this.more = more;
+  }
+
+  get exitCode(): ExitCode {
+    return ERROR_CODES[this.code].exit;
+  }
+}
+
+interface CodeFacts {
+  exit: ExitCode;
+  /** For docs/errors.md: when it is raised and what to do, one or two sentences. */
+  about: string;
+}
+
+/** Every code, its exit status and what it means: the source of docs/errors.md. */
+export const ERROR_CODES = {
+  CONFIG_NOT_FOUND: { exit: 2, about: "No landfall.config.ts stands in this folder or above it. `landfall init` writes one." },
+  CONFIG_UNREADABLE: { exit: 2, about: "The configuration file exists but could not be read: permissions, a folder in its place, or a disk error." },
+  CONFIG_SYNTAX: { exit: 2, about: "The configuration file is not TypeScript that can be parsed." },
+  CONFIG_THREW: { exit: 2, about: "The configuration file was parsed, but failed while it was evaluated." },
+  CONFIG_NOT_DEFINED: { exit: 2, about: "The configuration file has no default export made with defineApp({...})." },
+  CONFIG_UNRECOGNIZED_KEY: { exit: 2, about: "A key that Landfall does not know. Nothing is ever ignored silently." },
+  CONFIG_MISSING_KEY: { exit: 2, about: "A key that has no default is absent." },
+  CONFIG_WRONG_VALUE: { exit: 2, about: "A value of the wrong type, outside its range, or without its unit." },
+  CONFIG_CONFLICT: { exit: 2, about: "Two keys contradict each other, or a name refers to something that is not there." },
+  ENVIRONMENT_UNKNOWN: { exit: 2, about: "The environment is not among those of the configuration." },
+  ENVIRONMENT_NOT_COMMISSIONED: { exit: 1, about: "The environment does not stand yet. `landfall commission` makes it." },
+  USAGE: { exit: 2, about: "A command, option or argument that Landfall does not know, or one that is missing." },
+  NOT_BUILT: { exit: 1, about: "This part of Landfall does not exist yet. Nothing was changed." },
+  LEASE_HELD: { exit: 3, about: "Another operation holds the environment. Its holder and start are named." },
+  OPERATION_UNFINISHED: { exit: 3, about: "An earlier operation was interrupted. `landfall resume` finishes it, `landfall abort` undoes it." },
+  CONFIRMATION_DECLINED: { exit: 3, about: "The question was not answered with the environment's name. Nothing was changed." },
+  INTERRUPTED: { exit: 130, about: "The operation was interrupted by a signal." },
+  GIT_NOT_A_REPOSITORY: { exit: 2, about: "The app's folder is not in a git repository, so there is no commit to release. Commit it, or deploy with --dirty." },
+  GIT_REF_UNKNOWN: { exit: 2, about: "The git reference does not name a commit." },
+  GIT_DIRTY: { exit: 2, about: "The working tree differs from the commit. Commit, or release the working tree with --dirty." },
+  RECIPE_FILE_MISSING: { exit: 2, about: "A file that the recipe names is not in the release." },
+  RECIPE_PACKAGE_MISSING: { exit: 2, about: "A Debian package that the recipe needs is not installed on this machine." },
+  RECIPE_STEP_FAILED: { exit: 1, about: "A step of the recipe ended with a non-zero status. The image was not kept." },
+  BUILD_STEP_FAILED: { exit: 1, about: "A build step of the release ended with a non-zero status. The release was not kept." },
+  MIGRATION_FAILED: { exit: 1, about: "The release phase ended with a non-zero status. The rollout did not begin." },
+  MIGRATION_TIMED_OUT: { exit: 1, about: "The release phase was still running at its time budget, and was stopped." },
+  HEALTH_NEVER_PASSED: { exit: 1, about: "An instance never passed its health check within the deadline." },
+  HEALTH_STATUS: { exit: 1, about: "The health check was answered, with a status outside the accepted range." },
+  INSTANCE_CRASHED: { exit: 1, about: "The process ended before it was healthy. Its exit reason and last log lines are shown." },
+  INSTANCE_WRONG_PORT: { exit: 1, about: "The process listens on another port or address than the one it was given in PORT." },
+  INSTANCE_IGNORED_STOP: { exit: 1, about: "The process did not end within its stop time-out and was killed." },
+  SECRET_MISSING: { exit: 2, about: "A service asks for a secret that was never set in this environment." },
+  SECRETS_KEY_UNSAFE: { exit: 2, about: "The key file of the secrets is missing, damaged, or readable by other users." },
+  RESOURCE_PROGRAM_MISSING: { exit: 2, about: "A resource needs a program that is not on this machine. The package that brings it is named." },
+  RESOURCE_FAILED: { exit: 1, about: "A resource did not start or stopped answering." },
+  SUPERVISOR_UNREACHABLE: { exit: 1, about: "The environment's supervisor does not answer. `landfall commission` starts it again." },
+  PORT_TAKEN: { exit: 2, about: "The address the balancer should listen on is in use by another process." },
+  SERVICE_UNKNOWN: { exit: 2, about: "The service is not among those of the configuration." },
+  RELEASE_UNKNOWN: { exit: 2, about: "There is no such release in this environment." },
+  NOTHING_TO_ROLL_BACK: { exit: 1, about: "No earlier release is kept in this environment." },
+  SCALE_OUT_OF_RANGE: { exit: 2, about: "The number of instances is outside the service's minimum and maximum, or above the guard of a command." },
+  STATE_UNWRITABLE: { exit: 1, about: "The folder that keeps the state could not be written: read-only, full, or someone else's." },
+  LEFT_BEHIND: { exit: 1, about: "After decommission something of the environment was still there. It is listed." },
+} as const satisfies Record<string, CodeFacts>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
