@@ -1,0 +1,84 @@
+// Files that survive a crash: written beside, flushed, renamed.
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { LandfallError } from "../error.ts";
+
+/** Replaces a file's content as a whole, with mode 0600 unless told otherwise. Makes the folder (0700). */
+export function writeWhole(file: string, content: string | Uint8Array, mode = 0o600): void {
+  const beside = `${file}.${process.pid}.new`;
+  guarded(file, () => {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const handle = openSync(beside, "w", mode);
+    try {
+      const bytes = typeof content === "string" ? Buffer.from(content) : content;
+      for (let written = 0; written < bytes.length; ) written += writeSync(handle, bytes, written);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(beside, file);
+  });
+}
+
+/** Adds one line to a file and flushes it. */
+export function appendLine(file: string, line: string): void {
+  guarded(file, () => {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const handle = openSync(file, "a", 0o600);
+    try {
+      writeSync(handle, `${line}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+  });
+}
+
+/** The file's text, or undefined when there is no such file. */
+export function loadText(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+export const writeJson = (file: string, value: unknown): void => writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
+
+export function loadJson<T>(file: string): T | undefined {
+  const text = loadText(file);
+  return text === undefined ? undefined : (JSON.parse(text) as T);
+}
+
+/** The objects of a JSONL file. A last line that a crash cut short is left out. */
+export function loadLines<T>(file: string): T[] {
+  return (loadText(file) ?? "").split("\n").flatMap((line) => {
+    try {
+      return line ? [JSON.parse(line) as T] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Removes a file or a folder with all that is in it, if it is there. */
+export const removeAll = (path: string): void => guarded(path, () => rmSync(path, { recursive: true, force: true }));
+
+function guarded<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "ENOTDIR"].includes(code ?? "")) throw error;
+    throw new LandfallError({
+      code: "STATE_UNWRITABLE",
+      what: `the state in "${path}" could not be written`,
+      where: path,
+      why: message,
+      standing: "What runs goes on running; this step was not done.",
+      next: "free or unlock that folder, or set LANDFALL_HOME to another one, and run the command again",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,36 @@
+// What the operating system knows of processes. A pid alone is not an identity (it is used again); pid and start time are.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+/** A process that can be recognised after a crash of ours. */
+export interface ProcessIdentity {
+  pid: number;
+  /** The kernel's start time of that pid, as text; only compared. */
+  startedAt: string;
+}
+
+/** The process's start time, or undefined when there is no such process (or it is a zombie). */
+export function observeStart(pid: number): string | undefined {
+  try {
+    if (process.platform === "linux") {
+      const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+      return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+    }
+    return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const isRunning = (identity: ProcessIdentity): boolean => observeStart(identity.pid) === identity.startedAt;
+
+/** Sends a signal to a whole process group. False when the group is gone. */
+export function signalGroup(leaderPid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(-leaderPid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+// What the supervisor does for the rest of Landfall, and what it knows. Instances, resources and the balancer are all processes.
+import type { ProcessIdentity } from "../../../system/processes.ts";
+
+export interface ProcessSpec {
+  /** Unique in the environment and safe as a file name: `web.1.7f3c2a1b`, `balancer`, `resource.database`. */
+  id: string;
+  kind: "instance" | "resource" | "balancer" | "job";
+  /** For instances and jobs. */
+  service?: string;
+  release?: string;
+  /** From 1; for instances. */
+  slot?: number;
+  /** Program and arguments; no shell is added. */
+  argv: string[];
+  cwd: string;
+  /** The whole environment but the secrets: nothing is inherited. */
+  env: Record<string, string>;
+  /** Variable → name in the secrets store. Resolved each time it is started; never written to disk. */
+  secretEnv: Record<string, string>;
+  /** The process listens; a free port is found and given as PORT, unless the spec has one already. */
+  port?: number | "free";
+  uid?: number;
+  gid?: number;
+  restart: "always" | "never";
+  stop: { signal: NodeJS.Signals; timeoutMs: number };
+  /** Jobs: cron expression (UTC) and the most a run may take. A spec with a schedule is not started at once. */
+  schedule?: { cron: string; timeoutMs: number };
+}
+
+export interface Exit {
+  at: number;
+  code?: number;
+  signal?: string;
+  /** The last lines of its output, oldest first, at most 20. */
+  lastLines: string[];
+}
+
+export interface ProcessRecord {
+  spec: ProcessSpec;
+  state: "scheduled" | "running" | "restarting" | "stopping" | "exited";
+  /** The process group's leader. */
+  group?: ProcessIdentity;
+  /** The program itself: what a person would look for in `ps`. */
+  pid?: number;
+  port?: number;
+  since: number;
+  restarts: number;
+  lastExit?: Exit;
+  /** In the balancer: gets requests, finishes what it has, or neither. */
+  traffic: "attached" | "draining" | "none";
+}
+
+export interface SupervisorState {
+  supervisor: ProcessIdentity;
+  processes: ProcessRecord[];
+}
+
+export interface SupervisorApi {
+  observe(input?: undefined): Promise<SupervisorState>;
+  /** Starts it unless a process of that id runs already. Returns when it has been spawned. */
+  start(spec: ProcessSpec): Promise<ProcessRecord>;
+  /** Signal, wait, SIGKILL to the whole group; then forgets it. `ignored` is true when it had to be killed. */
+  stop(input: { id: string; stop?: ProcessSpec["stop"] }): Promise<{ ignored: boolean; exit?: Exit }>;
+  /** Runs it once to its end, and forgets it. `timedOut` when it was stopped at its budget. */
+  run(input: { spec: ProcessSpec; timeoutMs: number }): Promise<{ exit: Exit; timedOut: boolean }>;
+  /** Sets what the balancer does with an instance and waits until the balancer does it. */
+  attach(input: { id: string }): Promise<void>;
+  /** No new requests; resolves when none is in hand, or at the time-out with the number still in hand. */
+  drain(input: { id: string; timeoutMs: number }): Promise<{ inHand: number }>;
+  /** What the balancer needs besides the instances. Kept, and given again to a balancer that was restarted. */
+  setEdge(edge: import("../balancer/api.ts").Edge): Promise<void>;
+  /** Stops everything in order (jobs, instances, balancer, resources), then itself. */
+  shutdown(input?: undefined): Promise<void>;
+}
