@@ -17,7 +17,7 @@ export async function serveControl<T extends Api<T>>(socketPath: string, api: T)
         outgoing.end(JSON.stringify(body ?? null));
       };
       try {
-        const method = api[(incoming.url ?? "/").slice(1) as keyof T] as ((input: unknown) => Promise<unknown>) | undefined;
+        const method = api[(incoming.url ?? "/").slice(1) as keyof T] as unknown as ((input: unknown) => Promise<unknown>) | undefined;
         if (!method) return answer(404, { message: `no method ${incoming.url}` });
         answer(200, await method(JSON.parse(Buffer.concat(chunks).toString() || "null")));
       } catch (error) {
