@@ -1,0 +1,62 @@
+// The front door: finds the configuration, picks the target. The only file that knows which targets there are.
+import { appIn } from "./config/app.ts";
+import { findConfig, loadConfig } from "./config/load.ts";
+import { LandfallError } from "./error.ts";
+import type { Emit } from "./progress.ts";
+import type { CheckReport } from "./reports.ts";
+import type { EnvironmentTarget } from "./targets/target.ts";
+
+export interface OpenOptions {
+  /** Where to look for the configuration: this folder, then those above it. Default: the working folder. */
+  folder?: string;
+  emit?: Emit;
+  /** Ends long work at the next safe point. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Opens one environment of the app found in `folder`.
+ * Errors: CONFIG_* for what is wrong in the file, ENVIRONMENT_UNKNOWN, NOT_BUILT for a target that does not exist yet.
+ *
+ * @example const staging = await openEnvironment("staging"); await staging.deploy({});
+ */
+export async function openEnvironment(name: string, options: OpenOptions = {}): Promise<EnvironmentTarget> {
+  const { app, folder } = await loadConfig(findConfig(options.folder ?? process.cwd()));
+  const environment = app.environments[name];
+  if (!environment) throw unknownEnvironment(name, Object.keys(app.environments));
+  if (environment.target === "aws") throw notBuilt(name);
+  const { openLocal } = await import("./targets/local/target.ts");
+  return openLocal({ app: appIn(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal });
+}
+
+/** Everything that can be known to be wrong without changing anything; rejects with all problems of the file. */
+export async function check(options: OpenOptions = {}): Promise<CheckReport> {
+  const { app, file } = await loadConfig(findConfig(options.folder ?? process.cwd()));
+  const notes = Object.entries(app.environments)
+    .filter(([, environment]) => environment.target === "aws")
+    .map(([name]) => `environment "${name}" is on aws, which this version cannot commission yet`);
+  return {
+    file,
+    app: app.name,
+    services: Object.keys(app.services),
+    resources: Object.keys(app.resources),
+    environments: Object.keys(app.environments),
+    notes,
+  };
+}
+
+const unknownEnvironment = (name: string, known: string[]) =>
+  new LandfallError({
+    code: "ENVIRONMENT_UNKNOWN",
+    what: `there is no environment "${name}" in this app`,
+    why: `landfall.config.ts has ${known.map((id) => `"${id}"`).join(", ")}`,
+    standing: "Nothing was changed.",
+    next: `use one of those, or add "${name}" under environments`,
+  });
+
+const notBuilt = (name: string) =>
+  new LandfallError({
+    code: "NOT_BUILT",
+    what: `environment "${name}" is on the target "aws", which is not built yet`,
+    standing: "Nothing was changed.",
+  });

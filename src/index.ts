@@ -1,0 +1,11 @@
+// Every public name of the library.
+export { check, type OpenOptions, openEnvironment } from "./app.ts";
+export { defineApp } from "./config/app.ts";
+export { type InitReport, recogniseApp, writeConfig } from "./config/init.ts";
+export { findConfig, loadConfig } from "./config/load.ts";
+export type { App, AppInput } from "./config/schema.ts";
+export { ERROR_CODES, type ErrorCode, LandfallError } from "./error.ts";
+export { launch, type LaunchReport } from "./launch.ts";
+export type { Emit, Progress } from "./progress.ts";
+export type * from "./reports.ts";
+export type { DeployOptions, EnvironmentTarget } from "./targets/target.ts";

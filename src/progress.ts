@@ -1,0 +1,20 @@
+// How long work tells what it is doing. The library never prints: it emits these, and the command line describes them.
+
+export type Progress =
+  | { type: "started"; step: string; text: string }
+  | { type: "output"; step: string; line: string }
+  | { type: "finished"; step: string; text: string; durationMs: number }
+  /** Was as it should be already. */
+  | { type: "unchanged"; step: string; text: string }
+  /** Something the user should know; nothing failed. */
+  | { type: "note"; text: string };
+
+export type Emit = (progress: Progress) => void;
+
+/** Runs one step between its `started` and `finished` events. `act` returns the text of the second. */
+export async function during(emit: Emit, step: string, text: string, act: () => Promise<string>): Promise<void> {
+  const from = performance.now();
+  emit({ type: "started", step, text });
+  const done = await act();
+  emit({ type: "finished", step, text: done, durationMs: Math.round(performance.now() - from) });
+}

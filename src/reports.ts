@@ -1,0 +1,124 @@
+// What the operations return: plain data, printed by the command line as text or as JSON.
+import type { Exit } from "./targets/local/supervisor/api.ts";
+
+export interface ResourceReport {
+  name: string;
+  type: "postgres" | "queue" | "bucket" | "cache";
+  /** Host and port, never a password. */
+  address: string;
+  state: "running" | "stopped" | "external";
+}
+
+export interface CommissionReport {
+  app: string;
+  environment: string;
+  changed: boolean;
+  /** Where the balancer listens: `http://127.0.0.1:20080`. */
+  address: string;
+  resources: ResourceReport[];
+}
+
+export interface DeployReport {
+  app: string;
+  environment: string;
+  changed: boolean;
+  release: string;
+  /** The release before; absent for the first one. */
+  previous?: string;
+  description: string;
+  imageMade: boolean;
+  address: string;
+  durationMs: number;
+}
+
+export interface InstanceReport {
+  id: string;
+  service: string;
+  release: string;
+  slot: number;
+  state: "starting" | "healthy" | "unhealthy" | "warm" | "draining" | "restarting" | "stopped";
+  pid?: number;
+  port?: number;
+  /** Milliseconds since 1970. */
+  since: number;
+  restarts: number;
+  inHand?: number;
+  lastExit?: Exit;
+}
+
+export interface Status {
+  app: string;
+  environment: string;
+  target: "local" | "aws";
+  commissioned: boolean;
+  address?: string;
+  metrics?: string;
+  release?: string;
+  previous?: string;
+  description?: string;
+  supervisor: "running" | "stopped";
+  services: { name: string; kind: "web" | "worker" | "scheduler" | "job"; wanted: number; healthy: number; schedule?: string; instances: InstanceReport[] }[];
+  resources: ResourceReport[];
+  /** What was interrupted, if anything. */
+  unfinished?: { operation: string; since: number };
+}
+
+/** Ansible's dynamic inventory: `--list`. */
+export interface Inventory {
+  _meta: { hostvars: Record<string, Record<string, string | number>> };
+  all: { children: string[] };
+  [group: string]: unknown;
+}
+
+export interface DecommissionReport {
+  app: string;
+  environment: string;
+  /** Each thing that was there and is gone: `process web.1 (pid 4711)`, `port 20080`, `file …`. */
+  removed: string[];
+  /** What is kept on purpose, with its place. */
+  kept: string[];
+  /** How many processes, ports and files were looked for again at the end; none was found. */
+  checked: { processes: number; ports: number; paths: number };
+}
+
+export interface RecordedEvent {
+  at: number;
+  type: string;
+  text: string;
+  id?: string;
+  service?: string;
+  release?: string;
+}
+
+export interface LogFilter {
+  service?: string;
+  release?: string;
+  instance?: string;
+  since?: Date;
+  grep?: RegExp;
+  tail?: number;
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface LogLine {
+  at: number;
+  id: string;
+  stream: "stdout" | "stderr";
+  line: string;
+}
+
+export interface CheckReport {
+  file: string;
+  app: string;
+  services: string[];
+  resources: string[];
+  environments: string[];
+  /** What is not wrong, but worth knowing. */
+  notes: string[];
+}
+
+export interface CleanReport {
+  /** What was removed, each in a line. */
+  removed: string[];
+}

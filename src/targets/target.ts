@@ -1,0 +1,48 @@
+// The contract of a target: what an environment can do, wherever it lives. The core knows targets only through this.
+import type { EnvironmentApp } from "../config/app.ts";
+import type { Emit } from "../progress.ts";
+import type { CleanReport, CommissionReport, DecommissionReport, DeployReport, Inventory, LogFilter, LogLine, RecordedEvent, Status } from "../reports.ts";
+
+export interface DeployOptions {
+  /** A git reference; the checked-out commit when absent. */
+  ref?: string;
+  /** Release the working tree as it is. */
+  dirty?: boolean;
+}
+
+export interface SecretStore {
+  set(name: string, value: string): void;
+  remove(name: string): void;
+  list(): { name: string; setAt: number }[];
+}
+
+/** One environment. Every method may be called again after a crash in the middle of it; it then goes on from what stands. */
+export interface EnvironmentTarget {
+  commission(): Promise<CommissionReport>;
+  deploy(options: DeployOptions): Promise<DeployReport>;
+  rollback(options: { to?: string }): Promise<DeployReport>;
+  /** Finishes the interrupted operation; undefined when there is none. */
+  resume(): Promise<DeployReport | CommissionReport | undefined>;
+  /** Undoes the interrupted deploy; undefined when there is none. */
+  abort(): Promise<DeployReport | undefined>;
+  scale(counts: Record<string, number>): Promise<Status>;
+  /** Runs a command in the release's folder with a service's variables. Its output goes through `emit`. */
+  exec(service: string, argv: string[]): Promise<{ code: number; signal?: string }>;
+  status(): Promise<Status>;
+  hosts(): Promise<Inventory>;
+  logs(filter: LogFilter): AsyncGenerator<LogLine>;
+  events(filter: { since?: Date; tail?: number }): Promise<RecordedEvent[]>;
+  secrets(): SecretStore;
+  decommission(options: { keepData?: boolean }): Promise<DecommissionReport>;
+  clean(): Promise<CleanReport>;
+}
+
+export interface TargetInput {
+  app: EnvironmentApp;
+  /** The app's folder: where landfall.config.ts stands. */
+  folder: string;
+  emit: Emit;
+  signal?: AbortSignal;
+}
+
+export type OpenTarget = (input: TargetInput) => EnvironmentTarget;
