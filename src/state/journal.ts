@@ -43,6 +43,6 @@ export function findUnfinished(file: string): { operation: Operation; since: num
   const lines = loadLines<Line>(file);
   const begin = lines.find((line) => line.type === "begin");
   if (!begin || lines.some((line) => line.type === "end")) return undefined;
-  const last = lines.filter((line) => line.type === "intent").at(-1);
-  return { operation: begin.operation, since: begin.at, step: last?.step };
+  const steps = lines.flatMap((line) => (line.type === "intent" ? [line.step] : []));
+  return { operation: begin.operation, since: begin.at, step: steps.at(-1) };
 }

@@ -1,0 +1,67 @@
+// What every operation of the local target works with, and the record of one environment.
+import type { EnvironmentApp } from "../../config/app.ts";
+import { LandfallError } from "../../error.ts";
+import type { Emit } from "../../progress.ts";
+import type { ResourceReport } from "../../reports.ts";
+import { type Clock, systemClock } from "../../system/clock.ts";
+import { appendLine, loadJson, writeJson } from "../../system/files.ts";
+import { type Places, placesOf, findHome } from "./places.ts";
+import type { TargetInput } from "../target.ts";
+
+export interface Context {
+  app: EnvironmentApp;
+  folder: string;
+  places: Places;
+  clock: Clock;
+  emit: Emit;
+  signal?: AbortSignal;
+}
+
+export const makeContext = (input: TargetInput): Context => ({
+  ...input,
+  places: placesOf(findHome(), input.app.app.name, input.app.name),
+  clock: systemClock,
+});
+
+/** What stands of one environment, beyond its processes. */
+export interface EnvironmentRecord {
+  app: string;
+  environment: string;
+  /** The app's folder on this machine. */
+  folder: string;
+  commissionedAt: number;
+  port: number;
+  metricsPort: number;
+  tls: boolean;
+  resources: (ResourceReport & { processId?: string })[];
+  variables: { env: Record<string, string>; secretEnv: Record<string, string> };
+  release?: string;
+  previous?: string;
+  /** Releases whose rollout came to its end, oldest first. */
+  rolledOut: string[];
+  /** Releases whose expand phase has run. */
+  expanded: string[];
+  /** Set by `scale`; otherwise the configuration's minimum. */
+  counts: Record<string, number>;
+}
+
+export const findRecord = (places: Places): EnvironmentRecord | undefined => loadJson<EnvironmentRecord>(places.record);
+
+export function loadRecord(context: Context): EnvironmentRecord {
+  const record = findRecord(context.places);
+  if (record) return record;
+  const { name, app } = context.app;
+  throw new LandfallError({
+    code: "ENVIRONMENT_NOT_COMMISSIONED",
+    what: `environment "${name}" of app "${app.name}" does not stand on this machine`,
+    standing: "Nothing was changed.",
+    next: `landfall commission ${name}`,
+  });
+}
+
+export const writeRecord = (places: Places, record: EnvironmentRecord): void => writeJson(places.record, record);
+
+export const recordEvent = (context: Context, type: string, text: string, release?: string): void =>
+  appendLine(context.places.events, JSON.stringify({ at: context.clock.now(), type, text, release }));
+
+export const addressOf = (record: EnvironmentRecord): string => `${record.tls ? "https" : "http"}://127.0.0.1:${record.port}`;
