@@ -1,4 +1,6 @@
 // What every operation of the local target works with, and the record of one environment.
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { EnvironmentApp } from "../../config/app.ts";
 import { LandfallError } from "../../error.ts";
 import type { Emit } from "../../progress.ts";
@@ -65,3 +67,10 @@ export const recordEvent = (context: Context, type: string, text: string, releas
   appendLine(context.places.events, JSON.stringify({ at: context.clock.now(), type, text, release }));
 
 export const addressOf = (record: EnvironmentRecord): string => `${record.tls ? "https" : "http"}://127.0.0.1:${record.port}`;
+
+/** The records of all environments of the app on this machine. */
+export function loadRecords(places: Places): EnvironmentRecord[] {
+  const folder = dirname(places.environment);
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.flatMap((name) => loadJson<EnvironmentRecord>(join(folder, name, basename(places.record))) ?? []);
+}

@@ -17,7 +17,8 @@ export async function observeStanding(supervisor: SupervisorApi): Promise<Standi
   );
 }
 
-export function openFleet(context: Context, record: EnvironmentRecord, supervisor: SupervisorApi): Fleet {
+export function openFleet(context: Context, record: EnvironmentRecord, supervisor: SupervisorApi, options: { rehearse: boolean } = { rehearse: false }): Fleet {
+  const rehearsed = new Set<string>();
   const find = async (ids: string[]): Promise<ProcessRecord[]> => {
     const { processes } = await supervisor.observe();
     return processes.filter((one) => ids.includes(one.spec.id));
@@ -38,12 +39,17 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
       const release = loadRelease(context.places, places[0]?.release ?? "");
       const settings = settingsOf(release.id, service);
       const serving = record.release && record.release !== release.id ? record.release : undefined;
-      await Promise.all(
+      const since = context.clock.now();
+      const rehearsal = options.rehearse && !rehearsed.has(service) ? rehearseStop(context, record, supervisor, release.id, service) : Promise.resolve();
+      rehearsed.add(service);
+      const started = Promise.all(
         places.map(async (place) => {
           await supervisor.start(instanceSpec(context, record, release, place));
-          await waitHealthy({ id: instanceId(place), service, release: release.id, settings, serving, environment: context.app.name, supervisor, signal: context.signal });
+          await waitHealthy({ id: instanceId(place), service, release: release.id, settings, serving, environment: context.app.name, supervisor, since, signal: context.signal });
         }),
       );
+      // Both come to their end before the verdict, so that nothing is started behind the back of what then stops it.
+      for (const result of await Promise.allSettled([started, rehearsal])) if (result.status === "rejected") throw result.reason;
     },
 
     attach: async (ids) => {
@@ -92,10 +98,11 @@ export async function rehearseStop(context: Context, record: EnvironmentRecord, 
   const release = loadRelease(context.places, releaseId);
   const settings = release.services[service];
   if (!settings?.port || settings.singleton) return;
-  const spec = { ...instanceSpec(context, record, release, { service, release: releaseId, slot: 0 }), kind: "job" as const, slot: undefined };
+  const spec = { ...instanceSpec(context, record, release, { service, release: releaseId, slot: 0 }), kind: "job" as const, slot: undefined, restart: "never" as const };
+  const since = context.clock.now();
   try {
     await supervisor.start(spec);
-    await waitHealthy({ id: spec.id, service, release: releaseId, settings, serving: record.release, environment: context.app.name, supervisor, signal: context.signal });
+    await waitHealthy({ id: spec.id, service, release: releaseId, settings, serving: record.release, environment: context.app.name, supervisor, since, signal: context.signal });
   } catch (error) {
     await supervisor.stop({ id: spec.id });
     throw error;

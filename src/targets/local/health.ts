@@ -16,6 +16,8 @@ interface Watched {
   serving?: string;
   environment: string;
   supervisor: SupervisorApi;
+  /** An exit before this moment (milliseconds since 1970) is another life's. */
+  since: number;
   signal?: AbortSignal;
 }
 
@@ -42,7 +44,7 @@ export async function waitHealthy(watched: Watched): Promise<void> {
     watched.signal?.throwIfAborted();
     const process = await findProcess(watched);
     const afterMs = performance.now() - from;
-    if (process.lastExit) throw crashed(watched, process);
+    if (process.lastExit && process.lastExit.at >= watched.since) throw crashed(watched, process);
     if (!port) {
       if (afterMs >= SETTLE_MS) return;
     } else {

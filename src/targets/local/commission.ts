@@ -1,0 +1,100 @@
+// Brings up the environment: supervisor, resources, balancer. Every step looks first whether it is done.
+import { mkdirSync } from "node:fs";
+import { LandfallError } from "../../error.ts";
+import { during } from "../../progress.ts";
+import type { CommissionReport } from "../../reports.ts";
+import { findFreePort, isPortFree } from "../../system/network.ts";
+import { addressOf, type Context, type EnvironmentRecord, findRecord, recordEvent, writeRecord } from "./context.ts";
+import { balancerSpec, makeEdge } from "./edge.ts";
+import { type PreparedResource, prepareResources } from "./resources/index.ts";
+import { openSecrets } from "./secrets.ts";
+import type { SupervisorApi } from "./supervisor/api.ts";
+import { ensureSupervisor } from "./supervisor/start.ts";
+
+export async function commission(context: Context): Promise<CommissionReport> {
+  const { name, app } = context.app;
+  const before = findRecord(context.places);
+  mkdirSync(context.places.environment, { recursive: true, mode: 0o711 });
+  const record = before ?? (await makeRecord(context));
+  await refuseTakenPort(context, record, before !== undefined);
+  const supervisor = await ensureSupervisor(context.places);
+  const ran = new Set((await supervisor.observe()).processes.filter((one) => one.state === "running").map((one) => one.spec.id));
+
+  const resources = await prepareResources({ places: context.places, app, secrets: openSecrets(context.places), emit: (text) => context.emit({ type: "note", text }) });
+  const changes = await Promise.all(resources.map((resource) => bringUp(context, supervisor, resource, ran)));
+  const described = resources.map(describe);
+  const variables = mergeVariables(resources);
+  const balancer = await bringUpBalancer(context, supervisor, record, ran);
+  const changed = !before || balancer || changes.includes(true) || JSON.stringify(before.resources) !== JSON.stringify(described);
+  writeRecord(context.places, { ...record, folder: context.folder, tls: Boolean(context.app.environment.tls), resources: described, variables });
+  if (changed) recordEvent(context, "commissioned", `environment "${name}" of "${app.name}" stands`);
+  return { app: app.name, environment: name, changed, address: addressOf(record), resources: described.map(({ processId: _, ...report }) => report) };
+}
+
+async function makeRecord(context: Context): Promise<EnvironmentRecord> {
+  const port = context.app.environment.port || (await findFreePort());
+  return {
+    app: context.app.app.name,
+    environment: context.app.name,
+    folder: context.folder,
+    commissionedAt: context.clock.now(),
+    port,
+    metricsPort: await findFreePort(new Set([port])),
+    tls: Boolean(context.app.environment.tls),
+    resources: [],
+    variables: { env: {}, secretEnv: {} },
+    rolledOut: [],
+    expanded: [],
+    counts: {},
+  };
+}
+
+async function refuseTakenPort(context: Context, record: EnvironmentRecord, ours: boolean): Promise<void> {
+  if (ours || (await isPortFree(record.port))) return;
+  throw new LandfallError({
+    code: "PORT_TAKEN",
+    what: `port ${record.port} of environment "${context.app.name}" is taken`,
+    why: "another process listens on 127.0.0.1 there",
+    standing: "Nothing was changed.",
+    next: `set another port for "${context.app.name}" under environments, or 0 for any free one`,
+  });
+}
+
+/** True when something was made or started. */
+async function bringUp(context: Context, supervisor: SupervisorApi, resource: PreparedResource, ran: Set<string>): Promise<boolean> {
+  const { name, type, spec } = resource;
+  const step = `resource ${name}`;
+  if (spec) await supervisor.start(spec);
+  await resource.ready();
+  const { created } = await resource.establish();
+  const changed = created.length > 0 || (spec !== undefined && !ran.has(spec.id));
+  if (changed) await during(context.emit, step, `${type} "${name}"`, async () => `${type} "${name}" answers at ${resource.address}`);
+  else context.emit({ type: "unchanged", step, text: `${type} "${name}" answers at ${resource.address}` });
+  return changed;
+}
+
+const describe = ({ name, type, spec, address }: PreparedResource) => ({
+  name,
+  type,
+  address,
+  state: spec ? ("running" as const) : ("external" as const),
+  processId: spec?.id,
+});
+
+function mergeVariables(resources: PreparedResource[]): EnvironmentRecord["variables"] {
+  return {
+    env: Object.assign({}, ...resources.map((resource) => resource.variables.env)),
+    secretEnv: Object.assign({}, ...resources.map((resource) => resource.variables.secretEnv)),
+  };
+}
+
+async function bringUpBalancer(context: Context, supervisor: SupervisorApi, record: EnvironmentRecord, ran: Set<string>): Promise<boolean> {
+  await supervisor.start(balancerSpec(context));
+  await supervisor.setEdge(await makeEdge(context, record));
+  if (ran.has("balancer")) {
+    context.emit({ type: "unchanged", step: "balancer", text: `balancer listens at ${addressOf(record)}` });
+    return false;
+  }
+  await during(context.emit, "balancer", "balancer", async () => `balancer listens at ${addressOf(record)}`);
+  return true;
+}

@@ -1,0 +1,117 @@
+// Removes all of an environment and looks again: a process, port or path that is still there is an error, named.
+import { existsSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { LandfallError } from "../../error.ts";
+import { during } from "../../progress.ts";
+import type { CleanReport, DecommissionReport } from "../../reports.ts";
+import { removeAll } from "../../system/files.ts";
+import { isPortFree } from "../../system/network.ts";
+import { isRunning, type ProcessIdentity } from "../../system/processes.ts";
+import { type Context, findRecord, loadRecords } from "./context.ts";
+import { listImages, removeUnusedImages } from "./images.ts";
+import { listReleases, removeUnusedReleases } from "./releases.ts";
+import { removeSharedPrograms } from "./resources/index.ts";
+import type { SupervisorState } from "./supervisor/api.ts";
+import { ensureSupervisor } from "./supervisor/start.ts";
+
+export async function decommission(context: Context, { keepData = false }: { keepData?: boolean }): Promise<DecommissionReport> {
+  const { places } = context;
+  const { name, app } = context.app;
+  const record = findRecord(places);
+  if (!existsSync(places.environment)) return { app: app.name, environment: name, removed: [], kept: [], checked: { processes: 0, ports: 0, paths: 0 } };
+
+  // A dead supervisor is started again first: only it knows which processes are ours.
+  const supervisor = await ensureSupervisor(places);
+  const state = await supervisor.observe();
+  await during(context.emit, "stop", "stopping all processes", async () => {
+    await supervisor.shutdown();
+    await waitGone(context, state.supervisor);
+    return `${state.processes.length} processes and the supervisor stopped`;
+  });
+  const kept = keepData ? keep(context) : [];
+  removeAll(places.environment);
+  const shared = removeShared(context);
+
+  const identities = [state.supervisor, ...state.processes.flatMap((one) => one.group ?? [])];
+  const ports = [...state.processes.flatMap((one) => one.port ?? []), ...(record ? [record.port, record.metricsPort] : [])];
+  await refuseLeftovers(context, identities, ports);
+  return {
+    app: app.name,
+    environment: name,
+    removed: [...describeProcesses(state), ...ports.map((port) => `port ${port}`), `folder ${places.environment}`, ...shared],
+    kept,
+    checked: { processes: identities.length, ports: ports.length, paths: 1 + shared.length },
+  };
+}
+
+async function waitGone(context: Context, identity: ProcessIdentity): Promise<void> {
+  for (let waited = 0; waited < 10_000 && isRunning(identity); waited += 20) await context.clock.sleep(20);
+}
+
+/** Moves the data out of the environment's folder; a later commission of the same name does not pick it up by itself. */
+function keep({ places, clock, app }: Context): string[] {
+  if (!existsSync(places.data)) return [];
+  const kept = join(places.app, `kept-${app.name}-${clock.now()}`);
+  renameSync(places.data, kept);
+  for (const file of [places.secrets, places.secretsKey]) if (existsSync(file)) renameSync(file, join(kept, file.slice(dirname(file).length + 1)));
+  return [kept];
+}
+
+/** What environments share goes when no other needs it: releases, images, the folders above, programs. */
+function removeShared({ places }: Context): string[] {
+  const used = loadRecords(places).flatMap((record) => [record.release, record.previous, ...record.rolledOut].filter((id) => id !== undefined));
+  removeUnusedReleases(places, used);
+  removeUnusedImages(places, listReleases(places).map((release) => release.recipeHash));
+  const environments = dirname(places.environment);
+  const removed: string[] = [];
+  if (isEmpty(environments)) {
+    for (const folder of [environments, places.releases, places.images, join(places.app, "logs")]) removeAll(folder);
+    removed.push(`folder ${places.images}`, `folder ${places.releases}`);
+  }
+  const apps = dirname(places.app);
+  if (isEmpty(places.app)) removeAll(places.app);
+  if (isEmpty(apps)) {
+    removeSharedPrograms(places.home);
+    removeAll(apps);
+    if (isEmpty(places.home)) rmdirSync(places.home);
+    removed.push(`folder ${places.home}`);
+  }
+  return removed;
+}
+
+const isEmpty = (folder: string): boolean => existsSync(folder) && readdirSync(folder).length === 0;
+
+async function refuseLeftovers({ app, places }: Context, identities: ProcessIdentity[], ports: number[]): Promise<void> {
+  const busy = await Promise.all(ports.map(async (port) => ((await isPortFree(port)) ? [] : [`port ${port}`])));
+  const left = [
+    ...identities.filter(isRunning).map((identity) => `process ${identity.pid}`),
+    ...busy.flat(),
+    ...(existsSync(places.environment) ? [`folder ${places.environment}`] : []),
+  ];
+  if (left.length === 0) return;
+  throw new LandfallError({
+    code: "LEFT_BEHIND",
+    what: `environment "${app.name}" is not completely gone`,
+    evidence: left.map((text): [string, string] => ["left", text]),
+    standing: "Everything else of it was removed.",
+    next: `landfall decommission ${app.name}`,
+  });
+}
+
+const describeProcesses = (state: SupervisorState): string[] => [
+  ...state.processes.flatMap((one) => (one.group ? [`process ${one.spec.id} (pid ${one.pid ?? one.group.pid})`] : [])),
+  `process supervisor (pid ${state.supervisor.pid})`,
+];
+
+/** Releases and images that no environment could go back to. */
+export function clean({ places }: Context): CleanReport {
+  const releasesBefore = listReleases(places).map((release) => release.id);
+  const imagesBefore = listImages(places);
+  const used = loadRecords(places).flatMap((record) => [record.release, record.previous].filter((id) => id !== undefined));
+  removeUnusedReleases(places, used);
+  removeUnusedImages(places, listReleases(places).map((release) => release.recipeHash));
+  const left = new Set([...listReleases(places).map((release) => release.id), ...listImages(places)]);
+  return {
+    removed: [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])].filter(([, id]) => !left.has(id ?? "")).map(([kind, id]) => `${kind} ${id}`),
+  };
+}

@@ -1,0 +1,47 @@
+import { LandfallError } from "../../error.ts";
+import { runRollout } from "../../rollout/run.ts";
+import type { Journal } from "../../state/journal.ts";
+import { type Context, loadRecord, recordEvent, writeRecord } from "./context.ts";
+import { desiredOf } from "./deploy.ts";
+import { openFleet } from "./fleet.ts";
+import { loadRelease } from "./releases.ts";
+import { connectSupervisor } from "./supervisor/start.ts";
+import { unknownService } from "./target.ts";
+
+/** Sets how many instances of each service there are; the number is kept by later deploys. */
+export async function scale(context: Context, journal: Journal, counts: Record<string, number>): Promise<void> {
+  const { app } = context.app;
+  for (const [service, count] of Object.entries(counts)) refuse(app.services, service, count);
+  const record = loadRecord(context);
+  const after = { ...record, counts: { ...record.counts, ...counts } };
+  if (record.release) {
+    const supervisor = await connectSupervisor(context.places);
+    const release = loadRelease(context.places, record.release);
+    const rollout = { strategy: "rolling", batch: "100%" } as const;
+    await runRollout({
+      fleet: openFleet(context, record, supervisor),
+      journal,
+      desired: desiredOf(after, release, rollout),
+      before: desiredOf(record, release, rollout),
+      emit: context.emit,
+      signal: context.signal,
+    });
+  }
+  writeRecord(context.places, after);
+  recordEvent(context, "scaled", Object.entries(counts).map(([service, count]) => `${service} to ${count}`).join(", "));
+}
+
+function refuse(services: Context["app"]["app"]["services"], service: string, count: number): void {
+  const settings = services[service];
+  if (!settings || settings.schedule) throw unknownService(service, Object.keys(services));
+  const { min, max } = settings.instances;
+  const most = settings.singleton ? 1 : max;
+  if (Number.isInteger(count) && count >= min && count <= most) return;
+  throw new LandfallError({
+    code: "SCALE_OUT_OF_RANGE",
+    what: `${count} instances of service "${service}" are outside its range`,
+    why: settings.singleton ? `"${service}" is a singleton: at most 1` : `the configuration allows ${min} to ${most}`,
+    standing: "Nothing was changed.",
+    next: `choose a number in that range, or change instances of "${service}" in landfall.config.ts`,
+  });
+}
