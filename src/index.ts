@@ -8,4 +8,5 @@ export { ERROR_CODES, type ErrorCode, LandfallError } from "./error.ts";
 export { launch, type LaunchReport } from "./launch.ts";
 export type { Emit, Progress } from "./progress.ts";
 export type * from "./reports.ts";
+export { loadText } from "./system/files.ts";
 export type { DeployOptions, EnvironmentTarget } from "./targets/target.ts";

@@ -1,0 +1,72 @@
+// The table of commands: their names, arguments and one line each. Help and suggestions need only this;
+// a command's own file is loaded when it is the one that is run.
+import type { Command } from "commander";
+
+export interface CommandEntry {
+  name: string;
+  /** The arguments as they are typed: `<env> [ref]`. */
+  usage: string;
+  about: string;
+  /** Adds options, examples and the action to a command that has its name and arguments. */
+  load: () => Promise<{ default: (command: Command) => void }>;
+}
+
+export const COMMANDS: CommandEntry[] = [
+  { name: "init", usage: "", about: "write landfall.config.ts for the app found here", load: () => import("./commands/init.ts") },
+  {
+    name: "check",
+    usage: "",
+    about: "everything that can be known to be wrong without changing anything",
+    load: () => import("./commands/check.ts"),
+  },
+  { name: "commission", usage: "<env>", about: "create or update the environment", load: () => import("./commands/commission.ts") },
+  {
+    name: "deploy",
+    usage: "<env> [ref]",
+    about: "release what is here, or at a git ref, and roll it out",
+    load: () => import("./commands/deploy.ts"),
+  },
+  { name: "rollback", usage: "<env>", about: "switch back to the release before", load: () => import("./commands/rollback.ts") },
+  { name: "resume", usage: "<env>", about: "finish an interrupted operation", load: () => import("./commands/resume.ts") },
+  { name: "abort", usage: "<env>", about: "undo an interrupted deploy", load: () => import("./commands/abort.ts") },
+  { name: "status", usage: "<env>", about: "what stands: address, release, instances, resources", load: () => import("./commands/status.ts") },
+  { name: "hosts", usage: "<env>", about: "the instances as an Ansible inventory", load: () => import("./commands/hosts.ts") },
+  { name: "logs", usage: "<env> [service]", about: "what the instances print", load: () => import("./commands/logs.ts") },
+  { name: "events", usage: "<env>", about: "what happened: deploys, restarts, verdicts", load: () => import("./commands/events.ts") },
+  { name: "scale", usage: "<env> <counts...>", about: "set the number of instances of services", load: () => import("./commands/scale.ts") },
+  {
+    name: "exec",
+    usage: "<env> <service> <command...>",
+    about: "run a command with a service's variables",
+    load: () => import("./commands/exec.ts"),
+  },
+  { name: "secrets", usage: "", about: "set, list or remove the secrets of an environment", load: () => import("./commands/secrets.ts") },
+  { name: "launch", usage: "<dir> <n>", about: "n ready servers of the app in dir, one command", load: () => import("./commands/launch.ts") },
+  { name: "clean", usage: "[env]", about: "remove old images and releases, and expired leases", load: () => import("./commands/clean.ts") },
+  { name: "decommission", usage: "<env>", about: "remove all of it and prove it", load: () => import("./commands/decommission.ts") },
+];
+
+/** Commands that the design has and this version has not. They answer with NOT_BUILT, whatever follows them. */
+export const NOT_BUILT: Record<string, string> = {
+  plan: "what would change, and what it costs",
+  backup: "keep a copy of the data",
+  restore: "bring a copy of the data back",
+  drill: "prove that a backup can be restored",
+  alerts: "try the notifications",
+  dashboard: "the environments in a browser",
+  rehearse: "try a rollout on this machine first",
+  export: "templates and a runbook, to go on without Landfall",
+  ci: "a pipeline file for GitHub or GitLab",
+};
+
+/** What an argument stands for, wherever it occurs. */
+export const ARGUMENTS: Record<string, string> = {
+  env: "an environment of landfall.config.ts",
+  ref: "a git branch, tag or commit; the checked-out commit when left out",
+  service: "a service of landfall.config.ts",
+  counts: "SERVICE=NUMBER, as often as there are services to change",
+  command: "the program and its arguments, after --",
+  dir: "the app's folder",
+  n: "how many servers, from 1 on",
+  name: "the secret's name, such as API_KEY",
+};

@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import { openToRead, operate, report } from "../operate.ts";
+import { asActing } from "../options.ts";
+import { describeDecommission } from "../print/reports.ts";
+import { ask, canAsk } from "../print/terminal.ts";
+import { UsageProblem } from "../usage.ts";
+
+interface DecommissionOptions {
+  json?: boolean;
+  verbose?: boolean;
+  yes?: boolean;
+  keepData?: boolean;
+}
+
+export default function decommission(command: Command): void {
+  asActing(command, ["landfall decommission local", "landfall decommission review-12 --yes --keep-data"])
+    .option("--yes", "do not ask for the environment's name")
+    .option("--keep-data", "keep the data of the resources and say where it is")
+    .action(async (env: string, options: DecommissionOptions) => {
+      if (!options.yes) await confirm(env, options);
+      const done = await operate(env, options, (environment) => environment.decommission({ keepData: options.keepData }));
+      report(options, done, describeDecommission);
+    });
+}
+
+async function confirm(env: string, { keepData }: DecommissionOptions): Promise<void> {
+  // Opened first, so that a name that was mistyped twice is not taken for a confirmation.
+  await openToRead(env);
+  const losing = keepData ? "its processes and addresses; its data is kept" : "all of it, its data too";
+  if (!canAsk()) {
+    throw new UsageProblem(`decommissioning "${env}" was not confirmed`, {
+      code: "CONFIRMATION_DECLINED",
+      why: `It removes ${losing}, and there is no terminal to ask on.`,
+      next: `landfall decommission ${env} --yes`,
+    });
+  }
+  const answer = await ask(`This removes environment "${env}": ${losing}.\nType its name to go on: `);
+  if (answer.trim() === env) return;
+  throw new UsageProblem(`decommissioning "${env}" was not confirmed`, {
+    code: "CONFIRMATION_DECLINED",
+    why: `The answer was "${answer.trim()}", the environment's name is "${env}".`,
+  });
+}

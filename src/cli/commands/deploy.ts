@@ -1,0 +1,20 @@
+import type { Command } from "commander";
+import { type CommonOptions, operate, report } from "../operate.ts";
+import { asActing } from "../options.ts";
+import { describeDeploy } from "../print/reports.ts";
+import { UsageProblem } from "../usage.ts";
+
+export default function deploy(command: Command): void {
+  asActing(command, ["landfall deploy local", "landfall deploy staging v1.4.0", "landfall deploy local --dirty"])
+    .option("--dirty", "release the files as they are, committed or not")
+    .action(async (env: string, ref: string | undefined, options: CommonOptions & { dirty?: boolean }) => {
+      if (ref !== undefined && options.dirty) {
+        throw new UsageProblem(`--dirty and the git ref "${ref}" exclude each other`, {
+          why: "--dirty releases the files as they are now, a ref releases them as they were committed",
+          next: `landfall deploy ${env} ${ref}`,
+        });
+      }
+      const done = await operate(env, options, (environment) => environment.deploy({ ref, dirty: options.dirty }));
+      report(options, done, describeDeploy);
+    });
+}

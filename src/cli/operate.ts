@@ -1,0 +1,69 @@
+// What the commands share: opening an environment with progress and interruption, and printing a report as text or JSON.
+import type { EnvironmentTarget } from "../index.ts";
+import { interruptible } from "./interruption.ts";
+import { type ProgressOptions, printProgress } from "./print/progress.ts";
+import { printJson, printOut } from "./print/terminal.ts";
+
+/** Options that many commands have. */
+export interface CommonOptions {
+  json?: boolean;
+  verbose?: boolean;
+}
+
+/** For commands that only read: no progress, and an interruption ends them at once. */
+export async function openToRead(name: string): Promise<EnvironmentTarget> {
+  const { openEnvironment } = await import("../index.ts");
+  return openEnvironment(name);
+}
+
+/** For commands that change something. Rejects with INTERRUPTED, saying what stands, when the user stopped it. */
+export function operate<T>(
+  name: string,
+  options: CommonOptions & { output?: ProgressOptions["output"] },
+  work: (environment: EnvironmentTarget, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return interruptible(async (signal) => {
+    const { openEnvironment } = await import("../index.ts");
+    const progress = printProgress({ output: options.output ?? (options.verbose ? "show" : "hide") });
+    try {
+      return await work(await openEnvironment(name, { emit: progress.emit, signal }), signal);
+    } catch (error) {
+      progress.end();
+      throw signal.aborted ? await interrupted(name, signal, error) : error;
+    } finally {
+      progress.end();
+    }
+  });
+}
+
+export function report<T>(options: CommonOptions, value: T, describe: (value: T) => string): void {
+  if (options.json) printJson(value ?? null);
+  else printOut(describe(value));
+}
+
+/** The library's own account when it has one, else what the environment says of itself now. */
+async function interrupted(name: string, signal: AbortSignal, error: unknown) {
+  const { LandfallError } = await import("../index.ts");
+  if (error instanceof LandfallError && error.code === "INTERRUPTED") return error;
+  return new LandfallError({
+    code: "INTERRUPTED",
+    what: `the operation on environment "${name}" was ${(signal.reason as Error).message}`,
+    why: error instanceof LandfallError ? error.parts.what : undefined,
+    ...(await observeStanding(name)),
+    cause: error,
+  });
+}
+
+async function observeStanding(name: string): Promise<{ standing: string; next?: string }> {
+  try {
+    const status = await (await openToRead(name)).status();
+    if (!status.commissioned) return { standing: `"${name}" is not commissioned; nothing serves.`, next: `landfall commission ${name}` };
+    const healthy = status.services.filter(({ kind }) => kind !== "job").map((service) => `${service.healthy} of ${service.wanted} ${service.name}`);
+    const standing = status.release
+      ? `Release ${status.release} stands, healthy: ${healthy.join(", ") || "nothing to run"}.`
+      : "No release stands yet.";
+    return { standing, next: status.unfinished ? `landfall resume ${name}   or   landfall abort ${name}` : undefined };
+  } catch {
+    return { standing: "What ran before goes on running.", next: `landfall status ${name}` };
+  }
+}

@@ -1,0 +1,80 @@
+// Progress events as text on stderr: plain lines when nobody watches, one live line at the bottom on a terminal.
+import type { Progress } from "../../index.ts";
+import { describeDuration } from "./format.ts";
+import { isLive, liveColumns, paintErr, printErr, printLive, printOut } from "./terminal.ts";
+
+const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const FRAME_MS = 100;
+const CLEAR_LINE = "\r\u001b[2K";
+
+export interface ProgressOptions {
+  /** `show` prints what the steps print, `stdout` passes it on as the command's own output, `hide` keeps it to the live line. */
+  output: "hide" | "show" | "stdout";
+  live?: boolean;
+}
+
+export interface ProgressPrinter {
+  emit(progress: Progress): void;
+  /** Removes the live line; a step that never finished is named as such. */
+  end(): void;
+}
+
+export function printProgress({ output, live = isLive() }: ProgressOptions): ProgressPrinter {
+  const paint = paintErr();
+  const open = new Map<string, { text: string; line?: string; from: number }>();
+  const spinner = live ? spin(() => describeOpen(open)) : undefined;
+  const line = (text: string) => {
+    spinner?.clear();
+    printErr(text);
+  };
+  return {
+    emit(progress) {
+      const step = "step" in progress ? open.get(progress.step) : undefined;
+      if (progress.type === "started") open.set(progress.step, { text: progress.text, from: Date.now() });
+      else if (progress.type === "note") line(`  ${paint("yellow", "!")} ${progress.text}`);
+      else if (progress.type === "output") {
+        if (step) step.line = progress.line;
+        if (output === "stdout") printOut(progress.line);
+        else if (output === "show") line(paint("dim", `      ${progress.line}`));
+      } else {
+        open.delete(progress.step);
+        line(describeDone(progress, paint));
+      }
+    },
+    end() {
+      spinner?.end();
+      for (const { text, from } of open.values()) printErr(`  ${paint("red", "✗")} ${text}  ${paint("dim", describeDuration(Date.now() - from))}`);
+      open.clear();
+    },
+  };
+}
+
+function describeDone(progress: Extract<Progress, { type: "finished" | "unchanged" }>, paint: ReturnType<typeof paintErr>): string {
+  if (progress.type === "unchanged") return paint("dim", `  = ${progress.text}`);
+  return `  ${paint("green", "✓")} ${progress.text}  ${paint("dim", describeDuration(progress.durationMs))}`;
+}
+
+/** The step that began last says most about what is going on now. */
+function describeOpen(open: Map<string, { text: string; line?: string; from: number }>): string | undefined {
+  const step = [...open.values()].at(-1);
+  if (!step) return undefined;
+  return `${step.text}  ${describeDuration(Date.now() - step.from)}${step.line ? `  ${step.line}` : ""}`;
+}
+
+function spin(describe: () => string | undefined): { clear(): void; end(): void } {
+  let frame = 0;
+  const draw = () => {
+    const text = describe();
+    if (text === undefined) return;
+    frame = (frame + 1) % FRAMES.length;
+    printLive(`${CLEAR_LINE}  ${FRAMES[frame]} ${text}`.slice(0, CLEAR_LINE.length + liveColumns() - 1));
+  };
+  const timer = setInterval(draw, FRAME_MS).unref();
+  return {
+    clear: () => printLive(CLEAR_LINE),
+    end: () => {
+      clearInterval(timer);
+      printLive(CLEAR_LINE);
+    },
+  };
+}

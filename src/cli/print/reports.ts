@@ -1,0 +1,74 @@
+// Every report but the status, as text. Each ends with what the user looks for next: mostly the address.
+import type {
+  CheckReport,
+  CleanReport,
+  CommissionReport,
+  DecommissionReport,
+  DeployReport,
+  InitReport,
+  LogLine,
+  RecordedEvent,
+} from "../../index.ts";
+import { alignRows, describeDate, describeDuration, describeTime } from "./format.ts";
+import type { Paint } from "./terminal.ts";
+
+export function describeCheck(report: CheckReport): string {
+  const list = (names: string[]) => names.join(", ") || "none";
+  const rows = [
+    ["app", report.app],
+    ["services", list(report.services)],
+    ["resources", list(report.resources)],
+    ["environments", list(report.environments)],
+  ];
+  return [`${report.file}: nothing wrong found`, ...alignRows(rows).map((row) => `  ${row}`), ...report.notes.map((note) => `  note: ${note}`)].join(
+    "\n",
+  );
+}
+
+export function describeCommission(report: CommissionReport): string {
+  const verb = report.changed ? "is commissioned" : "stands already, nothing to change";
+  const rows = alignRows(report.resources.map(({ name, type, address }) => [name, type, address]));
+  return [`${report.app} ${report.environment} ${verb}`, ...rows.map((row) => `  ${row}`), report.address].join("\n");
+}
+
+export function describeDeploy(report: DeployReport): string {
+  const what = `${report.app} ${report.environment}: release ${report.release}`;
+  if (!report.changed) return `${what} is serving already, nothing to do\n${report.address}`;
+  const before = report.previous ? `, before it ${report.previous}` : "";
+  return [
+    `${what} is serving (${describeDuration(report.durationMs)}${before})`,
+    ...(report.description ? [`  ${report.description}`] : []),
+    report.address,
+  ].join("\n");
+}
+
+/** `resume` finishes whichever operation was interrupted. */
+export const describeOutcome = (report: DeployReport | CommissionReport): string =>
+  "release" in report ? describeDeploy(report) : describeCommission(report);
+
+export function describeDecommission(report: DecommissionReport): string {
+  const { processes, ports, paths } = report.checked;
+  return [
+    `${report.app} ${report.environment} is gone`,
+    ...report.removed.map((thing) => `  removed  ${thing}`),
+    ...report.kept.map((thing) => `  kept     ${thing}`),
+    `  looked again for ${processes} processes, ${ports} ports and ${paths} paths: none is left`,
+  ].join("\n");
+}
+
+export const describeClean = ({ removed }: CleanReport): string =>
+  removed.length === 0 ? "Nothing to clean." : removed.map((thing) => `removed ${thing}`).join("\n");
+
+export function describeEvents(events: RecordedEvent[]): string {
+  if (events.length === 0) return "No events.";
+  return alignRows(events.map(({ at, type, text }) => [describeDate(at), type, text])).join("\n");
+}
+
+export function describeLogLine({ at, id, stream, line }: LogLine, paint: Paint): string {
+  return `${paint("dim", describeTime(at))} ${paint(stream === "stderr" ? "yellow" : "cyan", id)}  ${line}`;
+}
+
+export function describeSecrets(secrets: { name: string; setAt: number }[], environment: string): string {
+  if (secrets.length === 0) return `No secrets are set in ${environment}.`;
+  return alignRows(secrets.map(({ name, setAt }) => [name, `set ${describeDate(setAt)}`])).join("\n");
+}

@@ -1,0 +1,76 @@
+// What stands, as a person reads it: the address, the release, then one line per instance.
+import type { InstanceReport, Status } from "../../index.ts";
+import { alignRows, describeDate, describeDuration } from "./format.ts";
+import type { Paint } from "./terminal.ts";
+
+export function describeStatus(status: Status, { paint, now }: { paint: Paint; now: number }): string {
+  if (!status.commissioned) {
+    return `${title(status, paint)}  not commissioned\n\n  Next: landfall commission ${status.environment}`;
+  }
+  const parts = [
+    head(status, paint),
+    ...status.services.map((service) => describeService(service, paint, now)),
+    describeResources(status, paint),
+    describeUnfinished(status, now),
+  ];
+  return parts.filter(Boolean).join("\n\n");
+}
+
+const title = (status: Status, paint: Paint) => paint("bold", `${status.app} ${status.environment}`);
+
+function head(status: Status, paint: Paint): string {
+  const release = status.release
+    ? `${status.release}${status.description ? `  ${status.description}` : ""}`
+    : `none yet: landfall deploy ${status.environment}`;
+  const rows = [["release", release]];
+  if (status.previous) rows.push(["before", status.previous]);
+  if (status.metrics) rows.push(["metrics", status.metrics]);
+  if (status.supervisor === "stopped") rows.push(["supervisor", `stopped: landfall commission ${status.environment} starts it again`]);
+  return [`${title(status, paint)}  ${paint("cyan", status.address ?? "no address")}`, ...indent(alignRows(rows))].join("\n");
+}
+
+function describeService(service: Status["services"][number], paint: Paint, now: number): string {
+  const count = service.kind === "job" ? `at ${service.schedule ?? "its times"} (UTC)` : `${service.healthy} of ${service.wanted} healthy`;
+  const settled = service.kind === "job" || service.healthy >= service.wanted;
+  const rows = service.instances.map((instance) => instanceCells(instance, now));
+  const lines = alignRows(rows).flatMap((line, index) => {
+    const instance = service.instances[index] as InstanceReport;
+    const colored =
+      instance.state === "healthy" ? line : paint(instance.state === "unhealthy" || instance.state === "restarting" ? "red" : "dim", line);
+    return [colored, ...describeLastExit(instance, now)];
+  });
+  return [`${paint("bold", service.name)} (${service.kind})  ${settled ? count : paint("red", count)}`, ...indent(lines)].join("\n");
+}
+
+function instanceCells(instance: InstanceReport, now: number): string[] {
+  return [
+    instance.id,
+    instance.state,
+    `for ${describeDuration(Math.max(0, now - instance.since))}`,
+    instance.pid === undefined ? "" : `pid ${instance.pid}`,
+    instance.port === undefined ? "" : `port ${instance.port}`,
+    instance.inHand ? `${instance.inHand} in hand` : "",
+    instance.restarts ? `${instance.restarts} restart${instance.restarts === 1 ? "" : "s"}` : "",
+  ];
+}
+
+/** Only for instances that do not run well: a healthy one's last exit is history, and `landfall events` has it. */
+function describeLastExit({ lastExit, state }: InstanceReport, now: number): string[] {
+  if (!lastExit || state === "healthy") return [];
+  const reason = lastExit.signal ? `by ${lastExit.signal}` : `with status ${lastExit.code ?? "unknown"}`;
+  return [`  ended ${reason} ${describeDuration(Math.max(0, now - lastExit.at))} ago`, ...lastExit.lastLines.slice(-3).map((line) => `  | ${line}`)];
+}
+
+function describeResources({ resources }: Status, paint: Paint): string {
+  if (resources.length === 0) return "";
+  const rows = alignRows(resources.map(({ name, type, state, address }) => [name, type, state, address]));
+  return [paint("bold", "resources"), ...indent(rows)].join("\n");
+}
+
+function describeUnfinished({ unfinished, environment }: Status, now: number): string {
+  if (!unfinished) return "";
+  const since = `${describeDate(unfinished.since)}, ${describeDuration(Math.max(0, now - unfinished.since))} ago`;
+  return `${unfinished.operation} was interrupted (begun ${since}).\n  Next: landfall resume ${environment}   or   landfall abort ${environment}`;
+}
+
+const indent = (lines: string[]) => lines.map((line) => `  ${line}`);

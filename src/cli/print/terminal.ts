@@ -1,0 +1,72 @@
+// The only place that writes to the terminal. Reports go to stdout; progress, questions and errors go to stderr,
+// so that `landfall ... --json | jq` and `landfall logs ... > file` get nothing but what they asked for.
+import { createInterface } from "node:readline";
+import { styleText } from "node:util";
+
+type Style = Parameters<typeof styleText>[0];
+export type Paint = (style: Style, text: string) => string;
+
+/** Colours for one of the two streams: only on a terminal, and never with NO_COLOR. */
+export const hasColor = (stream: NodeJS.WriteStream): boolean => {
+  if (process.env.NO_COLOR) return false;
+  if (process.env.FORCE_COLOR) return process.env.FORCE_COLOR !== "0";
+  return Boolean(stream.isTTY) && process.env.TERM !== "dumb";
+};
+
+const painter =
+  (enabled: boolean): Paint =>
+  (style, text) =>
+    enabled ? styleText(style, text) : text;
+
+/** Paint for what goes to stdout. */
+export const paintOut = (): Paint => painter(hasColor(process.stdout));
+/** Paint for what goes to stderr. */
+export const paintErr = (): Paint => painter(hasColor(process.stderr));
+
+export const printOut = (text: string): void => void process.stdout.write(`${text}\n`);
+export const printErr = (text: string): void => void process.stderr.write(`${text}\n`);
+export const printJson = (value: unknown): void => printOut(JSON.stringify(value, null, 2));
+
+/** Text that replaces itself, for the one live line. */
+export const printLive = (text: string): void => void process.stderr.write(text);
+export const isLive = (): boolean => Boolean(process.stderr.isTTY) && process.env.TERM !== "dumb" && !process.env.CI;
+export const liveColumns = (): number => process.stderr.columns || 80;
+
+/** A reader that went away (`landfall logs | head`) is no failure: end quietly, as other programs do. */
+export function endQuietlyOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(0);
+      throw error;
+    });
+  }
+}
+
+export const canAsk = (): boolean => Boolean(process.stdin.isTTY);
+
+/** Asks one question on the terminal. `hidden` shows nothing of what is typed. Empty when the input ends. */
+export async function ask(question: string, { hidden = false } = {}): Promise<string> {
+  const reader = createInterface({ input: process.stdin, output: hidden ? undefined : process.stderr, terminal: true });
+  try {
+    process.stderr.write(question);
+    return await new Promise<string>((resolve, reject) => {
+      reader.once("line", resolve);
+      reader.once("close", () => resolve(""));
+      // The reader takes Ctrl-C away from the process, so it is handed back.
+      reader.once("SIGINT", () => {
+        process.kill(process.pid, "SIGINT");
+        reject(new DOMException("interrupted while a question was open", "AbortError"));
+      });
+    });
+  } finally {
+    reader.close();
+    if (hidden) process.stderr.write("\n");
+  }
+}
+
+/** All of stdin as text. */
+export async function readInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
