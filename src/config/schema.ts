@@ -79,7 +79,7 @@ const service = z.strictObject({
 });
 
 const url = z.union([
-  z.string().regex(/^[a-z][a-z0-9+.-]*:\/\//, { error: "a URL" }),
+  z.string().regex(/^[a-z][a-z0-9+.-]*:\/\//, { error: 'a URL such as "postgres://db.example.com:5432/app"' }),
   z.strictObject({ secret: key(variable, { about: "The secret that holds the URL." }) }),
 ]);
 const urlKey = key(url.optional(), { about: "Use this one instead of starting one: a URL, or `{ secret: NAME }` when it has a password." });
@@ -117,8 +117,8 @@ const route = z.strictObject({
   path: key(path.default("/*"), { about: "A path; `*` at its end stands for anything." }),
   host: key(z.string().optional(), { about: "Only for this host name." }),
   deny: key(z.boolean().default(false), { about: "Answered with 404 and never sent on." }),
-  basicAuth: key(z.strictObject({ user: z.string().min(1), password: key(variable, { about: "The name of the secret that holds it." }) }).optional(), { about: "Ask for a user and a password." }),
-  redirect: key(z.strictObject({ to: z.string().min(1), status: z.literal([301, 302, 307, 308]).default(308) }).optional(), { about: "Answer with another address. `$path` in `to` stands for the path and query asked for." }),
+  basicAuth: key(z.strictObject({ user: key(z.string().min(1), { about: "The name to log in with." }), password: key(variable, { about: "The name of the secret that holds it." }) }).optional(), { about: "Ask for a user and a password." }),
+  redirect: key(z.strictObject({ to: key(z.string().min(1), { about: "The other address.", example: '"https://www.example.com$path"' }), status: key(z.literal([301, 302, 307, 308]).default(308), { about: "The status of the answer." }) }).optional(), { about: "Answer with another address. `$path` in `to` stands for the path and query asked for." }),
   headers: key(z.record(z.string(), z.string()).default({}), { about: "Response headers to set." }),
   service: key(name.optional(), { about: "The web service that gets these requests, when there are several." }),
 });
@@ -132,15 +132,15 @@ const rollout = z.strictObject({
 });
 
 const serviceOverride = z.strictObject({
-  instances: instances.optional(),
-  environment: z.record(variable, z.string()).optional(),
+  instances: key(instances.optional(), { about: "Instead of the service's own." }),
+  environment: key(z.record(variable, z.string()).optional(), { about: "Added to the service's own; the same variable is replaced." }),
 });
 
 const environment = z.strictObject({
   target: key(z.enum(["local", "aws"]), { about: "Where it lives." }),
   port: key(z.int().min(0).max(65535).default(0), { about: "Local: where the balancer listens on 127.0.0.1; 0 takes a free one and keeps it." }),
   tls: key(
-    z.union([z.literal(false), z.literal("local"), z.strictObject({ certificate: z.string(), key: z.string() })]).default(false),
+    z.union([z.literal(false), z.literal("local"), z.strictObject({ certificate: key(z.string(), { about: "A PEM file, with the chain." }), key: key(z.string(), { about: "A PEM file, with the private key." }) })]).default(false),
     { about: 'Local: HTTPS with a certificate of a local authority (`"local"`), or with the given PEM files.' },
   ),
   limits: key(
