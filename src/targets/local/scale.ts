@@ -1,12 +1,11 @@
 import { LandfallError } from "../../error.ts";
 import { runRollout } from "../../rollout/run.ts";
 import type { Journal } from "../../state/journal.ts";
-import { type Context, loadRecord, recordEvent, writeRecord } from "./context.ts";
+import { type Context, loadRecord, recordEvent, unknownService, writeRecord } from "./context.ts";
 import { desiredOf } from "./deploy.ts";
 import { openFleet } from "./fleet.ts";
 import { loadRelease } from "./releases.ts";
 import { connectSupervisor } from "./supervisor/start.ts";
-import { unknownService } from "./target.ts";
 
 /** Sets how many instances of each service there are; the number is kept by later deploys. */
 export async function scale(context: Context, journal: Journal, counts: Record<string, number>): Promise<void> {

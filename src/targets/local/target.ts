@@ -1,4 +1,5 @@
 // The local target: each operation under the lease and, where it changes something, in the journal.
+import { existsSync } from "node:fs";
 import { LandfallError } from "../../error.ts";
 import type { CommissionReport, DeployReport, RecordedEvent } from "../../reports.ts";
 import { beginOperation, findUnfinished, type Journal, type Operation } from "../../state/journal.ts";
@@ -6,7 +7,7 @@ import { withLease } from "../../state/lease.ts";
 import { loadLines } from "../../system/files.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
 import { commission } from "./commission.ts";
-import { type Context, loadRecord, makeContext } from "./context.ts";
+import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
 import { clean, decommission } from "./decommission.ts";
 import { prepareRelease, rollTo } from "./deploy.ts";
 import { onceSpec } from "./instances.ts";
@@ -94,10 +95,13 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
       return openSecrets(context.places);
     },
     // Its journal lies in the folder that it removes: what interrupts it leaves the folder, and running it again goes on.
-    decommission: (options) => leased("decommission", () => decommission(context, options)),
-    clean: () => leased("clean", async () => clean(context)),
+    decommission: (options) => (stands(context) ? leased("decommission", () => decommission(context, options)) : decommission(context, options)),
+    clean: async () => (stands(context) ? leased("clean", async () => clean(context)) : clean(context)),
   };
 };
+
+/** The lease lies in the environment's folder, which a command that removes things must not make. */
+const stands = (context: Context): boolean => existsSync(context.places.environment);
 
 /** A command run by hand is stopped after a day at the latest. */
 const EXEC_MS_MAX = 86_400_000;
@@ -127,12 +131,4 @@ const notDeployed = (environment: string) =>
     what: `no release was deployed to environment "${environment}" yet`,
     standing: "Nothing was changed.",
     next: `landfall deploy ${environment}`,
-  });
-
-export const unknownService = (service: string, known: string[]) =>
-  new LandfallError({
-    code: "SERVICE_UNKNOWN",
-    what: `there is no service "${service}" in this release`,
-    why: `it has ${known.map((name) => `"${name}"`).join(", ")}`,
-    standing: "Nothing was changed.",
   });
