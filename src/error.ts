@@ -106,6 +106,7 @@ export const ERROR_CODES = {
   RESOURCE_PROGRAM_MISSING: { exit: 2, about: "A resource needs a program that is not on this machine. The package that brings it is named." },
   RESOURCE_FAILED: { exit: 1, about: "A resource did not start or stopped answering." },
   SUPERVISOR_UNREACHABLE: { exit: 1, about: "The environment's supervisor does not answer. `landfall commission` starts it again." },
+  BALANCER_UNREACHABLE: { exit: 1, about: "The environment's balancer does not answer its supervisor. `landfall logs` shows its own words." },
   PORT_TAKEN: { exit: 2, about: "The address the balancer should listen on is in use by another process." },
   SERVICE_UNKNOWN: { exit: 2, about: "The service is not among those of the configuration." },
   RELEASE_UNKNOWN: { exit: 2, about: "There is no such release in this environment." },

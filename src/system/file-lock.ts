@@ -1,0 +1,53 @@
+// A lock that the kernel frees when its holder is gone, however it went.
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+
+const { tryLock, unlock } = createRequire(import.meta.url)("fs-native-extensions") as {
+  tryLock(handle: number): boolean;
+  unlock(handle: number): void;
+};
+
+export interface FileLock {
+  /** Given to a child as one of its `stdio`, it keeps the lock until that child has ended too. */
+  handle: number;
+  /** Leaves word for those who wait: read with `loadNote`. */
+  note(value: unknown): void;
+  release(options?: { removeFile?: boolean }): void;
+}
+
+/** Takes the lock of a file, which is made if need be; undefined when another holds it. */
+export function tryFileLock(file: string): FileLock | undefined {
+  mkdirSync(dirname(file), { recursive: true });
+  const handle = openSync(file, "a+", 0o600);
+  if (!tryLock(handle)) {
+    closeSync(handle);
+    return undefined;
+  }
+  // Whoever held it before may have removed the file: then ours is the lock of a file that nobody else can find.
+  if (statSync(file, { throwIfNoEntry: false })?.ino !== fstatSync(handle).ino) {
+    closeSync(handle);
+    return tryFileLock(file);
+  }
+  return {
+    handle,
+    note(value) {
+      ftruncateSync(handle);
+      writeSync(handle, JSON.stringify(value));
+    },
+    release({ removeFile = false } = {}) {
+      if (removeFile) rmSync(file, { force: true });
+      unlock(handle);
+      closeSync(handle);
+    },
+  };
+}
+
+/** What the lock's holder noted, or undefined when it has noted nothing (or is writing it now). */
+export function loadNote<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
+}
