@@ -1,14 +1,8 @@
 // One operation at a time on an environment. The kernel frees the lock the moment its holder dies, however it dies.
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { createRequire } from "node:module";
 import { LandfallError } from "../error.ts";
-import { loadJson, writeJson } from "../system/files.ts";
-
-const { tryLock, unlock } = createRequire(import.meta.url)("fs-native-extensions") as {
-  tryLock(handle: number): boolean;
-  unlock(handle: number): void;
-};
+import { loadNote, tryFileLock } from "../system/file-lock.ts";
 
 interface Holder {
   operation: string;
@@ -19,18 +13,15 @@ interface Holder {
 
 /** Runs `act` while no other operation can; rejects with LEASE_HELD, naming the holder, when one is under way. */
 export async function withLease<T>(file: string, operation: string, act: () => Promise<T>): Promise<T> {
+  // Others may pass through the folder, since Postgres' user has to, but not list it.
   mkdirSync(dirname(file), { recursive: true, mode: 0o711 });
-  const handle = openSync(`${file}.lock`, "a", 0o600);
+  const lock = tryFileLock(file);
+  if (!lock) throw leaseHeld(operation, loadNote<Holder>(file));
   try {
-    if (!tryLock(handle)) throw leaseHeld(operation, loadJson<Holder>(file));
-    writeJson(file, { operation, pid: process.pid, user: process.env.USER ?? String(process.getuid?.() ?? ""), since: new Date().toISOString() });
-    try {
-      return await act();
-    } finally {
-      unlock(handle);
-    }
+    lock.note({ operation, pid: process.pid, user: process.env.USER ?? String(process.getuid?.() ?? ""), since: new Date().toISOString() });
+    return await act();
   } finally {
-    closeSync(handle);
+    lock.release();
   }
 }
 

@@ -1,8 +1,9 @@
 // The story of a deploy on this machine: source, image, release, release phase, rollout, record.
+import type { Service } from "../../config/schema.ts";
 import { describeDuration } from "../../config/units.ts";
 import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
-import { makeRelease, recipeHash, type Release } from "../../release/release.ts";
+import { makeRelease, type Release } from "../../release/release.ts";
 import { loadSource, type Source } from "../../release/source.ts";
 import type { DeployReport } from "../../reports.ts";
 import { runRollout } from "../../rollout/run.ts";
@@ -52,11 +53,11 @@ export async function prepareRelease(context: Context, record: EnvironmentRecord
 
 async function prepareImage(context: Context, release: Release, source: Source) {
   const { recipe } = context.app.app;
-  const hash = recipeHash(recipe, source);
+  const hash = release.recipeHash.slice(0, 10);
   let image = { folder: "", made: false };
-  await during(context.emit, "image", `image ${hash.slice(0, 10)}`, async () => {
+  await during(context.emit, "image", `image ${hash}`, async () => {
     image = await ensureImage({ places: context.places, recipe, hash: release.recipeHash, source, emit: (line) => context.emit({ type: "output", step: "image", line }), signal: context.signal });
-    return image.made ? `image ${hash.slice(0, 10)} made` : `image ${hash.slice(0, 10)} is there already`;
+    return image.made ? `image ${hash} made` : `image ${hash} is there already`;
   });
   return image;
 }
@@ -80,7 +81,7 @@ function refuseMissingSecrets(context: Context, secrets: ReturnType<typeof openS
 }
 
 /** What should stand once `release` serves. */
-export function desiredOf(record: EnvironmentRecord, release: Release, rollout: { strategy: Desired["strategy"]; batch: Desired["batch"] }): Desired {
+export function desiredOf(context: Context, record: EnvironmentRecord, release: Release, rollout: { strategy: Desired["strategy"]; batch: Desired["batch"] }): Desired {
   const fleets = Object.entries(release.services).filter(([, service]) => !service.schedule);
   const order = ([, service]: (typeof fleets)[number]) => (service.port ? 0 : service.singleton ? 2 : 1);
   return {
@@ -88,16 +89,20 @@ export function desiredOf(record: EnvironmentRecord, release: Release, rollout: 
     ...rollout,
     services: fleets
       .sort((a, b) => order(a) - order(b))
-      .map(([service, settings]) => ({ service, singleton: settings.singleton, count: record.counts[service] ?? settings.instances.min })),
+      .map(([service, settings]) => ({ service, singleton: settings.singleton, count: wantedCount(context, record, service, settings) })),
   };
 }
+
+/** Set by hand, else by today's configuration: how many run is no part of a release. */
+export const wantedCount = (context: Context, record: EnvironmentRecord, service: string, settings: Service): number =>
+  record.counts[service] ?? context.app.app.services[service]?.instances.min ?? settings.instances.min;
 
 /** Takes a release that is there to the fleet: deploy, rollback, resume and abort all end here. */
 export async function rollTo(context: Context, journal: Journal, release: Release, how: { imageMade: boolean; forward: boolean }): Promise<DeployReport> {
   const from = performance.now();
   const record = loadRecord(context);
   const supervisor = await connectSupervisor(context.places);
-  const desired = desiredOf(record, release, context.app.app.rollout);
+  const desired = desiredOf(context, record, release, context.app.app.rollout);
   const standing = await observeStanding(supervisor);
   const report = { app: record.app, environment: record.environment, release: release.id, description: release.description, imageMade: how.imageMade, address: addressOf(record) };
   if (record.release === release.id && compileRollout(standing, desired).length === 0) {
@@ -108,7 +113,7 @@ export async function rollTo(context: Context, journal: Journal, release: Releas
   await supervisor.setEdge(await makeEdge(context, record));
   if (how.forward) await runExpand(context, record, supervisor, release);
   const serving = record.release && record.release !== release.id ? loadRelease(context.places, record.release) : undefined;
-  const before = serving && desiredOf(record, serving, { strategy: "rolling", batch: "100%" });
+  const before = serving && desiredOf(context, record, serving, { strategy: "rolling", batch: "100%" });
   const rehearse = how.forward && serving !== undefined && !record.rolledOut.includes(release.id);
   await runRollout({ fleet: openFleet(context, record, supervisor, { rehearse }), journal, desired, before, emit: context.emit, signal: context.signal });
 

@@ -20,8 +20,8 @@ export async function scale(context: Context, journal: Journal, counts: Record<s
     await runRollout({
       fleet: openFleet(context, record, supervisor),
       journal,
-      desired: desiredOf(after, release, rollout),
-      before: desiredOf(record, release, rollout),
+      desired: desiredOf(context, after, release, rollout),
+      before: desiredOf(context, record, release, rollout),
       emit: context.emit,
       signal: context.signal,
     });

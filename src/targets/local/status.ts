@@ -4,6 +4,7 @@ import type { Inventory, InstanceReport, Status } from "../../reports.ts";
 import { findUnfinished } from "../../state/journal.ts";
 import type { BalancerApi, UpstreamStatus } from "./balancer/api.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord } from "./context.ts";
+import { wantedCount } from "./deploy.ts";
 import { loadRelease } from "./releases.ts";
 import type { ProcessRecord } from "./supervisor/api.ts";
 import { connectSupervisor } from "./supervisor/start.ts";
@@ -60,7 +61,7 @@ function describeServices(context: Context, record: EnvironmentRecord, processes
     return {
       name,
       kind: settings.schedule ? "job" : settings.port ? "web" : settings.singleton ? "scheduler" : "worker",
-      wanted: settings.schedule ? 0 : (record.counts[name] ?? settings.instances.min),
+      wanted: settings.schedule ? 0 : wantedCount(context, record, name, settings),
       healthy: instances.filter((one) => one.state === "healthy").length,
       schedule: settings.schedule,
       instances,
