@@ -1,0 +1,13 @@
+import { defineApp } from "landfall";
+
+export default defineApp({
+  name: "node-red",
+  recipe: { files: ["package.json", "package-lock.json"], steps: ["npm ci --omit=dev"] },
+  services: {
+    web: {
+      command: "exec node_modules/.bin/node-red --userDir $LANDFALL_DATA --port $PORT -D uiHost=$HOST -D flowFile=flows.json",
+      port: 1880,
+      health: { path: "/settings" },
+    },
+  },
+});
