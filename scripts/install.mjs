@@ -45,9 +45,9 @@ function isAsLocked() {
   return existsSync(record) && statSync(record).mtimeMs >= statSync(join(root, "package-lock.json")).mtimeMs;
 }
 
-/** Compiles src/ to dist/ when a source is newer than the last build. `strict`: type errors end the process. */
+/** Compiles src/ to dist/ when a source is newer than the last build without type errors. `strict`: type errors end the process. */
 export function buildIfOlder({ strict }) {
-  const stamp = join(root, "dist", ".built");
+  const stamp = join(root, "dist", ".checked");
   const from = Date.now() / 1000;
   if (existsSync(stamp) && statSync(stamp).mtimeMs > newestChange()) return;
   const status = run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], {

@@ -25,10 +25,14 @@ const TABLE: string[][] = [
   ["cli", "dashboard"],
 ];
 
-/** The doors to files, processes and sockets, besides system/ and the targets. */
-const TOUCHES_SYSTEM = [/^system\//, /^targets\//, /^config\//, /^release\/source\.ts$/];
+/**
+ * The doors to files, processes and sockets, besides system/ and the targets: the configuration's file, the source's tree and
+ * its git history, and the lease, whose lock lives and dies with an open file.
+ */
+const TOUCHES_SYSTEM = [/^system\//, /^targets\//, /^config\//, /^release\/(source|git)\.ts$/, /^state\/lease\.ts$/];
 const SYSTEM_MODULES = ["node:fs", "node:fs/promises", "node:child_process", "node:net"];
-const WRITES_TO_TERMINAL = [/^cli\/print\//, /(^|\/)main\.ts$/];
+/** The supervisor has no terminal: its stderr is its own log file, the last resort when an event could not be recorded. */
+const WRITES_TO_TERMINAL = [/^cli\/print\//, /(^|\/)main\.ts$/, /^targets\/local\/supervisor\//];
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))
@@ -68,7 +72,7 @@ describe("imports in src/", () => {
 });
 
 describe("the terminal", () => {
-  it("is written to in cli/print and in programs' main files only", () => {
+  it("is written to in cli/print, the supervisor and programs' main files only", () => {
     const writers = files.filter((file) => parsed.get(file)?.writes && !WRITES_TO_TERMINAL.some((door) => door.test(file)));
     expect(writers).toEqual([]);
   });

@@ -35,7 +35,11 @@ async function explain({ code, message }: CommanderError, words: string[]): Prom
       return missingArgument(quoted, command, help);
     case "commander.excessArguments": {
       const [, expected, got] = /Expected (\d+) arguments? but got (\d+)/.exec(message) ?? [];
-      return new UsageProblem(`"${command}" takes ${countOf(expected)}, but ${got} were given`, { why: `landfall ${words.join(" ")}`, next: help });
+      return new UsageProblem(`"${command}" takes ${countOf(expected)}, but ${got} were given`, {
+        // What is too much for `secrets set` is likely the value.
+        why: typed === "secrets" ? undefined : `landfall ${words.join(" ")}`,
+        next: help,
+      });
     }
     case "commander.optionMissingArgument":
       return new UsageProblem(`option "${quoted}" of "${command}" has no value`, { next: help });

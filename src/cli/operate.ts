@@ -1,5 +1,5 @@
 // What the commands share: opening an environment with progress and interruption, and printing a report as text or JSON.
-import type { EnvironmentTarget } from "../index.ts";
+import type { Emit, EnvironmentTarget } from "../index.ts";
 import { interruptible } from "./interruption.ts";
 import { type ProgressOptions, printProgress } from "./print/progress.ts";
 import { printJson, printOut } from "./print/terminal.ts";
@@ -11,25 +11,36 @@ export interface CommonOptions {
 }
 
 /** For commands that only read: no progress, and an interruption ends them at once. */
-export async function openToRead(name: string): Promise<EnvironmentTarget> {
+export async function openToRead(name: string, folder?: string): Promise<EnvironmentTarget> {
   const { openEnvironment } = await import("../index.ts");
-  return openEnvironment(name);
+  return openEnvironment(name, { folder });
 }
 
-/** For commands that change something. Rejects with INTERRUPTED, saying what stands, when the user stopped it. */
-export function operate<T>(
-  name: string,
-  options: CommonOptions & { output?: ProgressOptions["output"] },
-  work: (environment: EnvironmentTarget, signal: AbortSignal) => Promise<T>,
+type ActingOptions = CommonOptions & { output?: ProgressOptions["output"] };
+
+/** For commands that change one environment of the app found here. */
+export const operate = <T>(name: string, options: ActingOptions, work: (environment: EnvironmentTarget) => Promise<T>): Promise<T> =>
+  perform({ name }, options, async (context) => {
+    const { openEnvironment } = await import("../index.ts");
+    return work(await openEnvironment(name, context));
+  });
+
+/**
+ * Runs work that changes an environment, with its progress on stderr.
+ * Rejects with INTERRUPTED, saying what stands, when the user stopped it.
+ */
+export function perform<T>(
+  environment: { name: string; folder?: string },
+  options: ActingOptions,
+  work: (context: { emit: Emit; signal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
   return interruptible(async (signal) => {
-    const { openEnvironment } = await import("../index.ts");
     const progress = printProgress({ output: options.output ?? (options.verbose ? "show" : "hide") });
     try {
-      return await work(await openEnvironment(name, { emit: progress.emit, signal }), signal);
+      return await work({ emit: progress.emit, signal });
     } catch (error) {
       progress.end();
-      throw signal.aborted ? await interrupted(name, signal, error) : error;
+      throw signal.aborted ? await interrupted(environment, signal, error) : error;
     } finally {
       progress.end();
     }
@@ -42,21 +53,21 @@ export function report<T>(options: CommonOptions, value: T, describe: (value: T)
 }
 
 /** The library's own account when it has one, else what the environment says of itself now. */
-async function interrupted(name: string, signal: AbortSignal, error: unknown) {
+async function interrupted({ name, folder }: { name: string; folder?: string }, signal: AbortSignal, error: unknown) {
   const { LandfallError } = await import("../index.ts");
   if (error instanceof LandfallError && error.code === "INTERRUPTED") return error;
   return new LandfallError({
     code: "INTERRUPTED",
     what: `the operation on environment "${name}" was ${(signal.reason as Error).message}`,
     why: error instanceof LandfallError ? error.parts.what : undefined,
-    ...(await observeStanding(name)),
+    ...(await observeStanding(name, folder)),
     cause: error,
   });
 }
 
-async function observeStanding(name: string): Promise<{ standing: string; next?: string }> {
+async function observeStanding(name: string, folder: string | undefined): Promise<{ standing: string; next?: string }> {
   try {
-    const status = await (await openToRead(name)).status();
+    const status = await (await openToRead(name, folder)).status();
     if (!status.commissioned) return { standing: `"${name}" is not commissioned; nothing serves.`, next: `landfall commission ${name}` };
     const healthy = status.services.filter(({ kind }) => kind !== "job").map((service) => `${service.healthy} of ${service.wanted} ${service.name}`);
     const standing = status.release

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openToRead, report } from "../operate.ts";
 import { withExamples } from "../options.ts";
 import { describeSecrets } from "../print/reports.ts";
-import { ask, canAsk, printOut, readInput } from "../print/terminal.ts";
+import { ask, canAsk, readInput } from "../print/terminal.ts";
 import { UsageProblem } from "../usage.ts";
 
 const ABOUT_ENV = "an environment of landfall.config.ts";
@@ -20,11 +20,12 @@ function addSet(command: Command): void {
     .description("set a secret to what is typed, or comes on stdin")
     .argument("<env>", ABOUT_ENV)
     .argument("<name>", "the secret's name, such as API_KEY")
+    .option("--json", "print the report as JSON on stdout")
     .option("--from-file <file>", "take the value from a file, byte for byte")
-    .action(async (env: string, name: string, options: { fromFile?: string }) => {
+    .action(async (env: string, name: string, options: { fromFile?: string; json?: boolean }) => {
       const environment = await openToRead(env);
       environment.secrets().set(name, await findValue(env, name, options.fromFile));
-      printOut(`${name} is set in ${env}; instances get it when they start next.`);
+      report(options, { environment: env, name }, () => `${name} is set in ${env}; instances get it when they start next.`);
     });
 }
 
@@ -43,14 +44,15 @@ function addRemove(command: Command): void {
     .description("forget a secret")
     .argument("<env>", ABOUT_ENV)
     .argument("<name>", "the secret's name")
-    .action(async (env: string, name: string) => {
+    .option("--json", "print the report as JSON on stdout")
+    .action(async (env: string, name: string, options: { json?: boolean }) => {
       const store = (await openToRead(env)).secrets();
       const known = store.list().map((secret) => secret.name);
       if (!known.includes(name)) {
         throw new UsageProblem(`there is no secret "${name}" in environment "${env}"`, { why: `set are: ${known.join(", ") || "none"}` });
       }
       store.remove(name);
-      printOut(`${name} is removed from ${env}.`);
+      report(options, { environment: env, name }, () => `${name} is removed from ${env}.`);
     });
 }
 

@@ -6,6 +6,7 @@ import type {
   DecommissionReport,
   DeployReport,
   InitReport,
+  LaunchReport,
   LogLine,
   RecordedEvent,
 } from "../../index.ts";
@@ -23,6 +24,18 @@ export function describeCheck(report: CheckReport): string {
   return [`${report.file}: nothing wrong found`, ...alignRows(rows).map((row) => `  ${row}`), ...report.notes.map((note) => `  note: ${note}`)].join(
     "\n",
   );
+}
+
+export const describeInit = ({ file, kind }: InitReport): string => `${file} is written, for the ${kind} app found here\n  Next: landfall check`;
+
+/** The address of the balancer comes last: it is where a person goes next. */
+export function describeLaunch({ app, release, address, servers }: LaunchReport): string {
+  const rows = alignRows(servers.map(({ id, state, port }) => [id, state, port === undefined ? "" : `http://127.0.0.1:${port}`]));
+  return [
+    `${app}: ${servers.length} server${servers.length === 1 ? "" : "s"} ready with release ${release}`,
+    ...rows.map((row) => `  ${row}`),
+    address,
+  ].join("\n");
 }
 
 export function describeCommission(report: CommissionReport): string {
