@@ -2,12 +2,15 @@ import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand, SQSCli
 
 /** @typedef {{ kind: "entry", id: number } | { kind: "digest", minute: string }} Job */
 
-const client = new SQSClient({});
+// A queue server at an address of its own is reached there, whatever host name it puts into its queues' URLs.
+const client = new SQSClient({ useQueueUrlAsEndpoint: !process.env.AWS_ENDPOINT_URL });
+/** Nobody waits longer than this for a queue that is away. */
+const SEND_TIMEOUT_MS = 3_000;
 const QueueUrl = process.env.JOBS_QUEUE_URL;
 
 /** @param {Job} job */
 export async function sendJob(job) {
-  await client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(job) }));
+  await client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(job) }), { abortSignal: AbortSignal.timeout(SEND_TIMEOUT_MS) });
 }
 
 /**
