@@ -31,6 +31,8 @@ export interface Exit {
   at: number;
   code?: number;
   signal?: string;
+  /** The kernel killed it for lack of memory, as far as the kernel's counter tells. */
+  outOfMemory?: boolean;
   /** The last lines of its output, oldest first, at most 20. */
   lastLines: string[];
 }

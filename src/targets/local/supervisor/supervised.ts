@@ -1,0 +1,359 @@
+// One process under the supervisor: started, followed, restarted after a crash, stopped with all of its group. It reads only files and
+// the process table, so that a process begun by an earlier supervisor is handled just as one of its own.
+import { type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
+import { join } from "node:path";
+import { LandfallError } from "../../../error.ts";
+import { loadText, removeAll } from "../../../system/files.ts";
+import { isPortFree } from "../../../system/network.ts";
+import { isRunning, observeStart, signalGroup } from "../../../system/processes.ts";
+import type { Places } from "../places.ts";
+import type { Exit, ProcessSpec } from "./api.ts";
+import type { Tell } from "./events.ts";
+import { identifyShim, killGroup, loadStatus, readExit, type RunFiles, spawnGroup, waitGroupGone } from "./group.ts";
+import { LogFile } from "./log-file.ts";
+import type { KeptRecord } from "./records.ts";
+import { Spool } from "./spool.ts";
+
+const POLL_MS = 250;
+const BACK_OFF_FIRST_MS = 100;
+const BACK_OFF_LAST_MS = 10_000;
+const STEADY_AFTER_MS = 30_000;
+
+export interface Surroundings {
+  places: Places;
+  tell: Tell;
+  save(): void;
+  reveal(secret: string): string;
+  /** A port that no record holds, reserved for that id from now on. */
+  reservePort(id: string): Promise<number>;
+  /** It went down or came up: what the balancer is told has to change. */
+  changed(process: Supervised): void;
+}
+
+export class Supervised {
+  readonly record: KeptRecord;
+  readonly #around: Surroundings;
+  readonly #folder: string;
+  readonly #log: LogFile;
+  #spools: Spool[] = [];
+  #watcher: FSWatcher | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #isLooking = false;
+  /** True from a start until its end has been noticed. */
+  #isFollowed = false;
+  #memoryKillsBefore = 0;
+  #launching: Promise<void> | undefined;
+  #waiters: (() => void)[] = [];
+
+  constructor(record: KeptRecord, around: Surroundings) {
+    this.record = record;
+    this.#around = around;
+    this.#folder = join(around.places.supervisor, "spool", record.spec.id);
+    const { id, service, release } = record.spec;
+    this.#log = new LogFile(join(around.places.logs, `${id}.jsonl`), { id, service, release });
+  }
+
+  /** Starts it and returns when the program's pid is known. Throws when there was nothing to start. */
+  async launch(): Promise<void> {
+    this.#launching = this.#launch();
+    await this.#launching;
+  }
+
+  async #launch(): Promise<void> {
+    const { record } = this;
+    const { spec } = record;
+    await this.#choosePort();
+    const env = this.#environment();
+    record.run += 1;
+    record.group = undefined;
+    record.pid = undefined;
+    this.#around.save();
+    const files = this.#files();
+    removeAll(this.#folder);
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    this.#log.mark(record.run);
+    this.#memoryKillsBefore = countMemoryKills();
+    const child = await spawnGroup({ id: spec.id, argv: spec.argv, cwd: spec.cwd, env, uid: spec.uid, gid: spec.gid, files });
+    const pid = child.pid as number;
+    record.group = { pid, startedAt: observeStart(pid) ?? "gone" };
+    record.state = "running";
+    record.since = Date.now();
+    this.#around.save();
+    child.once("exit", () => this.#look());
+    child.unref();
+    await this.#follow();
+  }
+
+  /** Takes up a process that an earlier supervisor started. False when it does not run any more; then its end has been recorded. */
+  async adopt(pidsHold: boolean): Promise<boolean> {
+    const status = loadStatus(this.#files().status);
+    if (!this.record.group && status.leader !== undefined && pidsHold) this.record.group = identifyShim(this.record.spec.id, status.leader);
+    if (!pidsHold) this.record.group = undefined;
+    const stillRuns = this.record.group !== undefined && isRunning(this.record.group) && status.exit === undefined;
+    this.#memoryKillsBefore = countMemoryKills();
+    if (!stillRuns) {
+      await this.#endAdopted();
+      return false;
+    }
+    this.#armDeadline();
+    await this.#follow();
+    return true;
+  }
+
+  /** Resolves when the current run has ended, at once when nothing runs. */
+  async ended(): Promise<void> {
+    if (this.#isFollowed) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** The run must be over by then, or it is stopped. */
+  endBy(time: number): void {
+    this.record.endsBy = time;
+    this.#around.save();
+    this.#armDeadline();
+  }
+
+  get timedOut(): boolean {
+    return this.#timedOut;
+  }
+  #timedOut = false;
+
+  /** Asks the whole group to stop, kills what is left at the time-out, and takes over the rest of its output. */
+  async stop(stop: ProcessSpec["stop"]): Promise<{ ignored: boolean; exit?: Exit }> {
+    const { record } = this;
+    clearTimeout(this.#restart);
+    // A restart may be under way: what it has spawned by then has to be stopped too.
+    await this.#launching?.catch(() => {});
+    clearTimeout(this.#restart);
+    const wasRunning = this.#isFollowed;
+    record.state = "stopping";
+    this.#around.save();
+    const ignored = wasRunning && !(await this.#stopGroup(stop));
+    if (this.#isFollowed) await this.#concludeRun();
+    if (wasRunning) this.#tellStopped(ignored, stop);
+    return { ignored, exit: record.lastExit };
+  }
+
+  /** Lets go of every file. The process is not touched. */
+  close(): void {
+    this.#unfollow();
+    clearTimeout(this.#restart);
+    clearTimeout(this.#deadline);
+    this.#log.close();
+  }
+
+  /** Removes what was kept of its runs. The log stays. */
+  remove(): void {
+    this.close();
+    removeAll(this.#folder);
+  }
+
+  #tellStopped(ignored: boolean, stop: ProcessSpec["stop"]): void {
+    const text = ignored ? `did not end ${stop.timeoutMs} ms after ${stop.signal} and was killed` : `ended after ${stop.signal}: ${describeExit(this.record.lastExit)}`;
+    this.#around.tell(ignored ? "killed" : "stopped", this.record.spec, text);
+  }
+
+  async #stopGroup(stop: ProcessSpec["stop"]): Promise<boolean> {
+    const leader = this.record.group?.pid;
+    if (leader === undefined) return true;
+    signalGroup(leader, stop.signal);
+    if (await waitGroupGone(leader, stop.timeoutMs)) return true;
+    await killGroup(leader);
+    return false;
+  }
+
+  async #choosePort(): Promise<void> {
+    const { record } = this;
+    const { port, id } = record.spec;
+    if (port === undefined) return;
+    if (port !== "free") record.port = port;
+    else if (record.port === undefined || !(await isPortFree(record.port))) record.port = await this.#around.reservePort(id);
+  }
+
+  #environment(): Record<string, string> {
+    const { spec, port } = this.record;
+    const secrets = Object.entries(spec.secretEnv).map(([variable, name]) => [variable, this.#around.reveal(name)]);
+    const ownPort = port === undefined ? {} : { PORT: String(port) };
+    return { ...ownPort, ...spec.env, ...Object.fromEntries(secrets) };
+  }
+
+  #files(): RunFiles {
+    const base = join(this.#folder, String(this.record.run));
+    return { stdout: `${base}.stdout`, stderr: `${base}.stderr`, status: `${base}.status` };
+  }
+
+  #openSpools(): void {
+    const { stdout, stderr } = this.#files();
+    const { run } = this.record;
+    this.#spools = [
+      new Spool({ file: stdout, stream: "stdout", run, log: this.#log }),
+      new Spool({ file: stderr, stream: "stderr", run, log: this.#log }),
+    ];
+  }
+
+  async #follow(): Promise<void> {
+    this.#openSpools();
+    this.#isFollowed = true;
+    try {
+      this.#watcher = watch(this.#folder, () => this.#lookSoon());
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch {
+      // The system's watches are used up: the poll alone is slower, and enough.
+    }
+    this.#poll = setInterval(() => this.#look(), POLL_MS);
+    this.#look();
+    await this.#pidKnown();
+  }
+
+  /** The shim writes the program's pid within milliseconds; a shim that was killed before that never does. */
+  async #pidKnown(): Promise<void> {
+    while (this.#isFollowed && this.record.pid === undefined) await new Promise((resolve) => setTimeout(resolve, 2)).then(() => this.#look());
+  }
+
+  #unfollow(): void {
+    this.#isFollowed = false;
+    clearInterval(this.#poll);
+    this.#watcher?.close();
+    for (const spool of this.#spools) spool.close();
+    this.#spools = [];
+  }
+
+  /** A program that writes a lot changes its file thousands of times a second: those changes are looked at together. */
+  #lookSoon(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    setTimeout(() => {
+      this.#isLooking = false;
+      this.#look();
+    }, 5);
+  }
+
+  /** Takes over new output and notices the end. */
+  #look(): void {
+    if (!this.#isFollowed) return;
+    if (this.#pump()) this.#lookSoon();
+    const status = loadStatus(this.#files().status);
+    if (status.pid !== undefined && this.record.pid === undefined) {
+      this.record.pid = status.pid;
+      this.#around.save();
+    }
+    const leaderGone = this.record.group === undefined || !isRunning(this.record.group);
+    if ((status.exit !== undefined || leaderGone) && this.record.state === "running") this.#crashed();
+  }
+
+  #pump(): boolean {
+    try {
+      return this.#spools.map((spool) => spool.pump()).some(Boolean);
+    } catch (error) {
+      console.error(`the output of "${this.record.spec.id}" could not be taken over: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  #crashed(): void {
+    this.record.state = this.record.spec.restart === "always" ? "restarting" : "exited";
+    this.#end().catch((error) => console.error(error));
+  }
+
+  async #end(): Promise<void> {
+    const { record } = this;
+    const { spec } = record;
+    // What the program forked may still hold its port and its files.
+    if (record.group) await killGroup(record.group.pid);
+    if (record.state === "stopping") return;
+    await this.#concludeRun();
+    this.#around.tell(spec.restart === "always" ? "crashed" : "exited", spec, describeExit(record.lastExit));
+    this.#around.changed(this);
+    if (spec.restart === "always") this.#restartLater();
+  }
+
+  /** Everything of the run has ended: takes over the rest of its output, notes how it ended, and tells who waits. */
+  async #concludeRun(): Promise<void> {
+    const { record } = this;
+    const status = loadStatus(this.#files().status);
+    try {
+      for (const spool of this.#spools) spool.finish();
+    } catch (error) {
+      console.error(`the last output of "${record.spec.id}" was lost: ${(error as Error).message}`);
+    }
+    this.#unfollow();
+    clearTimeout(this.#deadline);
+    const outOfMemory = readExit(status.exit).signal === "SIGKILL" && countMemoryKills() > this.#memoryKillsBefore;
+    record.lastExit = { at: Date.now(), ...readExit(status.exit), ...(outOfMemory ? { outOfMemory } : {}), lastLines: this.#log.lastLines };
+    const upMs = Date.now() - record.since;
+    record.crashes = upMs > STEADY_AFTER_MS ? 1 : record.crashes + 1;
+    record.group = undefined;
+    record.pid = undefined;
+    this.#around.save();
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  /** Ended while no supervisor ran. What is left of its group goes, unless the pid belongs to someone else by now. */
+  async #endAdopted(): Promise<void> {
+    const { record } = this;
+    const { group } = record;
+    if (group && [undefined, group.startedAt].includes(observeStart(group.pid))) await killGroup(group.pid);
+    if (readdirOrNone(this.#folder).some((name) => name.startsWith(`${record.run}.std`))) this.#openSpools();
+    if (record.state === "running") record.state = record.spec.restart === "always" ? "restarting" : "exited";
+    await this.#concludeRun();
+    this.#around.tell(record.spec.restart === "always" ? "crashed" : "exited", record.spec, `${describeExit(record.lastExit)}, while no supervisor ran`);
+  }
+
+  #restartLater(): void {
+    const pauseMs = Math.min(BACK_OFF_LAST_MS, BACK_OFF_FIRST_MS * 2 ** (this.record.crashes - 1));
+    this.#restart = setTimeout(() => this.relaunch(), pauseMs);
+  }
+
+  /** Starts it again after a crash; when that fails it is tried again later. */
+  async relaunch(): Promise<void> {
+    const { record } = this;
+    if (record.state !== "restarting") return;
+    try {
+      record.restarts += 1;
+      await this.launch();
+      this.#around.tell("restarted", record.spec, `restart ${record.restarts}, pid ${record.pid}`);
+      this.#around.changed(this);
+    } catch (error) {
+      if (this.#isFollowed || record.state !== "restarting") return;
+      record.crashes += 1;
+      record.lastExit = { at: Date.now(), lastLines: [describeFailure(error)] };
+      this.#around.save();
+      this.#around.tell("crashed", record.spec, `could not be started again: ${describeFailure(error)}`);
+      this.#restartLater();
+    }
+  }
+
+  #armDeadline(): void {
+    const { endsBy, spec } = this.record;
+    if (endsBy === undefined) return;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => {
+      this.#timedOut = true;
+      this.stop(spec.stop).catch((error) => console.error(error));
+    }, Math.max(0, endsBy - Date.now()));
+  }
+}
+
+/** One line on how a run ended. */
+export function describeExit(exit: Exit | undefined): string {
+  if (exit?.outOfMemory) return "killed by the kernel, which was out of memory";
+  if (exit?.signal) return `ended by ${exit.signal}`;
+  return exit?.code === undefined ? "ended with its status unknown" : `exit status ${exit.code}`;
+}
+
+const describeFailure = (error: unknown): string => (error instanceof LandfallError && error.parts.why ? `${error.message}: ${error.parts.why}` : (error as Error).message);
+
+/** How often the kernel has killed for lack of memory since the machine was started; zero where it does not say. */
+function countMemoryKills(): number {
+  const text = process.platform === "linux" ? loadText("/proc/vmstat") : undefined;
+  return Number(/^oom_kill (\d+)$/m.exec(text ?? "")?.[1] ?? 0);
+}
+
+function readdirOrNone(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
