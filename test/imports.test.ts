@@ -32,7 +32,7 @@ const TABLE: string[][] = [
 const TOUCHES_SYSTEM = [/^system\//, /^targets\//, /^config\//, /^release\/(source|git)\.ts$/, /^state\/lease\.ts$/];
 const SYSTEM_MODULES = ["node:fs", "node:fs/promises", "node:child_process", "node:net"];
 /** The supervisor has no terminal: its stderr is its own log file, the last resort when an event could not be recorded. */
-const WRITES_TO_TERMINAL = [/^cli\/print\//, /(^|\/)main\.ts$/, /^targets\/local\/supervisor\//];
+const WRITES_TO_TERMINAL = [/^cli\/print\//, /(^|[/-])main\.ts$/, /^targets\/local\/supervisor\//];
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))

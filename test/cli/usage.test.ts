@@ -195,7 +195,6 @@ describe("arguments", () => {
     [["logs", "local", "--since", "2026-13-41"], '--since "2026-13-41" is neither a duration nor a date'],
     [["logs", "local", "--grep", "a("], '--grep "a(" is not a regular expression'],
     [["logs", "local", "--tail", "-1x"], '--tail is "-1x", but must be a whole number from 0 on'],
-    [["logs", "local", "--json", "--follow"], "--json and --follow exclude each other"],
     [["scale", "local", "web"], '"web" does not say how many instances of which service'],
     [["scale", "local", "web=two"], 'the number of instances of "web" is "two", but must be a whole number from 0 on'],
     [["scale", "local", "web=1", "web=2"], 'service "web" is given twice'],
@@ -205,6 +204,11 @@ describe("arguments", () => {
     const [status, text] = await refusal(app, ...args);
     expect([status, text.split("\n")[0]]).toEqual([2, expect.stringMatching(/ USAGE$/)]);
     expect(text.split("\n")[0]).toContain(`error: ${what} `);
+  });
+
+  it("--json with --follow, whose document would never end", async () => {
+    const { status, stdout, stderr } = await app.landfall(["logs", "local", "--json", "--follow"]);
+    expect([status, stdout, JSON.parse(stderr).error.what]).toEqual([2, "", "--json and --follow exclude each other"]);
   });
 
   it("as JSON when --json was typed", async () => {

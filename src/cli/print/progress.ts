@@ -1,4 +1,5 @@
 // Progress events as text on stderr: plain lines when nobody watches, one live line at the bottom on a terminal.
+import { stripVTControlCharacters } from "node:util";
 import type { Progress } from "../../index.ts";
 import { describeDuration } from "./format.ts";
 import { isLive, liveColumns, paintErr, printErr, printLive, printOut } from "./terminal.ts";
@@ -33,7 +34,7 @@ export function printProgress({ output, live = isLive() }: ProgressOptions): Pro
       if (progress.type === "started") open.set(progress.step, { text: progress.text, from: Date.now() });
       else if (progress.type === "note") line(`  ${paint("yellow", "!")} ${progress.text}`);
       else if (progress.type === "output") {
-        if (step) step.line = progress.line;
+        if (step) step.line = onOneLine(progress.line);
         if (output === "stdout") printOut(progress.line);
         else if (output === "show") line(paint("dim", `      ${progress.line}`));
       } else {
@@ -48,6 +49,9 @@ export function printProgress({ output, live = isLive() }: ProgressOptions): Pro
     },
   };
 }
+
+/** What a build prints may move the cursor, which would tear the live line apart. */
+const onOneLine = (text: string) => stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f]/g, " ");
 
 function describeDone(progress: Extract<Progress, { type: "finished" | "unchanged" }>, paint: ReturnType<typeof paintErr>): string {
   if (progress.type === "unchanged") return paint("dim", `  = ${progress.text}`);

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { describeStatus } from "../../../src/cli/print/status.ts";
+import type { Status } from "../../../src/reports.ts";
+
+const NOW = Date.UTC(2026, 2, 1, 12, 0, 0);
+const plain = { paint: (_: unknown, text: string) => text, now: NOW };
+const since = NOW - 125_000;
+
+const standing: Status = {
+  app: "shop",
+  environment: "local",
+  target: "local",
+  commissioned: true,
+  address: "http://127.0.0.1:20080",
+  release: "7f3c2a1b",
+  previous: "4be01977",
+  description: "Sell apples",
+  supervisor: "running",
+  services: [
+    {
+      name: "web",
+      kind: "web",
+      wanted: 2,
+      healthy: 1,
+      instances: [
+        {
+          id: "web.1.7f3c2a1b",
+          service: "web",
+          release: "7f3c2a1b",
+          slot: 1,
+          state: "healthy",
+          pid: 4711,
+          port: 20101,
+          since,
+          restarts: 0,
+          inHand: 3,
+        },
+        {
+          id: "web.2.7f3c2a1b",
+          service: "web",
+          release: "7f3c2a1b",
+          slot: 2,
+          state: "restarting",
+          since: NOW - 400,
+          restarts: 1,
+          lastExit: { at: NOW - 2000, code: 1, lastLines: ["a", "b", "c", "Error: no such table"] },
+        },
+      ],
+    },
+    { name: "tidy", kind: "job", wanted: 0, healthy: 0, schedule: "*/5 * * * *", instances: [] },
+  ],
+  resources: [{ name: "database", type: "postgres", state: "running", address: "127.0.0.1:20200" }],
+};
+
+describe("status", () => {
+  it("shows the address first, then the release, the instances and the resources", () => {
+    expect(describeStatus(standing, plain)).toBe(`shop local  http://127.0.0.1:20080
+  release  7f3c2a1b  Sell apples
+  before   4be01977
+
+web (web)  1 of 2 healthy
+  web.1.7f3c2a1b  healthy     for 2 min 5 s  pid 4711  port 20101  3 in hand
+  web.2.7f3c2a1b  restarting  for 0.4 s                                       1 restart
+    ended with status 1 2.0 s ago
+    | b
+    | c
+    | Error: no such table
+
+tidy (job)  at */5 * * * * (UTC)
+
+resources
+  database  postgres  running  127.0.0.1:20200`);
+  });
+
+  it("says what to do where nothing stands", () => {
+    expect(describeStatus({ ...standing, commissioned: false }, plain)).toBe("shop local  not commissioned\n\n  Next: landfall commission local");
+  });
+
+  it("names what was interrupted and the two ways on", () => {
+    const text = describeStatus({ ...standing, services: [], resources: [], unfinished: { operation: "deploy", since } }, plain);
+    expect(text.split("\n\n").at(-1)).toMatch(
+      /^deploy was interrupted \(begun 2026-\d\d-\d\d \d\d:\d\d:\d\d, 2 min 5 s ago\)\.\n {2}Next: landfall resume local {3}or {3}landfall abort local$/,
+    );
+  });
+});
