@@ -55,7 +55,14 @@ test("every file that a recipe names and the release lacks is listed", async () 
 test("the same content has the same id, whatever the commit, the clock and the number of instances", async () => {
   const { folder, commit } = makeRepository(FILES);
   const idOf = async (input: Parameters<typeof appOf>[0] = {}, secretsRevision = "0") =>
-    (await makeRelease({ app: appOf({ recipe: RECIPE, ...input }), source: await load(folder), secretsRevision, clock: { now: () => Math.random(), sleep: async () => {} } })).id;
+    (
+      await makeRelease({
+        app: appOf({ recipe: RECIPE, ...input }),
+        source: await load(folder),
+        secretsRevision,
+        clock: { now: () => Math.random(), sleep: async () => {} },
+      })
+    ).id;
   const first = await idOf();
   expect(first).toMatch(/^[0-9a-f]{10}$/);
 
@@ -99,7 +106,10 @@ test("a packed source has the same bytes whatever the umask, the folder and the 
     writeAll(one, { "server.js": "1", "bin/run*": "#!/bin/sh\n", [`deep/${"long-name/".repeat(20)}ä.txt`]: "2" });
     symlinkSync("bin/run", join(one, "link"));
   }
-  const pack = async (from: string) => createHash("sha256").update(await buffer(packSource(await load(from)))).digest("hex");
+  const pack = async (from: string) =>
+    createHash("sha256")
+      .update(await buffer(packSource(await load(from))))
+      .digest("hex");
   const first = await pack(folder);
   const umask = process.umask(0o077);
   execFileSync("touch", ["-d", "2001-01-01", join(other, "server.js")]);
@@ -113,7 +123,12 @@ test("a packed source has the same bytes whatever the umask, the folder and the 
 });
 
 test("a packed source is a tar that others unpack, with every byte, mode and symlink", async () => {
-  const { folder } = makeRepository({ "server.js": "1", "bin/run*": "#!/bin/sh\n", [`deep/${"long-name/".repeat(20)}ä.txt`]: "2", big: "0123456789".repeat(500_000) });
+  const { folder } = makeRepository({
+    "server.js": "1",
+    "bin/run*": "#!/bin/sh\n",
+    [`deep/${"long-name/".repeat(20)}ä.txt`]: "2",
+    big: "0123456789".repeat(500_000),
+  });
   symlinkSync("bin/run", join(folder, "link"));
   commitAll(folder, "Link");
   const bytes = await buffer(packSource(await loadSource({ folder, dirty: false })));

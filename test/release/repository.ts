@@ -48,7 +48,8 @@ export function makeRepository(files: Files, subject = "Begin"): { folder: strin
   return { folder, commit: commitAll(folder, subject) };
 }
 
-export const appOf = (input: Partial<AppInput> = {}) => appIn(appSchema.parse({ name: "guestbook", services: { web: { command: "node server.js", port: 80 } }, ...input }), "local");
+export const appOf = (input: Partial<AppInput> = {}) =>
+  appIn(appSchema.parse({ name: "guestbook", services: { web: { command: "node server.js", port: 80 } }, ...input }), "local");
 
 /** The error an act ends with, which must be one of ours. */
 export async function failureOf(act: Promise<unknown> | (() => unknown)): Promise<LandfallError["parts"]> {

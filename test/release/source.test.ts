@@ -29,7 +29,15 @@ test("a commit's files come with bytes, modes and symlinks, sorted by bytes", as
     ["run.sh", 0o755],
   ]);
   const contents = await Promise.all(source.files.map(({ content }) => content()));
-  expect(contents.map((bytes) => (bytes.length > 100 ? bytes.equals(big) : bytes.toString()))).toEqual(["", "1", "2", "umlauts\n", true, "b/ä ö.txt", "#!/bin/sh\n"]);
+  expect(contents.map((bytes) => (bytes.length > 100 ? bytes.equals(big) : bytes.toString()))).toEqual([
+    "",
+    "1",
+    "2",
+    "umlauts\n",
+    true,
+    "b/ä ö.txt",
+    "#!/bin/sh\n",
+  ]);
 });
 
 test("an app in a folder of a repository releases that folder alone", async () => {
@@ -64,11 +72,26 @@ test("the working tree is released when asked for, without what git ignores", as
   const source = await loadDirty(folder);
   expect(source.commit).toBeUndefined();
   expect(source.description).toBe(`working tree, 4 files differ from commit ${commit.slice(0, 7)}, not committed`);
-  expect(source.files.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([".gitignore 644", "kept 644", "run 755", "sub/.gitignore 644", "sub/wanted.log 644"]);
+  expect(source.files.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([
+    ".gitignore 644",
+    "kept 644",
+    "run 755",
+    "sub/.gitignore 644",
+    "sub/wanted.log 644",
+  ]);
 });
 
 test("the working tree outside git follows nested .gitignore files as git would", async () => {
-  const files = { ".gitignore": "*.log\n/build/\n", "a.log": "", "build/x": "", "sub/build/x": "", "sub/.gitignore": "!wanted.log\nlocal/\n", "sub/wanted.log": "", "sub/local/x": "", "other/local/x": "" };
+  const files = {
+    ".gitignore": "*.log\n/build/\n",
+    "a.log": "",
+    "build/x": "",
+    "sub/build/x": "",
+    "sub/.gitignore": "!wanted.log\nlocal/\n",
+    "sub/wanted.log": "",
+    "sub/local/x": "",
+    "other/local/x": "",
+  };
   const folder = makeFolder();
   writeAll(folder, files);
   const outside = await loadDirty(folder);
@@ -163,14 +186,20 @@ test("neither a socket nor a name that is not UTF-8 is released", async () => {
   writeFileSync(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]), "");
   git(folder, "init", "-q");
   commitAll(folder, "Begin");
-  expect((await failureOf(load(folder))).what).toBe('"caf\ufffd" in the app\'s folder is named in bytes that are not UTF-8, which cannot be released');
+  expect((await failureOf(load(folder))).what).toBe(
+    '"caf\ufffd" in the app\'s folder is named in bytes that are not UTF-8, which cannot be released',
+  );
 });
 
 test("a folder without files is refused", async () => {
   const { folder } = makeRepository({ ".gitignore": "dist\n", "dist/.keep": "" });
   writeAll(folder, { "dist/app.js": "" });
   const dist = join(folder, "dist");
-  expect(await failureOf(loadDirty(dist))).toMatchObject({ code: "SOURCE_EMPTY", what: `the app's folder "${dist}" has no file to release`, standing: NOTHING });
+  expect(await failureOf(loadDirty(dist))).toMatchObject({
+    code: "SOURCE_EMPTY",
+    what: `the app's folder "${dist}" has no file to release`,
+    standing: NOTHING,
+  });
 });
 
 test("a reference and the working tree exclude each other", async () => {
