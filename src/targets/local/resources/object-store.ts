@@ -129,7 +129,6 @@ function loadObjects(bucketFolder: string): StoredObject[] {
 
 interface QueueRecord {
   name: string;
-  url: string;
   arn: string;
   attributes: Record<string, string>;
   tags: Record<string, string>;
@@ -146,10 +145,13 @@ function keepQueues(store: Stores["sqsStore"], folder: string, port: number): St
   const [queuesFolder, messagesFolder] = [join(folder, "queues"), join(folder, "messages")];
   for (const path of [queuesFolder, messagesFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const original = bind(store, ["createQueue", "deleteQueue"]);
+  // One URL however the server was called: instances are told it before the queue is made.
+  const urlOf = (name: string) => `http://127.0.0.1:${port}/000000000000/${name}`;
+  store.buildQueueUrl = urlOf;
   const queueFile = (queue: Queue) => join(queuesFolder, `${digest(queue.arn)}.json`);
   const saveQueue = (queue: Queue) => {
-    const { name, url, arn, attributes, createdTimestamp, sequenceCounter } = queue;
-    writeJson(queueFile(queue), { name, url, arn, attributes, tags: Object.fromEntries(queue.tags), createdTimestamp, sequenceCounter } satisfies QueueRecord);
+    const { name, arn, attributes, createdTimestamp, sequenceCounter } = queue;
+    writeJson(queueFile(queue), { name, arn, attributes, tags: Object.fromEntries(queue.tags), createdTimestamp, sequenceCounter } satisfies QueueRecord);
   };
 
   store.createQueue = (...input) => {
@@ -167,8 +169,7 @@ function keepQueues(store: Stores["sqsStore"], folder: string, port: number): St
   const messages = loadMessages(messagesFolder);
   for (const file of readdirSync(queuesFolder).filter((name) => name.endsWith(".json"))) {
     const record = loadJson<QueueRecord>(join(queuesFolder, file)) as QueueRecord;
-    const url = Object.assign(new URL(record.url), { port: String(port) }).href;
-    const queue = original.createQueue(record.name, url, record.arn, record.attributes, record.tags);
+    const queue = original.createQueue(record.name, urlOf(record.name), record.arn, record.attributes, record.tags);
     Object.assign(queue, { createdTimestamp: record.createdTimestamp, sequenceCounter: record.sequenceCounter });
     for (const { message } of messages.filter((one) => one.queue === record.arn)) queue.enqueue(message);
     keepMessages(queue, messagesFolder, saveQueue);

@@ -30,7 +30,7 @@ export interface TestEnvironment {
 export function makeEnvironment(): TestEnvironment {
   const home = mkdtempSync(join(tmpdir(), "landfall-resources-"));
   const places = placesOf(home, "guest-book", "local");
-  mkdirSync(places.environment, { recursive: true });
+  mkdirSync(places.environment, { recursive: true, mode: 0o700 });
   const secrets = openSecrets(places);
   const running = new Map<string, { child: ChildProcess; spec: ProcessSpec }>();
   let output = "";
