@@ -5,7 +5,7 @@ import { findConflicts } from "./conflicts.ts";
 import { type App, appSchema } from "./schema.ts";
 import { type Aim, parseSource, placeOf, type Source } from "./source.ts";
 import { suggest } from "./suggest.ts";
-import { absenceOf, bareType, definitionOf, describeLiteral, describeType, listWords, literalsOf, type Path, schemaAt, shapeOf, valueAt } from "./words.ts";
+import { absenceOf, bareType, definitionOf, describeLiteral, describeType, factsOf, listWords, literalsOf, type Path, schemaAt, shapeOf, valueAt } from "./words.ts";
 
 const STANDING = "Nothing was changed.";
 
@@ -127,7 +127,7 @@ function missing(path: Path, root: unknown): Problem {
   const key = path.at(-1) as string;
   const owner = path.slice(0, -1);
   const schema = schemaAt(appSchema, path, root);
-  const about = schema ? aboutOf(schema) : undefined;
+  const about = schema && factsOf(schema)?.about;
   return {
     code: "CONFIG_MISSING_KEY",
     path: owner,
@@ -140,7 +140,7 @@ function missing(path: Path, root: unknown): Problem {
 function wrongValue(path: Path, root: unknown): Problem {
   const schema = schemaAt(appSchema, path, root);
   const value = valueAt(root, path);
-  const literals = schema ? literalsOf(schema).filter((literal) => typeof literal === "string") : [];
+  const literals = (schema ? literalsOf(schema) : discriminatorsAt(path, root)).filter((literal) => typeof literal === "string");
   const meant = typeof value === "string" ? suggest(value, literals) : undefined;
   return {
     code: "CONFIG_WRONG_VALUE",
@@ -165,17 +165,17 @@ function wrongName(path: Path): Problem {
   };
 }
 
-/** The discriminator of a union is not in its own schema's words until one option is chosen. */
 function required(path: Path, root: unknown): string {
   const schema = schemaAt(appSchema, path, root);
-  if (schema) return describeType(schema);
-  const union = schemaAt(appSchema, path.slice(0, -1), root);
-  const { options = [] } = union ? definitionOf(bareType(union)) : {};
-  const literals = options.flatMap((option) => literalsOf(shapeOf(option)?.[path.at(-1) as string] as z.ZodType));
-  return listWords(literals.map((literal) => JSON.stringify(literal)));
+  return schema ? describeType(schema) : listWords(discriminatorsAt(path, root).map((literal) => JSON.stringify(literal)));
 }
 
-const aboutOf = (schema: z.ZodType) => (schema.meta() as { about?: string } | undefined)?.about;
+/** What the key that chooses between the options of a union may be; until one is chosen that key has no schema. */
+function discriminatorsAt(path: Path, root: unknown): unknown[] {
+  const union = schemaAt(appSchema, path.slice(0, -1), root);
+  const { options = [] } = union ? definitionOf(bareType(union)) : {};
+  return options.flatMap((option) => literalsOf(shapeOf(option)?.[path.at(-1) as string] as z.ZodType));
+}
 
 const NOUNS: Record<string, string> = { services: "service", resources: "resource", environments: "environment" };
 

@@ -94,7 +94,7 @@ function readConfig(file: string): string {
       code: "CONFIG_UNREADABLE",
       what: `the configuration "${relative(dirname(file), file)}" could not be read`,
       where: file,
-      why: `${message.replace(/, (open|read).*$/s, "")}.${modeOf(file)}`,
+      why: `${message.replace(/, (open|read).*$/s, "")}.${code === "EACCES" ? modeOf(file) : ""}`,
       standing: STANDING,
       next: code === "EACCES" ? `chmod u+r ${file}` : undefined,
       cause: error,
@@ -158,11 +158,13 @@ function threw(source: Source, error: unknown): LandfallError {
   });
 }
 
-/** The topmost frame of the stack that is in the configuration itself; else the import that brought the failure in. */
+/** The import of what is not there, else the topmost frame of the stack that is in the configuration itself. */
 function placeOfFailure(source: Source, error: unknown, message: string): SourcePlace | undefined {
+  const imported = placeOfImport(source, (specifier) => /^Cannot find (module|package)/.test(message) && message.includes(`'${specifier}'`));
+  if (imported) return imported;
   const frames = String((error as Error | undefined)?.stack ?? "").split("\n").filter((frame) => frame.includes(source.file));
   const [, line, column] = frames.map((frame) => /:(\d+):(\d+)\)?\s*$/.exec(frame)).find((match) => match !== null) ?? [];
-  if (line === undefined || column === undefined) return placeOfImport(source, (specifier) => message.includes(specifier));
+  if (line === undefined || column === undefined) return undefined;
   const lines = source.text.split(/\r\n|\r|\n/);
   const text = lines[Number(line) - 1];
   if (text === undefined) return undefined;

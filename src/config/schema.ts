@@ -84,20 +84,22 @@ const url = z.union([
 ]);
 const urlKey = key(url.optional(), { about: "Use this one instead of starting one: a URL, or `{ secret: NAME }` when it has a password." });
 
+const kind = <T extends string>(type: T) => key(z.literal(type), { about: "What it is." });
+
 const resource = z.discriminatedUnion("type", [
   z.strictObject({
-    type: z.literal("postgres"),
+    type: kind("postgres"),
     url: urlKey,
     readOnlyUser: key(z.boolean().default(true), { about: "Make a second user that can only read; its URL is `<NAME>_READONLY_URL`." }),
   }),
   z.strictObject({
-    type: z.literal("queue"),
+    type: kind("queue"),
     url: urlKey,
     visibilityTimeout: key(duration.prefault("30s"), { about: "A message that is not deleted by then is delivered again." }),
     deadLetterAfter: key(z.int().min(1).max(1000).default(5), { about: "Deliveries until a message goes to the dead letters." }),
   }),
-  z.strictObject({ type: z.literal("bucket"), url: urlKey }),
-  z.strictObject({ type: z.literal("cache"), url: urlKey, memory: key(size.prefault("64MB"), { about: "The most it may hold; the least recently used goes first." }) }),
+  z.strictObject({ type: kind("bucket"), url: urlKey }),
+  z.strictObject({ type: kind("cache"), url: urlKey, memory: key(size.prefault("64MB"), { about: "The most it may hold; the least recently used goes first." }) }),
 ]);
 
 const recipe = z.strictObject({
@@ -125,10 +127,19 @@ const route = z.strictObject({
 
 const batch = z.union([z.int().min(1), z.string().regex(/^(100|[1-9]\d?)%$/, { error: 'a whole number or a percentage such as "25%"' })]);
 
+const strategy = z.enum(["rolling", "blueGreen"]);
+
 const rollout = z.strictObject({
-  strategy: key(z.enum(["rolling", "blueGreen"]).default("rolling"), { about: "`rolling` replaces batch by batch; `blueGreen` starts a whole new fleet, switches, and keeps the old one warm." }),
+  strategy: key(strategy.default("rolling"), { about: "`rolling` replaces batch by batch; `blueGreen` starts a whole new fleet, switches, and keeps the old one warm." }),
   batch: key(batch.default(1), { about: "Instances replaced at a time, for `rolling`." }),
   soak: key(duration.prefault("5m"), { about: "How long the old fleet stays warm, for `blueGreen`." }),
+});
+
+/** Without defaults: what an environment leaves out is the app's. */
+const rolloutOverride = z.strictObject({
+  strategy: key(strategy.optional(), { about: "Instead of the app's." }),
+  batch: key(batch.optional(), { about: "Instead of the app's." }),
+  soak: key(duration.optional(), { about: "Instead of the app's." }),
 });
 
 const serviceOverride = z.strictObject({
@@ -152,7 +163,7 @@ const environment = z.strictObject({
     { about: "What the balancer accepts." },
   ),
   services: key(z.record(name, serviceOverride).default({}), { about: "Per service: `instances` and `environment` of this environment." }),
-  rollout: key(rollout.partial().optional(), { about: "Instead of the app's." }),
+  rollout: key(rolloutOverride.optional(), { about: "Instead of the app's." }),
 });
 
 /** The keys of landfall.config.ts. */

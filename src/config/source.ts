@@ -83,12 +83,14 @@ const bodyOf = (program: Node) => program.body as Node[];
 
 /** The expression that is exported, and the node to underline when the app as a whole is meant. */
 function exportedApp(program: Node): { named: Node; value: Node } | undefined {
-  const exported = bodyOf(program).map(exportedExpression).find((node) => node !== undefined);
+  const statement = bodyOf(program).find((node) => exportedExpression(node) !== undefined);
+  const exported = statement && exportedExpression(statement);
   if (!exported) return undefined;
   const value = resolve(program, exported);
   const call = value.type === "CallExpression" ? value : undefined;
   const argument = (call?.arguments as Node[] | undefined)?.[0];
-  return { named: (call?.callee as Node | undefined) ?? exported, value: argument ? resolve(program, argument) : value };
+  const keyword = { ...statement, end: statement.start + "export default".length };
+  return { named: (call?.callee as Node | undefined) ?? (exported.type === "ObjectExpression" ? keyword : exported), value: argument ? resolve(program, argument) : value };
 }
 
 function exportedExpression(statement: Node): Node | undefined {

@@ -104,14 +104,24 @@ export function describeType(schema: z.ZodType): string {
     case "literal":
       return listWords(literalsOf(bare).map((value) => JSON.stringify(value)));
     case "array":
-      return `a list; each item is ${describeType(definition.element as z.ZodType)}`;
+      return describeList(definition);
     case "record":
-      return `an object; each value is ${describeType(definition.valueType as z.ZodType)}`;
+      return describeRecord(definition);
     case "object":
       return `an object with ${listWords(Object.keys(definition.shape ?? {}).map((name) => `\`${name}\``), "and")}`;
     default:
       return describeUnion(definition);
   }
+}
+
+function describeList({ element }: Definition): string {
+  const item = definitionOf(bareType(element as z.ZodType));
+  return item.type === "object" ? "a list of objects" : `a list; each item is ${describeType(element as z.ZodType)}`;
+}
+
+function describeRecord({ valueType }: Definition): string {
+  const value = definitionOf(bareType(valueType as z.ZodType)).type;
+  return value === "string" ? "an object whose values are texts" : "an object with an entry for each name";
 }
 
 function describeUnion({ options = [], discriminator }: Definition): string {
@@ -172,6 +182,14 @@ function chosenBy({ discriminator }: Definition, option: z.ZodType): { only?: st
 }
 
 function entryOf(path: string, type: z.ZodType): KeyEntry {
-  const facts = type.meta() as { about?: string; example?: string } | undefined;
+  const facts = factsOf(type);
   return { path, type: describeType(type), absence: absenceOf(type), about: facts?.about, example: facts?.example };
 }
+
+interface Facts {
+  about?: string;
+  example?: string;
+}
+
+/** What schema.ts says of a key besides its type. */
+export const factsOf = (type: z.ZodType) => type.meta() as Facts | undefined;

@@ -1,0 +1,125 @@
+// Each rule of conflicts.ts once, by its first line; the whole texts are in errors.test.ts.
+import { describe, expect, test } from "vitest";
+import { validateText } from "../../src/config/check.ts";
+import { LandfallError } from "../../src/error.ts";
+
+/** The first lines of everything that is wrong with an app, each with its place. */
+function problemsOf(app: Record<string, unknown>): string[] {
+  const text = `export default ${JSON.stringify(app, null, 1)};\n`;
+  try {
+    validateText(text, "landfall.config.ts", app);
+    return [];
+  } catch (error) {
+    if (!(error instanceof LandfallError)) throw error;
+    return [error, ...error.more].map(({ parts }) => {
+      const where = parts.where as { text: string; column: number; length: number };
+      return `${where.text.slice(where.column - 1, where.column - 1 + where.length)} | ${parts.what}`;
+    });
+  }
+}
+
+const web = { command: "x", port: 1 };
+const problems = (rest: Record<string, unknown>) => problemsOf({ name: "a", services: { web }, ...rest });
+const problemsOfWeb = (rest: Record<string, unknown>) => problems({ services: { web: { ...web, ...rest } } });
+const worker = (rest: Record<string, unknown>) => problems({ services: { web, worker: { command: "x", ...rest } } });
+
+test("an app without contradictions has no problem", () => {
+  expect(problems({})).toEqual([]);
+  expect(problems({ environments: { production: { target: "aws", services: { web: { instances: 3 } } } } })).toEqual([]);
+  expect(worker({ schedule: "*/5 1-3 * * mon" })).toEqual([]);
+});
+
+describe("services", () => {
+  test("at least one, and at least one environment", () => {
+    expect(problems({ services: {}, environments: {} })).toEqual(['"services" | no service in "services"', '"environments" | no environment in "environments"']);
+  });
+
+  test("min is not above max", () => {
+    expect(problemsOfWeb({ instances: { min: 5, max: 2 } })).toEqual(['5 | "min" is above "max" in the instances of service "web": 5 and 2']);
+    expect(problems({ environments: { local: { target: "local", services: { web: { instances: { min: 2, max: 1 } } } } } })).toEqual(['2 | "min" is above "max" in the instances of service "web" in environment "local": 2 and 1']);
+  });
+
+  test("a singleton has one instance", () => {
+    expect(worker({ singleton: true, instances: 1 })).toEqual([]);
+    expect(worker({ singleton: true, instances: 2 })).toEqual(['2 | service "worker" is a singleton with up to 2 instances']);
+    expect(worker({ singleton: true, instances: { min: 1, max: 3 } })).toEqual(['{ | service "worker" is a singleton with up to 3 instances']);
+  });
+
+  test("a job has no port, and its schedule can be read", () => {
+    expect(problemsOfWeb({ schedule: "* * * * *" })).toEqual(['"schedule" | service "web" has both a schedule and a port']);
+    for (const schedule of ["", "@daily", "* * * *", "* * * * * *", "61 * * * *", "x * * * *", "0 0 31 2 *"]) {
+      expect(worker({ schedule })).toEqual([`${JSON.stringify(schedule)} | wrong value for "schedule" of service "worker": ${JSON.stringify(schedule)}`]);
+    }
+  });
+
+  test("draining by path needs a port", () => {
+    expect(worker({ drain: { ask: "/a", start: "/b" } })).toEqual(['"ask" | service "worker" has "drain.ask" and no port', '"start" | service "worker" has "drain.start" and no port']);
+  });
+
+  test("the health deadline comes after the interval", () => {
+    expect(problemsOfWeb({ health: { interval: "10s", deadline: "10s" } })).toEqual(['"10s" | the health deadline of service "web" is not after its interval']);
+    expect(problemsOfWeb({ health: { interval: "2m" } })).toEqual(['"2m" | the health deadline of service "web" is not after its interval']);
+  });
+});
+
+describe("variables", () => {
+  const database = { resources: { database: { type: "postgres" } } };
+
+  test("are given once", () => {
+    expect(problemsOfWeb({ environment: { A: "1" }, secrets: ["A"] })).toEqual(['"A" | variable "A" of service "web" is given twice']);
+    expect(problemsOfWeb({ environment: { PORT: "1" } })).toEqual(['"PORT" | variable "PORT" of service "web" is given twice']);
+    expect(worker({ environment: { PORT: "1" } })).toEqual([]);
+    expect(problems({ ...database, services: { web: { ...web, environment: { DATABASE_URL: "x" } } } })).toHaveLength(1);
+    expect(problems({ ...database, services: { web: { ...web, secrets: ["DATABASE_READONLY_URL"] } } })).toEqual(['"DATABASE_READONLY_URL" | variable "DATABASE_READONLY_URL" of service "web" is given twice']);
+  });
+
+  test("are given once in an environment too", () => {
+    const environments = { local: { target: "local", services: { web: { environment: { DATABASE_URL: "x" } } } } };
+    expect(problems({ ...database, environments })).toEqual(['"DATABASE_URL" | variable "DATABASE_URL" of service "web" is given twice']);
+  });
+
+  test("are not given by two resources", () => {
+    expect(problems({ resources: { db: { type: "postgres" }, "db-readonly": { type: "postgres", readOnlyUser: false } } })).toEqual(['"db-readonly" | resources "db" and "db-readonly" both give the variable "DB_READONLY_URL"']);
+  });
+});
+
+describe("routes", () => {
+  test("decide one thing", () => {
+    expect(problems({ routes: [{ deny: true, redirect: { to: "/" } }] })).toEqual(['"redirect" | route 1 decides two things: "deny" and "redirect"']);
+    expect(problems({ routes: [{}, { deny: true, redirect: { to: "/" }, service: "web" }] })).toEqual(['"service" | route 2 decides three things: "deny", "redirect" and "service"'].map((line) => line.replace('"service" |', '"redirect" |')));
+  });
+
+  test("name a web service", () => {
+    expect(problems({ routes: [{ service: "wbe" }] })).toEqual(['"wbe" | route 1 names service "wbe", which is not there']);
+    expect(problems({ routes: [{ service: "constructor" }] })).toEqual(['"constructor" | route 1 names service "constructor", which is not there']);
+    expect(problems({ services: { web, worker: { command: "x" } }, routes: [{ service: "worker" }] })).toEqual(['"worker" | route 1 sends requests to service "worker", which has no port']);
+  });
+
+  test("say which of several web services gets the requests, unless one is called web", () => {
+    const services = { site: web, api: web };
+    expect(problems({ services })).toEqual(['"site" | no route sends requests to service "site", and none of the 2 web services is called "web"']);
+    expect(problems({ services, routes: [{ path: "/api/*", service: "api" }, { service: "site" }] })).toEqual([]);
+    expect(problems({ services: { web, api: web } })).toEqual([]);
+  });
+});
+
+describe("environments", () => {
+  test("change services that are there", () => {
+    expect(problems({ environments: { local: { target: "local", services: { wbe: {} } } } })).toEqual(['"wbe" | environment "local" changes service "wbe", which is not there']);
+  });
+
+  test("have the balancer's keys only where the balancer is Landfall's", () => {
+    const settings = { port: 80, tls: "local", limits: {} };
+    expect(problems({ environments: { local: { target: "local", ...settings } } })).toEqual([]);
+    expect(problems({ environments: { production: { target: "aws", ...settings } } })).toEqual(["port", "tls", "limits"].map((key) => `"${key}" | "${key}" of environment "production" is only for the target "local"`));
+  });
+});
+
+test("contradictions are told together with wrong values, but not when they may come from them", () => {
+  expect(problems({ services: { web: { ...web, prot: 1 }, worker: { command: 3, drain: { ask: "/x" } } }, routes: [{ service: "worker" }, { service: "wbe" }], resources: { a: {} } })).toEqual([
+    '"prot" | unrecognized key "prot" in service "web"',
+    '3 | wrong value for "command" of service "worker": 3',
+    '"wbe" | route 2 names service "wbe", which is not there',
+    '"a" | missing key "type" in resource "a"',
+  ]);
+});
