@@ -1,0 +1,212 @@
+// The balancer as one object: listens, takes configurations, says what it sees, and stops without dropping a request.
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
+import type { Duplex } from "node:stream";
+import { join } from "node:path";
+import { LandfallError } from "../../../error.ts";
+import { loadJson, writeJson } from "../../../system/files.ts";
+import { AccessLog } from "./access-log.ts";
+import type { BalancerApi, Edge, Upstream } from "./api.ts";
+import { bodyLength } from "./body.ts";
+import { Credentials } from "./credentials.ts";
+import { type Context, Exchange } from "./exchange.ts";
+import { makeMetricsServer, Metrics } from "./metrics.ts";
+import { compileRoutes } from "./routes.ts";
+import { type Tunnel, UpgradeExchange } from "./upgrade.ts";
+import { Upstreams } from "./upstreams.ts";
+
+interface Configuration {
+  edge: Edge;
+  upstreams: Upstream[];
+}
+
+interface Listening {
+  server: Server | SecureServer;
+  metrics: Server;
+}
+
+const HEADER_BYTES_MAX = 32_768;
+/** The 504 of a silent upstream must leave before its connection is cut for silence. */
+const IDLE_MARGIN_MS = 3_000;
+
+/** Everything the balancer's process does, without the process: tests hold it in theirs. */
+export class Balancer implements BalancerApi {
+  readonly #folder: string;
+  readonly #upstreams = new Upstreams();
+  readonly #context: Context;
+  readonly #tunnels = new Set<Tunnel>();
+  #listening: Listening | undefined;
+  #pem = "";
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#context = {
+      edge: undefined as unknown as Edge,
+      rule: () => ({ decision: { act: "deny" }, headers: [] }),
+      secure: false,
+      stopping: false,
+      upstreams: this.#upstreams,
+      credentials: new Credentials(),
+      metrics: new Metrics(this.#upstreams),
+      log: new AccessLog(join(folder, "access.jsonl")),
+    };
+  }
+
+  /** Takes up the last configuration, if there is one: after a crash it serves before anyone tells it to. */
+  async resume(): Promise<void> {
+    const kept = loadJson<Configuration>(this.#file);
+    if (kept) await this.#apply(kept);
+  }
+
+  async configure(input: Configuration): Promise<void> {
+    await this.#apply(input);
+    writeJson(this.#file, input);
+  }
+
+  async observe(): ReturnType<BalancerApi["observe"]> {
+    const { requests, failures } = this.#context.metrics;
+    return { upstreams: this.#upstreams.all().map((member) => member.describe()), requests, failures };
+  }
+
+  async idle(input: { id: string; timeoutMs: number }): Promise<{ inHand: number }> {
+    const members = this.#upstreams.withId(input.id);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, input.timeoutMs);
+    });
+    const allIdle = Promise.all(members.map((member) => new Promise<void>((resolve) => member.onIdle(resolve))));
+    await Promise.race([allIdle, late]);
+    clearTimeout(timer);
+    return { inHand: members.reduce((sum, member) => sum + member.inHand, 0) };
+  }
+
+  /** Accepts nothing new, finishes what is in hand, and breaks off what is left at the time-out. */
+  async stop(timeoutMs: number): Promise<void> {
+    const listening = this.#listening;
+    this.#context.stopping = true;
+    if (listening) {
+      const { server, metrics } = listening;
+      metrics.close();
+      metrics.closeAllConnections();
+      const breakOff = setTimeout(() => {
+        for (const tunnel of this.#tunnels) tunnel.end();
+        server.closeAllConnections();
+      }, timeoutMs);
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeIdleConnections();
+      });
+      clearTimeout(breakOff);
+    }
+    this.#upstreams.destroy();
+    await this.#context.log.flush();
+  }
+
+  get #file(): string {
+    return join(this.#folder, "balancer.json");
+  }
+
+  /** From the first statement after listening to the last there is no pause, so no request sees half a table. */
+  async #apply({ edge, upstreams }: Configuration): Promise<void> {
+    const first = !this.#listening;
+    if (first) this.#listening = this.#make(edge);
+    const { server, metrics } = this.#listening as Listening;
+    this.#limit(server, edge);
+    this.#context.edge = edge;
+    this.#context.rule = compileRoutes(edge.routes, edge.defaultService);
+    this.#upstreams.replace(upstreams, edge.services);
+    if (!first) return this.#renewCertificate(server, edge);
+    try {
+      await listen(server, edge.port, "requests");
+      await listen(metrics, edge.metricsPort, "metrics");
+    } catch (error) {
+      server.close();
+      this.#listening = undefined;
+      throw error;
+    }
+  }
+
+  #make(edge: Edge): Listening {
+    const options: ServerOptions = {
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: edge.limits.headerTimeoutMs,
+      // A large upload may take its time; what may not is silence.
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.min(1_000, edge.limits.headerTimeoutMs),
+      noDelay: true,
+    };
+    this.#context.secure = edge.tls !== undefined;
+    const server = edge.tls ? createSecureServer({ ...options, ...this.#loadPem(edge.tls) }) : createServer(options);
+    server.on("request", (request, response) => {
+      if (this.#context.stopping) this.#closeAfter(server, response);
+      new Exchange(request, response, this.#context).begin();
+    });
+    server.on("checkContinue", (request, response) => {
+      // A body that will be refused need not be sent at all.
+      const length = bodyLength(request);
+      if (length === undefined || length <= this.#context.edge.limits.bodyBytesMax) response.writeContinue();
+      new Exchange(request, response, this.#context).begin();
+    });
+    server.on("connect", (_request, socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.end("HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    });
+    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    return { server, metrics: makeMetricsServer(this.#context.metrics) };
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    new UpgradeExchange(request, socket, head, this.#context, (tunnel) => {
+      this.#tunnels.add(tunnel);
+      socket.once("close", () => this.#tunnels.delete(tunnel));
+    }).begin();
+  }
+
+  /** A connection that became idle after the stop was asked would otherwise be kept for the next request. */
+  #closeAfter(server: Server | SecureServer, response: ServerResponse): void {
+    response.shouldKeepAlive = false;
+    response.once("close", () => setImmediate(() => server.closeIdleConnections()));
+  }
+
+  #limit(server: Server | SecureServer, { limits }: Edge): void {
+    server.headersTimeout = limits.headerTimeoutMs;
+    server.keepAliveTimeout = limits.idleTimeoutMs;
+    server.timeout = limits.idleTimeoutMs + IDLE_MARGIN_MS;
+  }
+
+  #loadPem(tls: NonNullable<Edge["tls"]>): { cert: string; key: string } {
+    const pem = { cert: readFileSync(tls.certificateFile, "utf8"), key: readFileSync(tls.keyFile, "utf8") };
+    this.#pem = pem.cert + pem.key;
+    return pem;
+  }
+
+  /** A certificate that was made anew is used from the next connection on. */
+  #renewCertificate(server: Server | SecureServer, edge: Edge): void {
+    if (!edge.tls || !("setSecureContext" in server)) return;
+    const before = this.#pem;
+    const pem = this.#loadPem(edge.tls);
+    if (this.#pem !== before) server.setSecureContext(pem);
+  }
+}
+
+function listen(server: Server, port: number, purpose: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(error.code === "EADDRINUSE" ? portTaken(port, purpose, error) : error));
+    server.listen({ port, host: "127.0.0.1", backlog: 4_096 }, resolve);
+  });
+}
+
+function portTaken(port: number, purpose: string, cause: Error): LandfallError {
+  return new LandfallError({
+    code: "PORT_TAKEN",
+    what: `the balancer's port "${port}" for ${purpose} is in use by another process`,
+    where: `http://127.0.0.1:${port}`,
+    why: cause.message,
+    standing: "The balancer listens nowhere; the instances go on running.",
+    next: `find the process with  lsof -iTCP:${port} -sTCP:LISTEN  and stop it, or set another "port" in the environment`,
+    cause,
+  });
+}

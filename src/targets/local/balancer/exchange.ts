@@ -1,0 +1,320 @@
+// One request and its answer. An Exchange is itself the handler that undici calls, so that a request costs one object.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Dispatcher } from "undici";
+import type { AccessLog } from "./access-log.ts";
+import type { Edge } from "./api.ts";
+import { BodyTooLarge, bodyLength, HELD_BYTES_MAX, holdBody, StreamedBody } from "./body.ts";
+import { Credentials } from "./credentials.ts";
+import { forwardedHeaders, requestId, returnedHeaders, withRouteHeaders } from "./headers.ts";
+import type { Metrics } from "./metrics.ts";
+import { parseHost, parseTarget, type Target } from "./paths.ts";
+import type { Ruling } from "./routes.ts";
+import type { Member, Upstreams } from "./upstreams.ts";
+
+/** What every request needs. `edge` and `rule` are replaced as a whole by `configure`. */
+export interface Context {
+  edge: Edge;
+  rule: (path: string, host: string, url: string) => Ruling;
+  secure: boolean;
+  stopping: boolean;
+  readonly upstreams: Upstreams;
+  readonly credentials: Credentials;
+  readonly metrics: Metrics;
+  readonly log: AccessLog;
+}
+
+/** RFC 9110, 9.2.2: sending one of these twice does what sending it once does. */
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+/** Connections that could not be made may be tried on as many upstreams; a reset is retried once, lest one request fells them all. */
+const ATTEMPTS_MAX = 5;
+/** nginx's number for a client that went away; only in the log and the metrics, nobody receives it. */
+const CLIENT_GONE = 499;
+
+const REASONS: Record<number, string> = {
+  400: "The request is not one that this server reads.",
+  401: "A user and a password are needed.",
+  404: "Nothing is here.",
+  405: "This method is not served.",
+  413: "The request's body is larger than is accepted.",
+  502: "The service broke off before it answered.",
+  503: "No instance of the service is ready.",
+  504: "The service did not answer in time.",
+};
+
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly context: Context;
+  readonly id: string;
+  readonly #startedAt = performance.now();
+  host = "";
+  target: Target | undefined;
+  service = "";
+  routeHeaders: readonly string[] = [];
+  member: Member | undefined;
+
+  #headers: string[] = [];
+  #body: Buffer | StreamedBody | null = null;
+  #tried: Member[] = [];
+  #attempts = 0;
+  #resets = 0;
+  #connected = false;
+  #responseBegan = false;
+  #flushed = false;
+  #abort: ((error?: Error) => void) | undefined;
+  #cancelWait: (() => void) | undefined;
+  #waited = false;
+  #bytes = 0;
+  #failed = false;
+  #finished = false;
+  #resume: (() => void) | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, context: Context) {
+    this.request = request;
+    this.response = response;
+    this.context = context;
+    this.id = requestId(request);
+    response.on("close", this.#onClientClose);
+  }
+
+  /** Reads what is asked, lets the rules decide, and sends on what is to be served. */
+  begin(): void {
+    if (!this.#read()) return this.refuse(400);
+    if (this.request.url === "*") return this.#answer(204, []);
+    const target = this.target as Target;
+    const ruling = this.context.rule(target.path, parseHost(this.host) ?? "", target.url);
+    this.routeHeaders = ruling.headers;
+    const { decision } = ruling;
+    if (decision.act === "deny") return this.refuse(404);
+    if (decision.act === "redirect") return this.#answer(decision.status, ["location", decision.to]);
+    if (decision.service === undefined) return this.refuse(404);
+    this.service = decision.service;
+    if (decision.basicAuth) this.#authenticate(decision.basicAuth);
+    else this.serve();
+  }
+
+  /** Answers with a status of the balancer's own and a line of text. */
+  refuse(status: number, headers: string[] = []): void {
+    if (this.response.headersSent) return void this.response.destroy();
+    this.#answer(status, headers, `${status} ${REASONS[status] ?? ""}\n`);
+  }
+
+  fail(status: number, headers: string[] = []): void {
+    this.#failed = true;
+    this.refuse(status, headers);
+  }
+
+  /** Sends the request to an upstream. Upgrades replace this by a way of their own. */
+  serve(): void {
+    const length = bodyLength(this.request);
+    const bytesMax = this.context.edge.limits.bodyBytesMax;
+    if (length !== undefined && length > bytesMax) return this.refuse(413);
+    const headers = this.forwarded();
+    if (!headers) return this.refuse(400);
+    this.#headers = headers;
+    if (length === 0) return this.#dispatch();
+    if (length === undefined || length > HELD_BYTES_MAX) {
+      this.#body = new StreamedBody(this.request, bytesMax);
+      // An error of the body reaches us through undici as well, but only while it is being sent.
+      this.#body.on("error", () => undefined);
+      return this.#dispatch();
+    }
+    holdBody(this.request, length, (body) => {
+      if (body === undefined || this.#finished) return;
+      this.#body = body;
+      this.#dispatch();
+    });
+  }
+
+  forwarded(): string[] | undefined {
+    return forwardedHeaders(this.request, this.host, this.id, this.context.secure);
+  }
+
+  get isFinished(): boolean {
+    return this.#finished;
+  }
+
+  /** Takes the next upstream in hand, or waits for one, or answers 503; then calls `use`. */
+  withMember(use: (member: Member) => void): void {
+    const member = this.context.upstreams.choose(this.service, this.#tried);
+    if (member) {
+      member.take();
+      this.member = member;
+      if (this.#attempts++ > 0) this.context.metrics.retried();
+      return use(member);
+    }
+    if (this.#waited) return this.fail(503, ["retry-after", "1"]);
+    this.#cancelWait = this.context.upstreams.onAppearance(this.service, () => {
+      this.#cancelWait = undefined;
+      this.#waited = true;
+      // Whoever refused before may have been started again meanwhile.
+      this.#tried = [];
+      this.withMember(use);
+    });
+  }
+
+  /** Gives the upstream back after a connection that could not be made; true when another may be tried. */
+  couldNotConnect(error: NodeJS.ErrnoException): boolean {
+    this.#giveBack(true);
+    if (isRefusal(error)) this.#down(error);
+    return this.#attempts < ATTEMPTS_MAX;
+  }
+
+  #read(): boolean {
+    const { request } = this;
+    if (request.headers["transfer-encoding"] !== undefined && request.headers["content-length"] !== undefined) return false;
+    if (request.url === "*") return request.method === "OPTIONS";
+    this.target = parseTarget(request.url ?? "");
+    if (!this.target) return false;
+    this.host = this.target.host ?? request.headers.host ?? "";
+    // HTTP/1.0 knows no Host, and node has refused its absence from the later ones.
+    return parseHost(this.host) !== undefined || (this.host === "" && request.httpVersionMinor === 0 && request.headers.host === undefined);
+  }
+
+  async #authenticate(expected: { user: string; passwordHash: string }): Promise<void> {
+    const checked = this.context.credentials.check(this.request.headers.authorization, expected);
+    const verdict = typeof checked === "string" ? checked : await checked.catch(() => "refused" as const);
+    if (this.#finished) return;
+    if (verdict === "accepted") this.serve();
+    else if (verdict === "busy") this.refuse(503, ["retry-after", "1"]);
+    else this.refuse(401, ["www-authenticate", 'Basic realm="restricted", charset="UTF-8"']);
+  }
+
+  #dispatch = (): void => {
+    this.withMember((member) => {
+      this.#connected = false;
+      this.#abort = undefined;
+      const { method = "GET" } = this.request;
+      member.pool(this.context.edge.limits.idleTimeoutMs).dispatch(
+        { path: cutFragment((this.target as Target).url), method: method as Dispatcher.HttpMethod, headers: this.#headers, body: this.#body },
+        this as unknown as Dispatcher.DispatchHandler,
+      );
+    });
+  };
+
+  // From here on: what undici calls, in its order.
+
+  onConnect(abort: (error?: Error) => void): void {
+    this.#connected = true;
+    this.#abort = abort;
+    if (this.#finished) abort();
+  }
+
+  onResponseStarted(): void {
+    this.#responseBegan = true;
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
+    if (status < 200) return true;
+    this.#resume = resume;
+    if (this.context.stopping) this.response.shouldKeepAlive = false;
+    this.response.writeHead(status, reason, returnedHeaders(rawHeaders, this.routeHeaders, this.id));
+    // Headers without a body yet must not wait for it; with one, they go out in the same write.
+    process.nextTick(this.#flushHeaders);
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#flushed = true;
+    this.#bytes += chunk.length;
+    if (this.response.write(chunk)) return true;
+    this.response.once("drain", this.#resume as () => void);
+    return false;
+  }
+
+  onComplete(): void {
+    this.#flushed = true;
+    this.#giveBack(false);
+    this.#closeIfUnread();
+    this.response.end();
+  }
+
+  onError(error: NodeJS.ErrnoException): void {
+    const member = this.member;
+    this.#giveBack(!this.#finished);
+    if (this.#finished) return;
+    const cause = rootOf(error);
+    if (cause instanceof BodyTooLarge) return this.refuse(413);
+    if (isRefusal(cause)) this.#down(cause, member);
+    if (this.#mayRetry()) return this.#dispatch();
+    if (error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_NOT_SUPPORTED") return this.refuse(400);
+    if (!this.response.headersSent) return this.fail(error.code?.endsWith("_TIMEOUT") ? 504 : 502);
+    // The client must see that its answer was cut short.
+    this.#failed = true;
+    this.response.destroy();
+  }
+
+  #mayRetry(): boolean {
+    if (this.#attempts >= ATTEMPTS_MAX || this.#responseBegan) return false;
+    if (!this.#connected) return !(this.#body instanceof StreamedBody) || !this.#body.started;
+    return this.#resets++ === 0 && IDEMPOTENT.has(this.request.method ?? "") && !(this.#body instanceof StreamedBody);
+  }
+
+  #down(error: NodeJS.ErrnoException, member = this.member): void {
+    if (!member) return;
+    member.markDown();
+    if (error.code === "ECONNREFUSED") this.#tried.push(member);
+  }
+
+  #giveBack(failed: boolean): void {
+    const member = this.member;
+    this.member = undefined;
+    member?.release(failed);
+  }
+
+  #flushHeaders = (): void => {
+    if (!this.#flushed && !this.#finished) this.response.flushHeaders();
+  };
+
+  /** A body that nobody reads would fill the connection; it is closed behind the answer instead. */
+  #closeIfUnread(): void {
+    if (this.request.complete || bodyLength(this.request) === 0) return;
+    this.response.once("finish", () => this.request.socket?.destroySoon());
+  }
+
+  #answer(status: number, headers: string[], text = ""): void {
+    const own = ["x-request-id", this.id, "content-length", String(Buffer.byteLength(text)), ...headers];
+    if (text) own.push("content-type", "text/plain; charset=utf-8");
+    const unread = !this.request.complete && bodyLength(this.request) !== 0;
+    if (unread || this.context.stopping) own.push("connection", "close");
+    this.#bytes = text.length;
+    if (this.#body instanceof StreamedBody) this.#body.destroy();
+    else if (unread) this.request.resume();
+    this.response.writeHead(status, withRouteHeaders(own, this.routeHeaders));
+    this.response.end(this.request.method === "HEAD" ? "" : text);
+  }
+
+  #onClientClose = (): void => {
+    if (this.#finished) return;
+    const gone = !this.response.writableFinished && !this.#failed;
+    this.finish(gone ? CLIENT_GONE : this.response.statusCode);
+    this.#abort?.();
+    if (this.#body instanceof StreamedBody) this.#body.destroy();
+  };
+
+  /** Counts and logs the request, once. */
+  finish(status: number): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#cancelWait?.();
+    const milliseconds = performance.now() - this.#startedAt;
+    this.context.metrics.answered(this.service, status, milliseconds / 1000, this.#failed);
+    this.context.log.add(this.#line(status, milliseconds));
+  }
+
+  // Without the query: tokens travel in it, and logs are kept.
+  #line(status: number, milliseconds: number): string {
+    const path = JSON.stringify(this.target?.path ?? "");
+    const host = JSON.stringify(this.host);
+    return `{"at":${Date.now()},"id":"${this.id}","method":"${this.request.method}","host":${host},"path":${path},"status":${status},"bytes":${this.#bytes},"ms":${milliseconds.toFixed(2)},"service":"${this.service}","attempts":${this.#attempts}}`;
+  }
+}
+
+const isRefusal = (error: NodeJS.ErrnoException): boolean => error.code === "ECONNREFUSED" || error.code === "ECONNRESET";
+
+const cutFragment = (url: string): string => (url.includes("#") ? url.slice(0, url.indexOf("#")) : url);
+
+/** undici wraps what the body threw; the inner error says what happened. */
+function rootOf(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  return error.cause instanceof Error ? rootOf(error.cause) : error;
+}

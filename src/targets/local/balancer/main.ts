@@ -1,0 +1,30 @@
+// The balancer's process: main.js <controlSocket> <folder>. Started and watched by the supervisor.
+import { serveControl } from "../../../system/control.ts";
+import type { BalancerApi } from "./api.ts";
+import { Balancer } from "./balancer.ts";
+
+/** Below the 10 s after which a stopping process is killed. */
+const STOP_TIMEOUT_MS = 8_000;
+
+const [, , controlSocket, folder] = process.argv;
+if (!controlSocket || !folder) {
+  process.stderr.write("usage: main.js <controlSocket> <folder>\n");
+  process.exit(2);
+}
+
+const balancer = new Balancer(folder);
+await balancer.resume();
+const api: BalancerApi = {
+  configure: (input) => balancer.configure(input),
+  observe: () => balancer.observe(),
+  idle: (input) => balancer.idle(input),
+};
+const control = await serveControl(controlSocket, api);
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, async () => {
+    control.close();
+    await balancer.stop(STOP_TIMEOUT_MS);
+    process.exit(0);
+  });
+}

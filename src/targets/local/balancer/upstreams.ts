@@ -1,0 +1,211 @@
+// The instances behind the balancer: who gets the next request, who is healthy, and when one has nothing left in hand.
+import { Pool } from "undici";
+import type { Edge, Upstream, UpstreamStatus } from "./api.ts";
+import { watchHealth } from "./health.ts";
+
+/**
+ * Node's own servers close a connection after 5 s of silence. Ours must be gone before, and undici's timers may be late by
+ * a second; so 3 s, and 2 s less than what the upstream announces in Keep-Alive.
+ */
+const KEEP_ALIVE_MS = 3_000;
+const KEEP_ALIVE_MARGIN_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** How long a request waits for an upstream to appear. */
+export const APPEAR_WITHIN_MS = 1_000;
+
+type ServiceHealth = Edge["services"][string]["health"];
+
+/** One upstream, as the requests see it. */
+export class Member {
+  readonly id: string;
+  readonly service: string;
+  readonly port: number;
+  state: Upstream["state"] | "gone" = "attached";
+  healthy = true;
+  inHand = 0;
+  served = 0;
+  failed = 0;
+  #pool: Pool | undefined;
+  #idleWaiters: (() => void)[] = [];
+  readonly #onChange: () => void;
+  #stopWatching: (() => void) | undefined;
+  #check: (() => void) | undefined;
+
+  constructor(upstream: Upstream, onChange: () => void) {
+    this.id = upstream.id;
+    this.service = upstream.service;
+    this.port = upstream.port;
+    this.#onChange = onChange;
+  }
+
+  pool(idleTimeoutMs: number): Pool {
+    this.#pool ??= new Pool(`http://127.0.0.1:${this.port}`, {
+      pipelining: 1,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
+      headersTimeout: idleTimeoutMs,
+      bodyTimeout: idleTimeoutMs,
+      maxHeaderSize: 65_536,
+    });
+    return this.#pool;
+  }
+
+  take(): void {
+    this.inHand++;
+  }
+
+  release(failed: boolean): void {
+    this.inHand--;
+    if (failed) this.failed++;
+    else this.served++;
+    if (this.inHand > 0) return;
+    for (const wake of this.#idleWaiters.splice(0)) wake();
+    if (this.state === "gone") this.#onChange();
+  }
+
+  onIdle(wake: () => void): void {
+    if (this.inHand === 0) wake();
+    else this.#idleWaiters.push(wake);
+  }
+
+  /** Checks again at once, so that a connection reset by chance costs milliseconds and not a whole interval. */
+  markDown(): void {
+    if (this.state !== "attached" || !this.healthy) return;
+    this.healthy = false;
+    this.#onChange();
+    this.#check?.();
+  }
+
+  watch(health: ServiceHealth | undefined): void {
+    this.unwatch();
+    if (!health) return;
+    const watched = watchHealth(this.port, health, (healthy) => {
+      if (this.healthy === healthy) return;
+      this.healthy = healthy;
+      this.#onChange();
+    });
+    this.#check = watched.check;
+    this.#stopWatching = watched.stop;
+  }
+
+  unwatch(): void {
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
+    this.#check = undefined;
+  }
+
+  /** No new request goes out; those in hand finish, and their connections are closed after them. */
+  retire(state: "draining" | "gone"): void {
+    this.state = state;
+    this.unwatch();
+    const pool = this.#pool;
+    this.#pool = undefined;
+    void pool?.close().catch(() => undefined);
+  }
+
+  destroy(): void {
+    this.unwatch();
+    void this.#pool?.destroy().catch(() => undefined);
+  }
+
+  describe(): UpstreamStatus {
+    const { id, service, port, healthy, inHand, served, failed } = this;
+    return { id, service, port, state: this.state === "attached" ? "attached" : "draining", healthy, inHand, served, failed };
+  }
+}
+
+/** All upstreams. The lists that requests choose from are made anew on each change, never on a request. */
+export class Upstreams {
+  #members: Member[] = [];
+  #leaving: Member[] = [];
+  #ready = new Map<string, Member[]>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #healthOf = new Map<string, string>();
+
+  /** Takes over the whole list. When it returns, no request can be given to an upstream that is not attached in it. */
+  replace(upstreams: readonly Upstream[], services: Edge["services"]): void {
+    const before = new Map([...this.#leaving, ...this.#members].map((member) => [keyOf(member), member]));
+    const staying = upstreams.map((upstream) => {
+      const known = before.get(keyOf(upstream));
+      before.delete(keyOf(upstream));
+      return this.#settle(known ?? new Member(upstream, this.#refresh), upstream, services[upstream.service]?.health, !known);
+    });
+    this.#members = staying;
+    for (const member of before.values()) if (member.state !== "gone") member.retire("gone");
+    this.#leaving = [...before.values()];
+    this.#refresh();
+  }
+
+  /** The one with the fewest requests in hand, by chance among equals; undefined when there is none. */
+  choose(service: string, without?: readonly Member[]): Member | undefined {
+    const ready = this.#ready.get(service);
+    if (!ready) return undefined;
+    // A random place to begin decides between equals without a list of them.
+    const first = ready.length > 1 ? Math.floor(Math.random() * ready.length) : 0;
+    let best: Member | undefined;
+    for (let step = 0; step < ready.length; step++) {
+      const member = ready[(first + step) % ready.length] as Member;
+      if ((!best || member.inHand < best.inHand) && !without?.includes(member)) best = member;
+    }
+    return best;
+  }
+
+  /** Calls back when the service has an upstream ready or the time is over. The answer cancels. */
+  onAppearance(service: string, wake: () => void): () => void {
+    const waiting = this.#waiting.get(service) ?? new Set();
+    this.#waiting.set(service, waiting);
+    const once = () => {
+      cancel();
+      wake();
+    };
+    const timer = setTimeout(once, APPEAR_WITHIN_MS);
+    const cancel = () => {
+      clearTimeout(timer);
+      waiting.delete(once);
+    };
+    waiting.add(once);
+    return cancel;
+  }
+
+  withId(id: string): Member[] {
+    return [...this.#members, ...this.#leaving].filter((member) => member.id === id);
+  }
+
+  all(): Member[] {
+    return [...this.#members, ...this.#leaving];
+  }
+
+  destroy(): void {
+    for (const member of this.all()) member.destroy();
+  }
+
+  #settle(member: Member, upstream: Upstream, health: ServiceHealth | undefined, isNew: boolean): Member {
+    if (upstream.state === "draining") {
+      if (member.state !== "draining") member.retire("draining");
+      return member;
+    }
+    const returns = member.state !== "attached";
+    const rule = JSON.stringify(health);
+    if (isNew || returns || this.#healthOf.get(keyOf(member)) !== rule) member.watch(health);
+    if (returns) member.healthy = true;
+    this.#healthOf.set(keyOf(member), rule);
+    member.state = "attached";
+    return member;
+  }
+
+  #refresh = (): void => {
+    this.#leaving = this.#leaving.filter((member) => member.inHand > 0);
+    const known = new Set(this.all().map(keyOf));
+    for (const key of this.#healthOf.keys()) if (!known.has(key)) this.#healthOf.delete(key);
+    const ready = new Map<string, Member[]>();
+    for (const member of this.#members) {
+      if (member.state === "attached" && member.healthy) ready.set(member.service, [...(ready.get(member.service) ?? []), member]);
+    }
+    this.#ready = ready;
+    for (const service of this.#ready.keys()) for (const wake of [...(this.#waiting.get(service) ?? [])]) wake();
+  };
+}
+
+const keyOf = (upstream: { id: string; service: string; port: number }): string => `${upstream.id} ${upstream.service} ${upstream.port}`;
