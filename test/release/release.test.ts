@@ -73,6 +73,9 @@ test("the same content has the same id, whatever the commit, the clock and the n
   expect(commitAll(folder, "Scale")).not.toBe(commit);
   expect(await idOf()).toBe(first);
 
+  const ordered = (environment: Record<string, string>) => idOf({ services: { web: { ...web, environment } } });
+  expect(await ordered({ B: "2", A: "1" })).toBe(await ordered({ A: "1", B: "2" }));
+
   const others = [
     await idOf({}, "1"),
     await idOf({ services: { web: { ...web, command: "node other.js" } } }),
