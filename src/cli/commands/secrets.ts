@@ -24,7 +24,9 @@ function addSet(command: Command): void {
     .option("--from-file <file>", "take the value from a file, byte for byte")
     .action(async (env: string, name: string, options: { fromFile?: string; json?: boolean }) => {
       const environment = await openToRead(env);
-      environment.secrets().set(name, await findValue(env, name, options.fromFile));
+      // Wrong use is told before what the environment lacks.
+      const value = await findValue(env, name, options.fromFile);
+      environment.secrets().set(name, value);
       report(options, { environment: env, name }, () => `${name} is set in ${env}; instances get it when they start next.`);
     });
 }
