@@ -155,6 +155,9 @@ test("killed in the middle, it leaves no image, and the next maker ends the orph
   const { child, lines } = startMaker(home, hash, app, recipe);
   const pid = Number((await lineWith(lines, /^pid \d+$/)).split(" ").at(-1));
   const orphan = { pid, startedAt: observeStart(pid) ?? "" };
+  onTestFinished(() => {
+    if (isRunning(orphan)) process.kill(pid, "SIGKILL");
+  });
   child.kill("SIGKILL");
   await once(child, "exit");
   expect(isRunning(orphan)).toBe(true);
