@@ -13,8 +13,9 @@ const AUTHORITY_DAYS = 3_650;
 const RENEW_WITHIN_DAYS = 30;
 const KEY = { name: "ECDSA", namedCurve: "P-256" } as const;
 const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
-/** @types/node and the DOM name the same keys by different types. */
-const crypto = webcrypto as unknown as Crypto;
+const crypto = webcrypto;
+type CryptoKey = webcrypto.CryptoKey;
+type CryptoKeyPair = webcrypto.CryptoKeyPair;
 
 export interface LocalCertificate {
   certificateFile: string;

@@ -34,9 +34,9 @@ export function returnedHeaders(raw: readonly Buffer[], routeHeaders: readonly s
   const returned: string[] = [];
   let listed: Set<string> | undefined;
   for (let index = 0; index < raw.length; index += 2) {
-    const name = (raw[index] as Buffer).latin1Slice();
+    const name = (raw[index] as Buffer).toString("latin1");
     const lower = name.toLowerCase();
-    const value = (raw[index + 1] as Buffer).latin1Slice();
+    const value = (raw[index + 1] as Buffer).toString("latin1");
     if (lower === "connection") listed = merge(listed, listedInConnection(value));
     if (HOP_BY_HOP.has(lower) || lower === "x-request-id") continue;
     returned.push(name, value);
