@@ -96,7 +96,12 @@ function loadStore(places: SecretPlaces): Store {
   try {
     return loadJson<Store>(places.secrets) ?? { keyId: "", revision: "0", secrets: {} };
   } catch (error) {
-    throw unsafe(places, `the store "${places.secrets}" could not be read`, (error as Error).message, "restore that file from a backup, or remove it and set the secrets again");
+    throw unsafe(
+      places,
+      `the store "${places.secrets}" could not be read`,
+      (error as Error).message,
+      "restore that file from a backup, or remove it and set the secrets again",
+    );
   }
 }
 
@@ -114,7 +119,12 @@ function open(places: SecretPlaces, key: Buffer, name: string, sealed: Sealed): 
     decipher.setAAD(Buffer.from(name)).setAuthTag(Buffer.from(sealed.tag, "base64"));
     return Buffer.concat([decipher.update(Buffer.from(sealed.text, "base64")), decipher.final()]).toString("utf8");
   } catch {
-    throw unsafe(places, `the secret "${name}" does not open with the key in "${places.secretsKey}"`, "The stored value was changed, or sealed under another name.", setAgain(places, name));
+    throw unsafe(
+      places,
+      `the secret "${name}" does not open with the key in "${places.secretsKey}"`,
+      "The stored value was changed, or sealed under another name.",
+      setAgain(places, name),
+    );
   }
 }
 
@@ -135,17 +145,32 @@ function loadKey(places: SecretPlaces, store: Store): Buffer {
       return readKey(places);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      throw unsafe(places, `the key file "${places.secretsKey}" is missing`, `Values sealed with it: ${Object.keys(store.secrets).length}.`, restoreKey(places));
+      throw unsafe(
+        places,
+        `the key file "${places.secretsKey}" is missing`,
+        `Values sealed with it: ${Object.keys(store.secrets).length}.`,
+        restoreKey(places),
+      );
     }
   })();
   if (identify(key) === store.keyId) return key;
-  throw unsafe(places, `the key file "${places.secretsKey}" holds another key`, `The secrets were sealed with key ${store.keyId}; this is key ${identify(key)}.`, restoreKey(places));
+  throw unsafe(
+    places,
+    `the key file "${places.secretsKey}" holds another key`,
+    `The secrets were sealed with key ${store.keyId}; this is key ${identify(key)}.`,
+    restoreKey(places),
+  );
 }
 
 function readKey(places: SecretPlaces): Buffer {
   const mode = statSync(places.secretsKey).mode & 0o777;
   if (mode & 0o077) {
-    throw unsafe(places, `the key file "${places.secretsKey}" is open to other users`, `Its mode is ${mode.toString(8)}; 600 is required.`, `chmod 600 ${places.secretsKey}`);
+    throw unsafe(
+      places,
+      `the key file "${places.secretsKey}" is open to other users`,
+      `Its mode is ${mode.toString(8)}; 600 is required.`,
+      `chmod 600 ${places.secretsKey}`,
+    );
   }
   const text = readFileSync(places.secretsKey, "utf8").trim();
   const key = Buffer.from(text, "base64");
@@ -168,7 +193,8 @@ function changing(places: SecretPlaces, act: () => void): void {
 
 const environmentOf = (places: SecretPlaces): string => basename(places.environment);
 const setAgain = (places: SecretPlaces, name: string): string => `landfall secrets set ${environmentOf(places)} ${name}`;
-const restoreKey = (places: SecretPlaces): string => `restore ${places.secretsKey} from a backup, or remove ${places.secrets} and set the secrets again`;
+const restoreKey = (places: SecretPlaces): string =>
+  `restore ${places.secretsKey} from a backup, or remove ${places.secrets} and set the secrets again`;
 
 const missing = (places: SecretPlaces, name: string): LandfallError =>
   new LandfallError({
@@ -179,4 +205,11 @@ const missing = (places: SecretPlaces, name: string): LandfallError =>
   });
 
 const unsafe = (places: SecretPlaces, what: string, why: string, next: string): LandfallError =>
-  new LandfallError({ code: "SECRETS_KEY_UNSAFE", what, where: places.secretsKey, why, standing: "No secret was read and nothing was changed. What runs goes on running.", next });
+  new LandfallError({
+    code: "SECRETS_KEY_UNSAFE",
+    what,
+    where: places.secretsKey,
+    why,
+    standing: "No secret was read and nothing was changed. What runs goes on running.",
+    next,
+  });

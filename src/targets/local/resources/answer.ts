@@ -1,8 +1,8 @@
 // Waiting until something on the network answers, and saying in plain words why it does not.
 import { connect } from "node:net";
 import { join } from "node:path";
-import { loadLines } from "../../../system/files.ts";
 import { systemClock } from "../../../system/clock.ts";
+import { loadLines } from "../../../system/files.ts";
 import type { PreparedResource } from "./resource.ts";
 import { resourceFailed } from "./resource.ts";
 

@@ -3,7 +3,12 @@ import { isGiven, prepareGiven } from "./given.ts";
 import { ask, demand, type ObjectServer } from "./object-server.ts";
 import { type PreparedResource, type ResourceContext, type ResourceOf, variablePrefix } from "./resource.ts";
 
-export function prepareBucket(name: string, resource: ResourceOf<"bucket">, context: ResourceContext, server: ObjectServer | undefined): PreparedResource {
+export function prepareBucket(
+  name: string,
+  resource: ResourceOf<"bucket">,
+  context: ResourceContext,
+  server: ObjectServer | undefined,
+): PreparedResource {
   const variable = `${variablePrefix(name)}_BUCKET`;
   if (isGiven(resource)) return prepareGiven(name, resource, variable, context);
   const { endpoint, spec, envFor, ready } = server as ObjectServer;

@@ -9,13 +9,18 @@ import { isPortFree } from "../../../system/network.ts";
 import { waitForAnswer } from "./answer.ts";
 import { isGiven, prepareGiven } from "./given.ts";
 import { keepPort, requireFreePort } from "./port.ts";
-import { placeName, type PreparedResource, type ResourceContext, type ResourceOf, secretName, variablePrefix } from "./resource.ts";
+import { type PreparedResource, placeName, type ResourceContext, type ResourceOf, secretName, variablePrefix } from "./resource.ts";
 
 const PROGRAMS = ["valkey-server", "redis-server"];
 const ASK_TIMEOUT_MS = 5_000;
 
 /** Prepares a cache. Throws RESOURCE_PROGRAM_MISSING when neither program is on PATH. */
-export async function prepareCache(name: string, resource: ResourceOf<"cache">, context: ResourceContext, taken: Set<number>): Promise<PreparedResource> {
+export async function prepareCache(
+  name: string,
+  resource: ResourceOf<"cache">,
+  context: ResourceContext,
+  taken: Set<number>,
+): Promise<PreparedResource> {
   const variable = `${variablePrefix(name)}_URL`;
   if (isGiven(resource)) return prepareGiven(name, resource, variable, context);
 

@@ -1,7 +1,7 @@
 // A resource that is given by URL: nothing is started and nothing is made, but it must answer.
-import pg from "pg";
 import type { Resource } from "../../../config/schema.ts";
 import { requireAnswer, touch } from "./answer.ts";
+import { withClient } from "./postgres-users.ts";
 import { type PreparedResource, type ResourceContext, resourceFailed } from "./resource.ts";
 
 const DEFAULT_PORTS: Record<string, number> = { "postgres:": 5432, "postgresql:": 5432, "redis:": 6379, "rediss:": 6379, "http:": 80, "https:": 443 };
@@ -24,28 +24,20 @@ export function prepareGiven(name: string, resource: GivenResource, variable: st
       // Without a host and a port, as in s3://uploads, there is nothing to knock at; the app's own client decides where it lives.
       if (!parsed.hostname || !port) return;
       const host = parsed.hostname.replace(/^\[|\]$/g, "");
-      const ask = resource.type === "postgres" ? () => logIn(parsed.href) : () => touch(host, port);
+      const ask = resource.type === "postgres" ? () => withClient(parsed.href, async () => {}) : () => touch(host, port);
       await requireAnswer({ resource: { name, type: resource.type, address: withoutPassword(parsed.href) }, ask });
     },
     establish: async () => ({ created: [] }),
-    variables: typeof url === "string" ? { env: { [variable]: valueOf(resource.type, url) }, secretEnv: {} } : { env: {}, secretEnv: { [variable]: url.secret } },
+    variables:
+      typeof url === "string"
+        ? { env: { [variable]: variableValue(resource.type, url) }, secretEnv: {} }
+        : { env: {}, secretEnv: { [variable]: url.secret } },
     address,
   };
 }
 
 /** Apps hand a bucket's name to their client, so `s3://uploads` becomes `uploads`. */
-const valueOf = (type: Resource["type"], url: string): string => (type === "bucket" ? (/^s3:\/\/([^/]+)\/?$/.exec(url)?.[1] ?? url) : url);
-
-async function logIn(connectionString: string): Promise<void> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
-  // A connection that breaks while it is being closed is an event without listener otherwise, and would end the process.
-  client.on("error", () => {});
-  try {
-    await client.connect();
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
+const variableValue = (type: Resource["type"], url: string): string => (type === "bucket" ? (/^s3:\/\/([^/]+)\/?$/.exec(url)?.[1] ?? url) : url);
 
 function parse(name: string, resource: GivenResource, text: string): URL {
   if (URL.canParse(text)) return new URL(text);

@@ -24,7 +24,13 @@ export async function prepareResources(input: Omit<ResourceContext, "emit"> & { 
   const entries = Object.entries(context.app.resources);
   const taken = new Set<number>();
   const ofServer = entries.filter(([, { type }]) => type === "queue" || type === "bucket");
-  const server = ofServer.some(([, resource]) => !isGiven(resource)) ? await prepareObjectServer(context, taken, ofServer.some(([, resource]) => isGiven(resource))) : undefined;
+  const server = ofServer.some(([, resource]) => !isGiven(resource))
+    ? await prepareObjectServer(
+        context,
+        taken,
+        ofServer.some(([, resource]) => isGiven(resource)),
+      )
+    : undefined;
 
   const prepared: PreparedResource[] = [];
   // One after the other: two that prepare at once could choose the same port.

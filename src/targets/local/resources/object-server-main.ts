@@ -15,7 +15,8 @@ app.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: BODY_BYTES_MAX }, 
 // A web page can have a host name of its own point at 127.0.0.1, and then read from here with the browser's blessing.
 app.addHook("onRequest", async (request, reply) => {
   const host = (request.headers.host ?? "").replace(/:\d+$/, "");
-  if (host !== "127.0.0.1" && host !== "localhost" && !host.endsWith(".localhost")) await reply.status(403).send({ error: `no requests for host ${host}` });
+  if (host !== "127.0.0.1" && host !== "localhost" && !host.endsWith(".localhost"))
+    await reply.status(403).send({ error: `no requests for host ${host}` });
 });
 
 await app.listen({ port, host: "127.0.0.1" });

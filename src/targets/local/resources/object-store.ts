@@ -59,7 +59,15 @@ function keepBuckets(store: Stores["s3Store"], folder: string, refuse: (code: st
   const keep = (bucket: string, object: StoredObject): StoredObject => {
     const before = loadJson<ObjectRecord>(recordFile(bucket, object.key));
     const { key, contentType, contentLength, etag, metadata } = object;
-    const record: ObjectRecord = { key, body: `${digest(key)}.${randomUUID()}.body`, contentType, contentLength, etag, lastModified: object.lastModified.toISOString(), metadata };
+    const record: ObjectRecord = {
+      key,
+      body: `${digest(key)}.${randomUUID()}.body`,
+      contentType,
+      contentLength,
+      etag,
+      lastModified: object.lastModified.toISOString(),
+      metadata,
+    };
     writeWhole(join(folder, bucket, record.body), object.body);
     writeJson(recordFile(bucket, key), record);
     if (before) rmSync(join(folder, bucket, before.body), { force: true });
@@ -151,7 +159,14 @@ function keepQueues(store: Stores["sqsStore"], folder: string, port: number): St
   const queueFile = (queue: Queue) => join(queuesFolder, `${digest(queue.arn)}.json`);
   const saveQueue = (queue: Queue) => {
     const { name, arn, attributes, createdTimestamp, sequenceCounter } = queue;
-    writeJson(queueFile(queue), { name, arn, attributes, tags: Object.fromEntries(queue.tags), createdTimestamp, sequenceCounter } satisfies QueueRecord);
+    writeJson(queueFile(queue), {
+      name,
+      arn,
+      attributes,
+      tags: Object.fromEntries(queue.tags),
+      createdTimestamp,
+      sequenceCounter,
+    } satisfies QueueRecord);
   };
 
   store.createQueue = (...input) => {
@@ -234,7 +249,11 @@ function loadMessages(folder: string): MessageRecord[] {
 }
 
 const foldersIn = (folder: string): string[] =>
-  existsSync(folder) ? readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name) : [];
+  existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+    : [];
 
 /** The methods as they are now, so that they can be called after they have been replaced. */
 function bind<T extends object, K extends keyof T>(object: T, names: K[]): Pick<T, K> {

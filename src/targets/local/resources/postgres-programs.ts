@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { LandfallError } from "../../../error.ts";
 import { loadText, writeWhole } from "../../../system/files.ts";
 import { resourceFailed } from "./resource.ts";
@@ -118,7 +118,11 @@ function ensureUser(home: string, emit: (text: string) => void): { uid: number; 
   // Recorded first: after a crash between the two, decommission looks for a user that is not there, instead of leaving one.
   writeWhole(userRecord(home), `${SYSTEM_USER}\n`, 0o644);
   try {
-    execFileSync("useradd", ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", SYSTEM_USER], { stdio: "pipe" });
+    execFileSync(
+      "useradd",
+      ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", SYSTEM_USER],
+      { stdio: "pipe" },
+    );
   } catch (cause) {
     // Two commissions at once: the other one has made it.
     if (!findUser()) {
@@ -145,19 +149,28 @@ function findUser(): { uid: number; gid: number } | undefined {
 
 /**
  * Removes what root's environments share: the copies of programs, and the system user if Landfall created it. For the
- * decommission of the last environment; its processes must have ended. Returns what was removed.
+ * decommission of the last environment; its processes must have ended. Returns what was removed. A user that still runs
+ * something, for an environment under another home, stays, and so does the record that Landfall made it.
  */
 export function removeSharedPrograms(home: string): string[] {
-  const removed: string[] = [];
   const folder = programsFolder(home);
-  const user = loadText(userRecord(home))?.trim();
-  if (user === SYSTEM_USER && isRoot() && findUser()) {
+  if (!existsSync(folder)) return [];
+  const copies = readdirSync(folder)
+    .map((name) => join(folder, name))
+    .filter((path) => path !== userRecord(home));
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+  const made = loadText(userRecord(home))?.trim() === SYSTEM_USER && isRoot() && findUser() !== undefined;
+  if (made && !removeUser()) return copies;
+  rmSync(folder, { recursive: true, force: true });
+  return made ? [...copies, `system user ${SYSTEM_USER}`] : copies;
+}
+
+/** False when processes of that user run. */
+function removeUser(): boolean {
+  try {
     execFileSync("userdel", [SYSTEM_USER], { stdio: "pipe" });
-    removed.push(`system user ${SYSTEM_USER}`);
+    return true;
+  } catch {
+    return false;
   }
-  if (existsSync(folder)) {
-    removed.push(...readdirSync(folder).map((name) => join(folder, name)).filter((path) => basename(path) !== basename(userRecord(home))));
-    rmSync(folder, { recursive: true, force: true });
-  }
-  return removed;
 }

@@ -40,8 +40,10 @@ export async function withClient<T>(connectionString: string, act: (client: pg.C
 async function ensureUser(client: pg.Client, user: string, password: string): Promise<boolean> {
   const name = pg.escapeIdentifier(user);
   const { rows } = await client.query<{ rolpassword: string | null }>("SELECT rolpassword FROM pg_authid WHERE rolname = $1", [user]);
-  if (rows.length === 0) await client.query(`CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD ${pg.escapeLiteral(makeVerifier(password))}`);
-  else if (!verifies(password, rows[0]?.rolpassword ?? "")) await client.query(`ALTER ROLE ${name} LOGIN PASSWORD ${pg.escapeLiteral(makeVerifier(password))}`);
+  if (rows.length === 0)
+    await client.query(`CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD ${pg.escapeLiteral(makeVerifier(password))}`);
+  else if (!verifies(password, rows[0]?.rolpassword ?? ""))
+    await client.query(`ALTER ROLE ${name} LOGIN PASSWORD ${pg.escapeLiteral(makeVerifier(password))}`);
   return rows.length === 0;
 }
 
@@ -60,7 +62,9 @@ async function grant(client: pg.Client, { database, owner, readOnly }: DatabaseU
   if (!readOnly) return;
   const reader = pg.escapeIdentifier(readOnly.user);
   await client.query(`GRANT CONNECT ON DATABASE ${databaseName} TO ${reader}`);
-  const { rows } = await client.query<{ nspname: string }>("SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'");
+  const { rows } = await client.query<{ nspname: string }>(
+    "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
+  );
   for (const schema of rows.map((row) => pg.escapeIdentifier(row.nspname))) {
     await client.query(`GRANT USAGE ON SCHEMA ${schema} TO ${reader}`);
     await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${reader}`);

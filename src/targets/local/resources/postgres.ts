@@ -11,7 +11,7 @@ import { isGiven, prepareGiven } from "./given.ts";
 import { keepPort, requireFreePort } from "./port.ts";
 import { type PostgresPrograms, preparePostgresPrograms } from "./postgres-programs.ts";
 import { type DatabaseUsers, establishDatabase, withClient } from "./postgres-users.ts";
-import { placeName, type PreparedResource, type ResourceContext, type ResourceOf, resourceFailed, secretName, variablePrefix } from "./resource.ts";
+import { type PreparedResource, placeName, type ResourceContext, type ResourceOf, resourceFailed, secretName, variablePrefix } from "./resource.ts";
 
 const SUPERUSER = "landfall";
 /** While it starts: nobody listens yet, or the log is still being replayed ("the database system is starting up"). */
@@ -41,7 +41,12 @@ interface Postgres {
 }
 
 /** Prepares a Postgres: initialises its data folder the first time, which takes seconds, and starts nothing. */
-export async function preparePostgres(name: string, resource: ResourceOf<"postgres">, context: ResourceContext, taken: Set<number>): Promise<PreparedResource> {
+export async function preparePostgres(
+  name: string,
+  resource: ResourceOf<"postgres">,
+  context: ResourceContext,
+  taken: Set<number>,
+): Promise<PreparedResource> {
   const prefix = variablePrefix(name);
   if (isGiven(resource)) return prepareGiven(name, resource, `${prefix}_URL`, context);
 
@@ -162,12 +167,39 @@ function initialise({ name, folder, data, programs, superuserPassword }: Postgre
   try {
     writeFileSync(passwordFile, superuserPassword, { mode: 0o600, flag: "wx" });
     if (programs.user) chownSync(passwordFile, programs.user.uid, programs.user.gid);
-    const options = ["--username", SUPERUSER, "--pwfile", passwordFile, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--data-checksums"];
-    execFileSync(programs.initdb, ["-D", beside, ...options], { ...programs.user, cwd: folder, env: { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }, stdio: "pipe" });
+    const options = [
+      "--username",
+      SUPERUSER,
+      "--pwfile",
+      passwordFile,
+      "--auth",
+      "scram-sha-256",
+      "--encoding",
+      "UTF8",
+      "--locale",
+      "C",
+      "--data-checksums",
+    ];
+    execFileSync(programs.initdb, ["-D", beside, ...options], {
+      ...programs.user,
+      cwd: folder,
+      env: { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+      stdio: "pipe",
+    });
     renameSync(beside, data);
   } catch (cause) {
-    const said = String((cause as { stderr?: Buffer }).stderr ?? "").trim().split("\n").slice(-5).join("\n");
-    throw resourceFailed({ what: `the data folder of the postgres "${name}" could not be initialised`, where: data, why: said || (cause as Error).message, standing: "Nothing was started.", cause });
+    const said = String((cause as { stderr?: Buffer }).stderr ?? "")
+      .trim()
+      .split("\n")
+      .slice(-5)
+      .join("\n");
+    throw resourceFailed({
+      what: `the data folder of the postgres "${name}" could not be initialised`,
+      where: data,
+      why: said || (cause as Error).message,
+      standing: "Nothing was started.",
+      cause,
+    });
   } finally {
     rmSync(passwordFile, { force: true });
   }

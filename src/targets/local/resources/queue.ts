@@ -4,7 +4,12 @@ import { isGiven, prepareGiven } from "./given.ts";
 import { ACCOUNT, demand, type ObjectServer, REGION } from "./object-server.ts";
 import { type PreparedResource, type ResourceContext, type ResourceOf, resourceFailed, variablePrefix } from "./resource.ts";
 
-export function prepareQueue(name: string, resource: ResourceOf<"queue">, context: ResourceContext, server: ObjectServer | undefined): PreparedResource {
+export function prepareQueue(
+  name: string,
+  resource: ResourceOf<"queue">,
+  context: ResourceContext,
+  server: ObjectServer | undefined,
+): PreparedResource {
   const prefix = variablePrefix(name);
   if (isGiven(resource)) return prepareGiven(name, resource, `${prefix}_QUEUE_URL`, context);
   const { endpoint, spec, envFor, ready } = server as ObjectServer;
@@ -34,7 +39,10 @@ function attributesOf(resource: Extract<Resource, { type: "queue" }>, deadLetter
   return {
     // SQS counts whole seconds; a part of one is rounded up, because too early means delivered twice.
     VisibilityTimeout: String(Math.ceil(resource.visibilityTimeout / 1000)),
-    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: `arn:aws:sqs:${REGION}:${ACCOUNT}:${deadLetters}`, maxReceiveCount: resource.deadLetterAfter }),
+    RedrivePolicy: JSON.stringify({
+      deadLetterTargetArn: `arn:aws:sqs:${REGION}:${ACCOUNT}:${deadLetters}`,
+      maxReceiveCount: resource.deadLetterAfter,
+    }),
   };
 }
 
@@ -42,11 +50,18 @@ function attributesOf(resource: Extract<Resource, { type: "queue" }>, deadLetter
 async function ensureQueue(resource: string, endpoint: string, queue: string, attributes: Record<string, string>): Promise<boolean> {
   const listed = JSON.parse(await call(resource, endpoint, "ListQueues", { QueueNamePrefix: queue })) as { QueueUrls?: string[] };
   if (!listed.QueueUrls?.includes(urlOf(endpoint, queue))) {
-    const { QueueUrl } = JSON.parse(await call(resource, endpoint, "CreateQueue", { QueueName: queue, Attributes: attributes })) as { QueueUrl: string };
+    const { QueueUrl } = JSON.parse(await call(resource, endpoint, "CreateQueue", { QueueName: queue, Attributes: attributes })) as {
+      QueueUrl: string;
+    };
     if (QueueUrl === urlOf(endpoint, queue)) return true;
-    throw resourceFailed({ what: `the queue "${queue}" has another address than its instances are told`, where: endpoint, why: `It is ${QueueUrl}; ${urlOf(endpoint, queue)} was expected.` });
+    throw resourceFailed({
+      what: `the queue "${queue}" has another address than its instances are told`,
+      where: endpoint,
+      why: `It is ${QueueUrl}; ${urlOf(endpoint, queue)} was expected.`,
+    });
   }
-  if (Object.keys(attributes).length > 0) await call(resource, endpoint, "SetQueueAttributes", { QueueUrl: urlOf(endpoint, queue), Attributes: attributes });
+  if (Object.keys(attributes).length > 0)
+    await call(resource, endpoint, "SetQueueAttributes", { QueueUrl: urlOf(endpoint, queue), Attributes: attributes });
   return false;
 }
 

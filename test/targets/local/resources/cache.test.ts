@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
-import { createServer, connect } from "node:net";
 import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { PreparedResource } from "../../../../src/targets/local/resources/index.ts";
@@ -13,7 +13,8 @@ const hasServer = () => ["valkey-server", "redis-server"].some((program) => spaw
 
 /** On a throw-away machine the program may be put there; on a person's own, that is not a test's business. */
 function installServer(): boolean {
-  if (!hasServer() && process.getuid?.() === 0) spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { timeout: 120_000, stdio: "ignore" });
+  if (!hasServer() && process.getuid?.() === 0)
+    spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { timeout: 120_000, stdio: "ignore" });
   return hasServer();
 }
 
@@ -58,7 +59,8 @@ requires("valkey-server or redis-server", installServer())("cache", () => {
   it("holds its password in no file and no argument", () => {
     const file = join(environment.places.data, "page-cache", "cache.conf");
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    for (const text of [readFileSync(file, "utf8"), JSON.stringify(cache), environment.output()]) expect(text.includes(new URL(url).password)).toBe(false);
+    for (const text of [readFileSync(file, "utf8"), JSON.stringify(cache), environment.output()])
+      expect(text.includes(new URL(url).password)).toBe(false);
   });
 });
 
@@ -88,7 +90,10 @@ describe("a port that was kept", () => {
       const port = jobs.spec?.port as number;
       stranger.listen(port, "127.0.0.1");
       await once(stranger, "listening");
-      await expect(environment.prepare({ jobs: { type: "queue" } })).rejects.toMatchObject({ code: "PORT_TAKEN", message: `port ${port} of the resource "objects" is in use by another process` });
+      await expect(environment.prepare({ jobs: { type: "queue" } })).rejects.toMatchObject({
+        code: "PORT_TAKEN",
+        message: `port ${port} of the resource "objects" is in use by another process`,
+      });
     } finally {
       stranger.close();
       await environment.remove();

@@ -54,7 +54,14 @@ export function makeEnvironment(): TestEnvironment {
     start(spec) {
       const [program, ...args] = spec.argv as [string, ...string[]];
       const secretEnv = Object.fromEntries(Object.entries(spec.secretEnv).map(([name, secret]) => [name, secrets.reveal(secret)]));
-      const child = spawn(program, args, { cwd: spec.cwd, env: { ...spec.env, ...secretEnv }, uid: spec.uid, gid: spec.gid, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(program, args, {
+        cwd: spec.cwd,
+        env: { ...spec.env, ...secretEnv },
+        uid: spec.uid,
+        gid: spec.gid,
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
       for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
       running.set(spec.id, { child, spec });
       return child;

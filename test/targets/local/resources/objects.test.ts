@@ -1,6 +1,13 @@
-import { CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { DeleteMessageCommand, GetQueueAttributesCommand, PurgeQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { request } from "node:http";
+import { CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  PurgeQueueCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { PreparedResource } from "../../../../src/targets/local/resources/index.ts";
 import { makeEnvironment, type TestEnvironment } from "./environment.ts";
@@ -54,7 +61,10 @@ describe("queue and bucket", () => {
     expect(created).toEqual(['queue "guest-book-jobs-dead-letter"', 'queue "guest-book-jobs"', 'bucket "guest-book-user-files"']);
     const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }));
     expect(Attributes?.VisibilityTimeout).toBe("45");
-    expect(JSON.parse(Attributes?.RedrivePolicy ?? "{}")).toEqual({ deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:guest-book-jobs-dead-letter", maxReceiveCount: 2 });
+    expect(JSON.parse(Attributes?.RedrivePolicy ?? "{}")).toEqual({
+      deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:guest-book-jobs-dead-letter",
+      maxReceiveCount: 2,
+    });
     expect((await environment.bringUp(resources)).created).toEqual([]);
   });
 
@@ -96,7 +106,9 @@ describe("queue and bucket", () => {
 
   it("refuses a request for another host name, as a web page would send it", async () => {
     const status = await new Promise((resolve, reject) =>
-      request(jobs.address, { headers: { host: "evil.example" } }, (answer) => resolve(answer.resume().statusCode)).once("error", reject).end(),
+      request(jobs.address, { headers: { host: "evil.example" } }, (answer) => resolve(answer.resume().statusCode))
+        .once("error", reject)
+        .end(),
     );
     expect(status).toBe(403);
   });
@@ -106,7 +118,10 @@ describe("a queue or bucket given by URL", () => {
   it("leaves the app its own region and credentials", async () => {
     const environment = makeEnvironment();
     try {
-      const [jobs, files] = (await environment.prepare({ jobs: { type: "queue" }, files: { type: "bucket", url: "s3://uploads" } })) as [PreparedResource, PreparedResource];
+      const [jobs, files] = (await environment.prepare({ jobs: { type: "queue" }, files: { type: "bucket", url: "s3://uploads" } })) as [
+        PreparedResource,
+        PreparedResource,
+      ];
       expect(Object.keys(jobs.variables.env).sort()).toEqual(["AWS_ENDPOINT_URL_SQS", "JOBS_DEAD_LETTER_URL", "JOBS_QUEUE_URL"]);
       expect(files.variables).toEqual({ env: { FILES_BUCKET: "uploads" }, secretEnv: {} });
       await files.ready();

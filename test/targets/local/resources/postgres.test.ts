@@ -41,16 +41,28 @@ describe("postgres", () => {
   it("makes a database with two users", async () => {
     expect(created).toEqual(['user "guest_book_main_database"', 'user "main_database_readonly"', 'database "guest_book_main_database"']);
     expect(database.address).toMatch(/^127\.0\.0\.1:\d+\/guest_book_main_database$/);
-    expect(await query(owner, "SELECT current_user AS who, current_database() AS at, current_setting('server_encoding') AS text, current_setting('data_checksums') AS sums")).toEqual([
-      { who: "guest_book_main_database", at: "guest_book_main_database", text: "UTF8", sums: "on" },
-    ]);
+    expect(
+      await query(
+        owner,
+        "SELECT current_user AS who, current_database() AS at, current_setting('server_encoding') AS text, current_setting('data_checksums') AS sums",
+      ),
+    ).toEqual([{ who: "guest_book_main_database", at: "guest_book_main_database", text: "UTF8", sums: "on" }]);
   });
 
   it("lets the read-only user read what the owner makes later, and write nothing", async () => {
-    await query(owner, "CREATE TABLE later (line text); INSERT INTO later VALUES ('hello'); CREATE SCHEMA extra; CREATE TABLE extra.more AS SELECT 1 AS n");
+    await query(
+      owner,
+      "CREATE TABLE later (line text); INSERT INTO later VALUES ('hello'); CREATE SCHEMA extra; CREATE TABLE extra.more AS SELECT 1 AS n",
+    );
     expect(await query(reader, "SELECT line FROM later")).toEqual([{ line: "hello" }]);
     expect(await query(reader, "SELECT n FROM extra.more")).toEqual([{ n: 1 }]);
-    for (const write of ["INSERT INTO later VALUES ('x')", "DELETE FROM later", "CREATE TABLE mine (n int)", "CREATE TEMP TABLE mine (n int)", "TRUNCATE later"]) {
+    for (const write of [
+      "INSERT INTO later VALUES ('x')",
+      "DELETE FROM later",
+      "CREATE TABLE mine (n int)",
+      "CREATE TEMP TABLE mine (n int)",
+      "TRUNCATE later",
+    ]) {
       await expect(query(reader, write), write).rejects.toMatchObject({ code: "42501" });
     }
   });
@@ -97,7 +109,9 @@ describe("postgres", () => {
   });
 
   it("lets no password out into its arguments, its output or a file", () => {
-    const passwords = ["password", "readonly-password", "superuser-password"].map((part) => environment.secrets.reveal(`resource/main-database/${part}`));
+    const passwords = ["password", "readonly-password", "superuser-password"].map((part) =>
+      environment.secrets.reveal(`resource/main-database/${part}`),
+    );
     const said = [environment.output(), JSON.stringify(database)];
     const files = readdirSync(environment.places.environment, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const held = files.map((file) => readFileSync(join(file.parentPath, file.name), "latin1"));
@@ -149,17 +163,24 @@ describe("a postgres given by URL", () => {
   it("puts a URL without password into the plain variables", async () => {
     environment = makeEnvironment();
     const [resource] = (await environment.prepare({ main: { type: "postgres", url: "postgres://reader@db.example/main" } })) as [PreparedResource];
-    expect(resource).toMatchObject({ address: "postgres://reader@db.example/main", variables: { env: { MAIN_URL: "postgres://reader@db.example/main" }, secretEnv: {} } });
+    expect(resource).toMatchObject({
+      address: "postgres://reader@db.example/main",
+      variables: { env: { MAIN_URL: "postgres://reader@db.example/main" }, secretEnv: {} },
+    });
   });
 });
 
-it.runIf(isRoot)("removes the shared programs, and only a user that it made", async () => {
-  const environment = makeEnvironment();
-  try {
-    await environment.prepare(resources);
-    expect(removeSharedPrograms(environment.home)).toContainEqual(expect.stringContaining("postgres-18.4"));
-    expect(readdirSync(environment.home)).toEqual(["apps"]);
-  } finally {
-    await environment.remove();
-  }
-}, 120_000);
+it.runIf(isRoot)(
+  "removes the shared programs, and only a user that it made",
+  async () => {
+    const environment = makeEnvironment();
+    try {
+      await environment.prepare(resources);
+      expect(removeSharedPrograms(environment.home)).toContainEqual(expect.stringContaining("postgres-18.4"));
+      expect(readdirSync(environment.home)).toEqual(["apps"]);
+    } finally {
+      await environment.remove();
+    }
+  },
+  120_000,
+);
