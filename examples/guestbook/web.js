@@ -40,6 +40,8 @@ const server = createServer(async (request, response) => {
   response.setHeader("x-landfall-release", release);
   // Told while draining, so that the balancer's kept connections end by themselves.
   if (draining) response.setHeader("connection", "close");
+  // An answer that began before says "keep-alive"; its connection would hold the process up once it is idle.
+  response.once("close", () => stopping.signal.aborted && setImmediate(() => server.closeIdleConnections()));
   try {
     await handle(request, response);
   } catch (error) {
