@@ -1,0 +1,180 @@
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
+import { serveControl } from "../../../../src/system/control.ts";
+import { readLogs } from "../../../../src/targets/local/logs.ts";
+import { isGroupAlive } from "../../../../src/targets/local/supervisor/group.ts";
+import { connectSupervisor, ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
+import { builtMain } from "../../../build.ts";
+import { linesOf, makeEnvironment, program, type TestEnvironment, until } from "./environment.ts";
+
+let environment: TestEnvironment;
+beforeEach(async () => {
+  environment = await makeEnvironment();
+}, 60_000);
+afterEach(() => environment.remove(), 30_000);
+
+const SLEEP = "setInterval(() => {}, 1000)";
+
+describe("a process", { timeout: 60_000 }, () => {
+  test("gets exactly its environment and a port, and is known by its program's pid", async () => {
+    const supervisor = await environment.supervisor();
+    const record = await supervisor.start(program("web.1", `console.log(JSON.stringify({ env: process.env, pid: process.pid })); ${SLEEP}`, { port: "free", env: { COLOUR: "red", PATH: "/bin" } }));
+    await until(() => linesOf(environment.places, "web.1").length > 0);
+    const told = JSON.parse(linesOf(environment.places, "web.1")[0] as string);
+    expect(told).toEqual({ env: { COLOUR: "red", PATH: "/bin", PORT: String(record.port) }, pid: record.pid });
+  });
+
+  test("that crashes is started again, with its exit and last words kept", async () => {
+    const supervisor = await environment.supervisor();
+    await supervisor.start(program("web.1", "console.log('one'); console.error('two'); process.exitCode = 7"));
+    await environment.event(({ type }) => type === "restarted");
+    const { lastExit } = await environment.record("web.1");
+    expect(lastExit).toMatchObject({ code: 7 });
+    expect([...(lastExit?.lastLines ?? [])].sort()).toEqual(["one", "two"]);
+  });
+
+  test("that ignores the stop signal is killed with all it forked", async () => {
+    const supervisor = await environment.supervisor();
+    const code = `process.on("SIGTERM", () => {}); require("child_process").spawn("sh", ["-c", "trap : TERM; while :; do sleep 1; done"]); console.log("up"); ${SLEEP}`;
+    const { group } = await supervisor.start(program("web.1", code));
+    await until(() => linesOf(environment.places, "web.1").includes("up"));
+    const result = await supervisor.stop({ id: "web.1", stop: { signal: "SIGTERM", timeoutMs: 200 } });
+    expect(result.ignored).toBe(true);
+    expect(isGroupAlive(group?.pid as number)).toBe(false);
+    expect((await supervisor.observe()).processes).toEqual([]);
+  });
+
+  test("that stops when asked keeps its own exit status", async () => {
+    const supervisor = await environment.supervisor();
+    await supervisor.start(program("web.1", `process.on("SIGTERM", () => { console.log("bye"); process.exit(3) }); console.log("up"); ${SLEEP}`));
+    await until(() => linesOf(environment.places, "web.1").includes("up"));
+    expect(await supervisor.stop({ id: "web.1" })).toMatchObject({ ignored: false, exit: { code: 3, lastLines: ["up", "bye"] } });
+  });
+
+  test("whose shim is killed counts as crashed, and leaves nothing of its group", async () => {
+    const supervisor = await environment.supervisor();
+    const { group } = await supervisor.start(program("web.1", SLEEP));
+    process.kill(group?.pid as number, "SIGKILL");
+    await environment.event(({ type }) => type === "restarted");
+    expect(isGroupAlive(group?.pid as number)).toBe(false);
+  });
+
+  test("run once is stopped at its budget", async () => {
+    const supervisor = await environment.supervisor();
+    const spec = program("migrate", SLEEP, { kind: "job" });
+    expect(await supervisor.run({ spec, timeoutMs: 300 })).toMatchObject({ timedOut: true, exit: { signal: "SIGTERM" } });
+    expect(await supervisor.run({ spec: { ...spec, argv: ["sh", "-c", "exit 4"] }, timeoutMs: 10_000 })).toMatchObject({ timedOut: false, exit: { code: 4 } });
+  });
+});
+
+describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
+  test("no line of a writing process is lost or doubled, and it is not restarted", async () => {
+    const supervisor = await environment.supervisor();
+    const code = `let n = 0; (function next() { for (let i = 0; i < 500 && n < 100000; i++) console.log(n++); if (n < 100000) setTimeout(next, 5); else setInterval(() => {}, 1000) })()`;
+    const { pid } = await supervisor.start(program("web.1", code));
+    await until(() => linesOf(environment.places, "web.1").length > 10_000);
+    await environment.crashSupervisor();
+    await environment.supervisor();
+    await until(() => linesOf(environment.places, "web.1").length > 50_000);
+    await environment.crashSupervisor();
+    await environment.supervisor();
+    await until(() => linesOf(environment.places, "web.1").at(-1) === "99999");
+    const lines = linesOf(environment.places, "web.1");
+    expect(lines.length).toBe(100_000);
+    expect(lines.every((line, index) => line === String(index))).toBe(true);
+    expect(await environment.record("web.1")).toMatchObject({ pid, restarts: 0, state: "running" });
+  });
+
+  test("an exit in the gap is seen with its status", async () => {
+    const supervisor = await environment.supervisor();
+    const { pid } = await supervisor.start(program("web.1", `process.on("SIGUSR2", () => { console.log("last"); process.exit(9) }); console.log("up"); ${SLEEP}`));
+    await until(() => linesOf(environment.places, "web.1").includes("up"));
+    await environment.crashSupervisor();
+    process.kill(pid as number, "SIGUSR2");
+    await until(() => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z"));
+    const record = await environment.record("web.1");
+    expect(record.lastExit).toMatchObject({ code: 9, lastLines: ["up", "last"] });
+    expect(record.restarts).toBe(1);
+  });
+});
+
+describe("the supervisor", { timeout: 60_000 }, () => {
+  test("is never there twice", async () => {
+    const clients = await Promise.all([ensureSupervisor(environment.places), ensureSupervisor(environment.places), ensureSupervisor(environment.places)]);
+    const pids = await Promise.all(clients.map(async (client) => (await client.observe()).supervisor.pid));
+    const second = spawn(process.execPath, [await builtMain("targets/local/supervisor/main.js"), environment.places.environment]);
+    expect(await new Promise((resolve) => second.once("exit", resolve))).toBe(0);
+    expect(new Set(pids).size).toBe(1);
+  });
+
+  test("is unreachable after a shutdown, and everything has stopped", async () => {
+    const supervisor = await environment.supervisor();
+    const { group } = await supervisor.start(program("web.1", SLEEP));
+    await supervisor.shutdown();
+    expect(isGroupAlive(group?.pid as number)).toBe(false);
+    await expect(connectSupervisor(environment.places)).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
+  });
+
+  test("keeps its records to its user", async () => {
+    await (await environment.supervisor()).start(program("web.1", SLEEP));
+    expect(statSync(join(environment.places.supervisor, "processes.json")).mode & 0o077).toBe(0);
+    expect(statSync(join(environment.places.logs, "web.1.jsonl")).mode & 0o077).toBe(0);
+  });
+});
+
+test("a folder too deep for a socket path works", { timeout: 60_000 }, async () => {
+  const deep = await makeEnvironment("x".repeat(120));
+  expect((await (await deep.supervisor()).observe()).processes).toEqual([]);
+  await deep.remove();
+});
+
+test("a run that would overlap the one before is skipped, and one that takes too long is stopped", { timeout: 60_000 }, async () => {
+  const supervisor = await environment.supervisor();
+  await supervisor.start(program("report", SLEEP, { kind: "job", schedule: { cron: "* * * * * *", timeoutMs: 1_500 } }));
+  await environment.event(({ type }) => type === "job-skipped");
+  expect((await environment.event(({ type }) => type === "job-run")).text).toBe("stopped at its time-out: ended by SIGTERM");
+  await supervisor.stop({ id: "report" });
+});
+
+test("the balancer is told of every change before a call returns", { timeout: 60_000 }, async () => {
+  const told: Parameters<BalancerApi["configure"]>[0][] = [];
+  const balancer = await serveControl<BalancerApi>(environment.places.balancerSocket, {
+    configure: async (input) => void told.push(input),
+    observe: async () => ({ upstreams: [], requests: 0, failures: 0 }),
+    idle: async () => ({ inHand: 2 }),
+  });
+  const states = () => told.at(-1)?.upstreams.map(({ id, state }) => `${id} ${state}`);
+  const supervisor = await environment.supervisor();
+  await supervisor.start(program("balancer", SLEEP, { kind: "balancer" }));
+  const health = { path: "/", from: 200, to: 299, intervalMs: 50, timeoutMs: 1000, unhealthyAfter: 3 };
+  await supervisor.setEdge({ port: 1, metricsPort: 2, limits: { bodyBytesMax: 1, headerTimeoutMs: 1, idleTimeoutMs: 1 }, routes: [], services: { web: { health } } });
+  const { pid } = await supervisor.start(program("web.1", `require("http").createServer((_, answer) => answer.end()).listen(process.env.PORT, "127.0.0.1")`, { port: "free" }));
+  await supervisor.attach({ id: "web.1" });
+  expect(states()).toEqual(["web.1 attached"]);
+  process.kill(pid as number, "SIGKILL");
+  await environment.event(({ type }) => type === "suspended");
+  await until(() => states()?.length === 0);
+  await environment.event(({ type }) => type === "resumed");
+  await until(() => states()?.length === 1);
+  expect(await supervisor.drain({ id: "web.1", timeoutMs: 100 })).toEqual({ inHand: 2 });
+  expect(states()).toEqual(["web.1 draining"]);
+  await supervisor.stop({ id: "web.1" });
+  await until(() => states()?.length === 0);
+  balancer.close();
+});
+
+test("logs are read as one, and followed", { timeout: 60_000 }, async () => {
+  const supervisor = await environment.supervisor();
+  await supervisor.start(program("web.1", `console.log("a"); setTimeout(() => console.log("c"), 300); ${SLEEP}`));
+  const stop = new AbortController();
+  const seen: string[] = [];
+  for await (const { id, line } of readLogs(environment.places, { follow: true, signal: stop.signal })) {
+    seen.push(`${id} ${line}`);
+    if (seen.length === 2) await supervisor.start(program("web.2", `console.log("d"); ${SLEEP}`));
+    if (seen.length === 3) stop.abort();
+  }
+  expect(seen).toEqual(["web.1 a", "web.1 c", "web.2 d"]);
+});
