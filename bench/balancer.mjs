@@ -1,0 +1,132 @@
+// Requests a second and p99 of the balancer beside Caddy, nginx and HAProxy: one core each, the same upstream, interleaved rounds.
+// npm run build && node bench/balancer.mjs [rounds] [seconds]
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createConnection, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const [rounds = 3, seconds = 3] = process.argv.slice(2).map(Number);
+const folder = mkdtempSync(join(tmpdir(), "landfall-bench-"));
+const started = [];
+const path = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+
+const find = (program) => {
+  try {
+    return execFileSync("sh", ["-c", `command -v ${program}`], { env: path, encoding: "utf8" }).trim();
+  } catch {
+    return undefined;
+  }
+};
+
+const packages = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", caddy: "caddy" };
+const absent = () => Object.keys(packages).filter((program) => !find(program));
+if (absent().length > 0 && process.getuid() === 0) {
+  try {
+    execFileSync("apt-get", ["install", "-y", "--no-install-recommends", ...absent().map((program) => packages[program])], { stdio: "ignore" });
+  } catch {
+    console.log("apt-get could not install everything");
+  }
+}
+for (const program of absent()) console.log(`missing: ${program} (Debian package ${packages[program]})`);
+if (!find("wrk")) process.exit(1);
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+async function accepts(port) {
+  for (const until = Date.now() + 10_000; Date.now() < until; ) {
+    const open = await new Promise((resolve) => {
+      const socket = createConnection(port, "127.0.0.1", () => (socket.destroy(), resolve(true))).on("error", () => resolve(false));
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`nothing listens on ${port}`);
+}
+
+/** The balancers share core 0; the upstream and wrk share the other. */
+function start(core, argv, environment = {}) {
+  const child = spawn("taskset", ["-c", String(core), ...argv], { stdio: "ignore", env: { ...path, ...environment } });
+  started.push(child);
+}
+
+const file = (name, text) => {
+  const whole = join(folder, name);
+  writeFileSync(whole, text);
+  return whole;
+};
+
+async function startUpstream() {
+  const port = await freePort();
+  const nginx = find("nginx");
+  // nginx as the upstream costs so little that the balancer in front is what is measured; node serves where it is missing.
+  if (nginx) start(1, [nginx, "-p", folder, "-c", file("upstream.conf", nginxConfig(port, "location / { default_type text/plain; return 200 'hello, world'; }", "upstream"))]);
+  else start(1, [process.execPath, "-e", `require("http").createServer((_, r) => r.end("hello, world")).listen(${port}, "127.0.0.1")`]);
+  await accepts(port);
+  return port;
+}
+
+const nginxConfig = (port, location, name, upstream = "") =>
+  `daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log ${folder}/${name}.log; events { worker_connections 4096; }
+   http { access_log off; client_body_temp_path ${folder}/${name}-body; proxy_temp_path ${folder}/${name}-proxy; keepalive_requests 100000000; ${upstream}
+   server { listen 127.0.0.1:${port}; ${location} } }`;
+
+const contenders = {
+  async landfall(port, upstream) {
+    const home = mkdtempSync(join(folder, "balancer-"));
+    const edge = { port, metricsPort: await freePort(), limits: { bodyBytesMax: 1e8, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 }, routes: [], defaultService: "web", services: {} };
+    writeFileSync(join(home, "balancer.json"), JSON.stringify({ edge, upstreams: [{ id: "a", service: "web", port: upstream, state: "attached" }] }));
+    const main = fileURLToPath(new URL("../dist/targets/local/balancer/main.js", import.meta.url));
+    start(0, [process.execPath, process.env.BALANCER_MAIN ?? main, join(home, "control.sock"), home]);
+  },
+  caddy: async (port, upstream) =>
+    start(0, [find("caddy"), "run", "--adapter", "caddyfile", "--config", file("Caddyfile", `{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:${port} {\n reverse_proxy 127.0.0.1:${upstream}\n}\n`)], { GOMAXPROCS: "1", HOME: folder }),
+  nginx: async (port, upstream) =>
+    start(0, [find("nginx"), "-p", folder, "-c", file("proxy.conf", nginxConfig(port, `location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }`, "proxy", `upstream up { server 127.0.0.1:${upstream}; keepalive 128; keepalive_requests 100000000; }`))]),
+  haproxy: async (port, upstream) =>
+    start(0, [find("haproxy"), "-f", file("haproxy.cfg", `global\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s 127.0.0.1:${upstream}\n`)]),
+};
+
+function measure(port) {
+  const text = execFileSync("taskset", ["-c", "1", find("wrk"), "-t1", "-c64", `-d${seconds}s`, "--latency", `http://127.0.0.1:${port}/`], { encoding: "utf8" });
+  const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
+  if (failed > 0) console.log(`${failed} answers were not 2xx on port ${port}`);
+  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p99: /99%\s+(\S+)/.exec(text)?.[1] };
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+try {
+  const upstream = await startUpstream();
+  const ports = {};
+  for (const [name, begin] of Object.entries(contenders)) {
+    if (name !== "landfall" && !find(name)) continue;
+    ports[name] = await freePort();
+    await begin(ports[name], upstream);
+    await accepts(ports[name]);
+  }
+  const results = Object.fromEntries(Object.keys(ports).map((name) => [name, []]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, port] of Object.entries(ports)) {
+      const result = measure(port);
+      // The first round only warms up.
+      if (round > 0) results[name].push(result);
+    }
+  }
+  const rates = Object.fromEntries(Object.entries(results).map(([name, list]) => [name, median(list.map(({ rate }) => rate))]));
+  console.log("balancer    requests/s   p99 per round              landfall is");
+  for (const [name, list] of Object.entries(results)) {
+    const p99 = list.map((result) => result.p99).join(" ");
+    console.log(`${name.padEnd(10)} ${rates[name].toFixed(0).padStart(11)}   ${p99.padEnd(26)} ${(rates.landfall / rates[name]).toFixed(2)} of it`);
+  }
+} finally {
+  for (const child of started) child.kill();
+  rmSync(folder, { recursive: true, force: true });
+}
