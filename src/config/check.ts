@@ -5,7 +5,20 @@ import { findConflicts } from "./conflicts.ts";
 import { type App, appSchema } from "./schema.ts";
 import { type Aim, parseSource, placeOf, type Source } from "./source.ts";
 import { suggest } from "./suggest.ts";
-import { absenceOf, bareType, definitionOf, describeLiteral, describeType, factsOf, listWords, literalsOf, type Path, schemaAt, shapeOf, valueAt } from "./words.ts";
+import {
+  absenceOf,
+  bareType,
+  definitionOf,
+  describeLiteral,
+  describeType,
+  factsOf,
+  listWords,
+  literalsOf,
+  type Path,
+  schemaAt,
+  shapeOf,
+  valueAt,
+} from "./words.ts";
 
 const STANDING = "Nothing was changed.";
 
@@ -35,10 +48,13 @@ export function validateSource(source: Source, value: unknown): App {
   if (!isObject(value)) throw notDefined(source, value);
   const result = appSchema.safeParse(value);
   const issues = result.success ? [] : result.error.issues.flatMap((issue) => flatten(issue, [], value));
-  const own = withoutShadows(issues.map((issue) => problemOf(issue, value)).flat());
+  const own = withoutShadows(issues.flatMap((issue) => problemOf(issue, value)));
   const app = result.success ? result.data : repaired(value, own);
   const conflicts = app ? findConflicts(app, value).filter(({ reads }) => !own.some(({ path }) => reads.some((part) => overlap(part, path)))) : [];
-  const problems: Problem[] = [...own, ...conflicts.map((conflict) => ({ code: "CONFIG_CONFLICT" as const, ...conflict, next: andCheck(conflict.next) }))];
+  const problems: Problem[] = [
+    ...own,
+    ...conflicts.map((conflict) => ({ code: "CONFIG_CONFLICT" as const, ...conflict, next: andCheck(conflict.next) })),
+  ];
   if (problems.length > 0) throw together(source, problems);
   return (result as { data: App }).data;
 }
@@ -48,13 +64,26 @@ function together(source: Source, problems: Problem[]): LandfallError {
   placed.sort((a, b) => a.where.line - b.where.line || a.where.column - b.where.column);
   const errors = placed.map(({ problem, where }) => partsOf(problem, where));
   const [first, ...more] = errors as [ReturnType<typeof partsOf>, ...ReturnType<typeof partsOf>[]];
-  return new LandfallError(first, more.map((parts) => new LandfallError(parts)));
+  return new LandfallError(
+    first,
+    more.map((parts) => new LandfallError(parts)),
+  );
 }
 
-const partsOf = ({ code, what, why, hint, next }: Problem, where: SourcePlace) => ({ code, what, where: hint ? { ...where, hint } : where, why, standing: STANDING, next });
+const partsOf = ({ code, what, why, hint, next }: Problem, where: SourcePlace) => ({
+  code,
+  what,
+  where: hint ? { ...where, hint } : where,
+  why,
+  standing: STANDING,
+  next,
+});
 
 export function notDefined(source: Source, value: unknown): LandfallError {
-  const what = value === undefined ? `"${baseName(source.file)}" has no default export` : `the default export of "${baseName(source.file)}" is ${quote(value)}, not an app`;
+  const what =
+    value === undefined
+      ? `"${baseName(source.file)}" has no default export`
+      : `the default export of "${baseName(source.file)}" is ${quote(value)}, not an app`;
   return new LandfallError({
     code: "CONFIG_NOT_DEFINED",
     what,
@@ -113,7 +142,8 @@ function consequence(path: Path, schema: z.ZodType, given: unknown): string {
   if (absence.kind === "required") return `${subject} without a value, and it has no default.`;
   if (absence.kind === "optional") return `${subject} unset.`;
   const shape = shapeOf(schema);
-  if (!shape || !isObject(given)) return `${subject} at its default, ${describeLiteral(absence.value)}${given === undefined ? "" : ` instead of ${quote(given)}`}.`;
+  if (!shape || !isObject(given))
+    return `${subject} at its default, ${describeLiteral(absence.value)}${given === undefined ? "" : ` instead of ${quote(given)}`}.`;
   const differing = Object.entries(shape).flatMap(([name, type]) => {
     const own = absenceOf(type);
     const instead = valueAt(given, [name]);
@@ -240,7 +270,8 @@ const withName = (value: unknown) => ({ ...(value as object), name: "app" });
 function without(value: unknown, path: Path): unknown {
   const [step, ...rest] = path;
   if (step === undefined || typeof value !== "object" || value === null) return undefined;
-  if (Array.isArray(value)) return rest.length || typeof value[step as number] === "object" ? value.map((item, index) => (index === step ? {} : item)) : undefined;
+  if (Array.isArray(value))
+    return rest.length || typeof value[step as number] === "object" ? value.map((item, index) => (index === step ? {} : item)) : undefined;
   if (!Object.hasOwn(value, step)) return value;
   const inner = rest.length ? without((value as Record<string, unknown>)[step], rest) : undefined;
   const { [step]: _, ...others } = value as Record<string, unknown>;

@@ -4,8 +4,8 @@ import type { ErrorCode } from "../error.ts";
 import type { App, Resource, Service } from "./schema.ts";
 import type { Aim } from "./source.ts";
 import { suggest } from "./suggest.ts";
-import { listWords, type Path, valueAt } from "./words.ts";
 import { describeDuration } from "./units.ts";
+import { listWords, type Path, valueAt } from "./words.ts";
 
 export interface Conflict {
   code?: ErrorCode;
@@ -37,7 +37,10 @@ function atLeastOne(app: App): Conflict[] {
   return empty.map((key) => ({
     path: [key],
     what: `no ${key.slice(0, -1)} in "${key}"`,
-    why: key === "services" ? "An app is its services: with none there is nothing to start." : 'There would be nowhere to deploy to. Without the key there is one environment, "local".',
+    why:
+      key === "services"
+        ? "An app is its services: with none there is nothing to start."
+        : 'There would be nowhere to deploy to. Without the key there is one environment, "local".',
     next: key === "services" ? 'add one, such as  web: { command: "node server.js", port: 3000 }' : "add one, or remove the key",
     reads: [[key]],
   }));
@@ -62,18 +65,46 @@ function instanceConflicts(owner: string, path: Path, singleton: boolean, writte
   const min = typeof instances === "number" ? instances : Number(valueAt(instances, ["min"]) ?? 0);
   const max = typeof instances === "number" ? instances : Number(valueAt(instances, ["max"]) ?? 0);
   if (min > max) {
-    return [{ path: [...path, "min"], aim: "value", what: `"min" is above "max" in the instances of ${owner}: ${min} and ${max}`, why: `No number of instances is at least ${min} and at most ${max}.`, next: "swap the two, or raise max" }];
+    return [
+      {
+        path: [...path, "min"],
+        aim: "value",
+        what: `"min" is above "max" in the instances of ${owner}: ${min} and ${max}`,
+        why: `No number of instances is at least ${min} and at most ${max}.`,
+        next: "swap the two, or raise max",
+      },
+    ];
   }
   if (!singleton || max <= 1) return [];
-  return [{ path, aim: "value", what: `${owner} is a singleton with up to ${max} instances`, why: "A singleton never runs twice at once, so it has one instance, or none.", next: 'remove "singleton", or set "instances" to 1' }];
+  return [
+    {
+      path,
+      aim: "value",
+      what: `${owner} is a singleton with up to ${max} instances`,
+      why: "A singleton never runs twice at once, so it has one instance, or none.",
+      next: 'remove "singleton", or set "instances" to 1',
+    },
+  ];
 }
 
 function scheduleConflicts(name: string, { schedule, port }: Service): Unplaced[] {
   if (schedule === undefined) return [];
   const path: Path = ["services", name, "schedule"];
   const problem = cronProblem(schedule);
-  const both = { path, what: `service "${name}" has both a schedule and a port`, why: "With a schedule it is a job, which runs and ends; with a port it is a web service, which stays and answers. No request could reach it between two runs.", next: 'remove one of the two, or make two services of it' };
-  const unread: Unplaced = { code: "CONFIG_WRONG_VALUE", path, aim: "value", what: `wrong value for "schedule" of service "${name}": ${JSON.stringify(schedule)}`, why: `Required: minute, hour, day of month, month and day of week, such as "*/5 * * * *".\n${problem}`, next: "write the five fields" };
+  const both = {
+    path,
+    what: `service "${name}" has both a schedule and a port`,
+    why: "With a schedule it is a job, which runs and ends; with a port it is a web service, which stays and answers. No request could reach it between two runs.",
+    next: "remove one of the two, or make two services of it",
+  };
+  const unread: Unplaced = {
+    code: "CONFIG_WRONG_VALUE",
+    path,
+    aim: "value",
+    what: `wrong value for "schedule" of service "${name}": ${JSON.stringify(schedule)}`,
+    why: `Required: minute, hour, day of month, month and day of week, such as "*/5 * * * *".\n${problem}`,
+    next: "write the five fields",
+  };
   return [...(problem ? [unread] : []), ...(port === undefined ? [] : [both])];
 }
 
@@ -116,11 +147,17 @@ export function variablesOf(name: string, resource: Resource): string[] {
   return [`${base}_URL`, ...(resource.type === "postgres" && resource.readOnlyUser ? [`${base}_READONLY_URL`] : [])];
 }
 
-const givers = (app: App) => Object.entries(app.resources).flatMap(([name, resource]) => variablesOf(name, resource).map((variable) => ({ name, variable })));
+const givers = (app: App) =>
+  Object.entries(app.resources).flatMap(([name, resource]) => variablesOf(name, resource).map((variable) => ({ name, variable })));
 
 function variableConflicts(app: App): Conflict[] {
   const given = new Map(givers(app).map(({ name, variable }) => [variable, `resource "${name}"`]));
-  const services = Object.entries(app.services).map(([name, service]) => ({ name, service, environment: service.environment, path: ["services", name] as Path }));
+  const services = Object.entries(app.services).map(([name, service]) => ({
+    name,
+    service,
+    environment: service.environment,
+    path: ["services", name] as Path,
+  }));
   const overrides = Object.entries(app.environments).flatMap(([id, { services: own }]) =>
     Object.entries(own).flatMap(([name, { environment = {} }]) => {
       const service = Object.hasOwn(app.services, name) ? app.services[name] : undefined;
@@ -141,7 +178,16 @@ function variableConflicts(app: App): Conflict[] {
   const secrets = services.flatMap(({ name, service, path }) =>
     service.secrets.flatMap((variable, index) => {
       const other = variable === "PORT" && service.port !== undefined ? "Landfall, for each instance" : given.get(variable);
-      return other ? [{ ...givenTwice(name, variable, "its secrets", other), path: [...path, "secrets", index], aim: "value" as const, reads: [path, ["resources"] as Path] }] : [];
+      return other
+        ? [
+            {
+              ...givenTwice(name, variable, "its secrets", other),
+              path: [...path, "secrets", index],
+              aim: "value" as const,
+              reads: [path, ["resources"] as Path],
+            },
+          ]
+        : [];
     }),
   );
   return [...twice, ...secrets];
@@ -159,7 +205,15 @@ function resourceConflicts(app: App): Conflict[] {
     const earlier = first.get(variable);
     if (earlier === undefined) first.set(variable, name);
     if (earlier === undefined) return [];
-    return [{ path: ["resources", name], what: `resources "${earlier}" and "${name}" both give the variable "${variable}"`, why: "A resource's variables are named after it, and only one of the two could reach the services.", next: "rename one of the resources", reads: [["resources"]] }];
+    return [
+      {
+        path: ["resources", name],
+        what: `resources "${earlier}" and "${name}" both give the variable "${variable}"`,
+        why: "A resource's variables are named after it, and only one of the two could reach the services.",
+        next: "rename one of the resources",
+        reads: [["resources"]],
+      },
+    ];
   });
 }
 
@@ -168,7 +222,9 @@ const webNames = (app: App) => Object.keys(app.services).filter((name) => app.se
 function routeConflicts(app: App): Conflict[] {
   return app.routes.flatMap((route, index) => {
     const path: Path = ["routes", index];
-    const decisions = [route.deny && "deny", route.redirect && "redirect", route.service !== undefined && "service"].filter((key) => typeof key === "string");
+    const decisions = [route.deny && "deny", route.redirect && "redirect", route.service !== undefined && "service"].filter(
+      (key) => typeof key === "string",
+    );
     const decided = decisions.length < 2 ? [] : [twoDecisions(index, decisions)];
     const named = route.service === undefined ? [] : unknownWeb(app, index, route.service);
     const service: Path[] = route.service === undefined ? [] : [["services", route.service]];
@@ -178,7 +234,10 @@ function routeConflicts(app: App): Conflict[] {
 
 const twoDecisions = (index: number, keys: string[]): Unplaced => ({
   path: ["routes", index, keys[1] as string],
-  what: `route ${index + 1} decides ${keys.length === 2 ? "two things" : "three things"}: ${listWords(keys.map((key) => `"${key}"`), "and")}`,
+  what: `route ${index + 1} decides ${keys.length === 2 ? "two things" : "three things"}: ${listWords(
+    keys.map((key) => `"${key}"`),
+    "and",
+  )}`,
   why: "A request is denied, redirected or sent to a service; a route that matches does one of them.",
   next: "keep one of them, and make a second route for the other",
 });
@@ -192,8 +251,15 @@ function unknownWeb(app: App, index: number, service: string): Unplaced[] {
     {
       path: ["routes", index, "service"],
       aim: "value",
-      what: exists ? `route ${index + 1} sends requests to service "${service}", which has no port` : `route ${index + 1} names service "${service}", which is not there`,
-      why: web.length ? `The web services are ${listWords(web.map((name) => `"${name}"`), "and")}.` : 'No service has a "port", so none takes requests.',
+      what: exists
+        ? `route ${index + 1} sends requests to service "${service}", which has no port`
+        : `route ${index + 1} names service "${service}", which is not there`,
+      why: web.length
+        ? `The web services are ${listWords(
+            web.map((name) => `"${name}"`),
+            "and",
+          )}.`
+        : 'No service has a "port", so none takes requests.',
       hint: meant && `did you mean "${meant}"?`,
       next: exists ? `add "port" to service "${service}", or name another one` : "name one of the services that have a port",
     },
@@ -211,7 +277,10 @@ function unclearWeb(app: App): Conflict[] {
     {
       path: ["services", silent[0] as string],
       what: `no route sends requests to service "${silent[0]}", and none of the ${web.length} web services is called "web"`,
-      why: `Requests that no route decides go to "web". With ${listWords(web.map((name) => `"${name}"`), "and")} it is not said which one gets them.`,
+      why: `Requests that no route decides go to "web". With ${listWords(
+        web.map((name) => `"${name}"`),
+        "and",
+      )} it is not said which one gets them.`,
       next: `call one of them "web", or add a route such as  { path: "/*", service: "${silent[0]}" }`,
       reads: [["services"], ["routes"]],
     },
@@ -225,10 +294,15 @@ function environmentConflicts(app: App, id: string, input: unknown): Conflict[] 
   const overrides = Object.entries(environment.services).flatMap(([name]) => {
     const service = Object.hasOwn(app.services, name) ? app.services[name] : undefined;
     const at: Path = [...path, "services", name];
-    const found = service ? instanceConflicts(`service "${name}" in environment "${id}"`, [...at, "instances"], service.singleton, valueAt(input, at)) : [unknownService(id, name, Object.keys(valueAt(input, ["services"]) as object))];
+    const found = service
+      ? instanceConflicts(`service "${name}" in environment "${id}"`, [...at, "instances"], service.singleton, valueAt(input, at))
+      : [unknownService(id, name, Object.keys(valueAt(input, ["services"]) as object))];
     return found.map((conflict) => ({ ...conflict, reads: [at, ["services", name]] }));
   });
-  const local = environment.target === "local" ? [] : ["port", "tls", "limits"].filter((key) => valueAt(input, [...path, key]) !== undefined).map((key) => onlyLocal(id, key));
+  const local =
+    environment.target === "local"
+      ? []
+      : ["port", "tls", "limits"].filter((key) => valueAt(input, [...path, key]) !== undefined).map((key) => onlyLocal(id, key));
   return [...overrides, ...local.map((conflict) => ({ ...conflict, reads: [[...path, "target"]] }))];
 }
 
@@ -237,7 +311,10 @@ function unknownService(id: string, name: string, known: string[]): Unplaced {
   return {
     path: ["environments", id, "services", name],
     what: `environment "${id}" changes service "${name}", which is not there`,
-    why: `The services are ${listWords(known.map((other) => `"${other}"`), "and")}.`,
+    why: `The services are ${listWords(
+      known.map((other) => `"${other}"`),
+      "and",
+    )}.`,
     hint: meant && `did you mean "${meant}"?`,
     next: meant ? "rename it" : `remove it, or add service "${name}"`,
   };

@@ -2,7 +2,7 @@
 export { appIn, defineApp, type EnvironmentApp } from "./app.ts";
 export { validateText } from "./check.ts";
 export { variablesOf } from "./conflicts.ts";
-export { type AppKind, type InitReport, recogniseApp, type RecognisedApp, writeConfig } from "./init.ts";
+export { type AppKind, type InitReport, type RecognisedApp, recogniseApp, writeConfig } from "./init.ts";
 export { findConfig, loadConfig } from "./load.ts";
 export { describeConfiguration, describeErrorCodes } from "./reference.ts";
 export type { App, AppInput, Environment, HealthCheck, Recipe, Resource, Rollout, Route, Service } from "./schema.ts";

@@ -70,7 +70,9 @@ const LINE_MAX = 90;
 function describeValue(value: unknown, depth: number): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const isList = Array.isArray(value);
-  const entries = isList ? value.map((item) => describeValue(item, depth + 1)) : Object.entries(value).map(([key, item]) => `${keyText(key)}: ${describeValue(item, depth + 1)}`);
+  const entries = isList
+    ? value.map((item) => describeValue(item, depth + 1))
+    : Object.entries(value).map(([key, item]) => `${keyText(key)}: ${describeValue(item, depth + 1)}`);
   const line = isList ? `[${entries.join(", ")}]` : `{ ${entries.join(", ")} }`;
   if (depth > 0 && line.length + depth * 2 <= LINE_MAX && !line.includes("\n")) return line;
   const indent = "  ".repeat(depth + 1);

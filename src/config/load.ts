@@ -61,7 +61,9 @@ function notFound(start: string): LandfallError {
   return new LandfallError({
     code: "CONFIG_NOT_FOUND",
     what: missing ? `there is no folder "${start}"` : `no landfall.config.ts in "${start}" or above it`,
-    why: missing ? "The configuration is looked for in a folder and in those above it." : `Looked for ${NAMES.join(", ")}, and for the key "landfall" in package.json.`,
+    why: missing
+      ? "The configuration is looked for in a folder and in those above it."
+      : `Looked for ${NAMES.join(", ")}, and for the key "landfall" in package.json.`,
     standing: STANDING,
     next: missing ? undefined : "landfall init",
   });
@@ -113,7 +115,13 @@ function modeOf(file: string): string {
 }
 
 const fileNotThere = (file: string) =>
-  new LandfallError({ code: "CONFIG_NOT_FOUND", what: `there is no file "${file}"`, why: "The configuration was asked for by this path.", standing: STANDING, next: "landfall init" });
+  new LandfallError({
+    code: "CONFIG_NOT_FOUND",
+    what: `there is no file "${file}"`,
+    why: "The configuration was asked for by this path.",
+    standing: STANDING,
+    next: "landfall init",
+  });
 
 function syntaxError(source: Source, { message, help, span }: NonNullable<Source["syntaxError"]>): LandfallError {
   return new LandfallError({
@@ -132,7 +140,13 @@ const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice
 const MODULE = { defineApp, LandfallError, ERROR_CODES };
 
 async function evaluate(source: Source): Promise<unknown> {
-  const jiti = createJiti(source.file, { virtualModules: { landfall: MODULE }, moduleCache: false, fsCache: false, interopDefault: false, transformOptions: { retainLines: true } });
+  const jiti = createJiti(source.file, {
+    virtualModules: { landfall: MODULE },
+    moduleCache: false,
+    fsCache: false,
+    interopDefault: false,
+    transformOptions: { retainLines: true },
+  });
   let exported: Record<string, unknown>;
   try {
     exported = (await jiti.import(source.file)) as Record<string, unknown>;
@@ -162,7 +176,9 @@ function threw(source: Source, error: unknown): LandfallError {
 function placeOfFailure(source: Source, error: unknown, message: string): SourcePlace | undefined {
   const imported = placeOfImport(source, (specifier) => /^Cannot find (module|package)/.test(message) && message.includes(`'${specifier}'`));
   if (imported) return imported;
-  const frames = String((error as Error | undefined)?.stack ?? "").split("\n").filter((frame) => frame.includes(source.file));
+  const frames = String((error as Error | undefined)?.stack ?? "")
+    .split("\n")
+    .filter((frame) => frame.includes(source.file));
   const [, line, column] = frames.map((frame) => /:(\d+):(\d+)\)?\s*$/.exec(frame)).find((match) => match !== null) ?? [];
   if (line === undefined || column === undefined) return undefined;
   const lines = source.text.split(/\r\n|\r|\n/);

@@ -69,7 +69,13 @@ function appName(path: string, folder: Folder): string {
   return serviceName(given) || "app";
 }
 
-const serviceName = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 31).replace(/-+$/, "");
+const serviceName = (text: string) =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^[^a-z]+/, "")
+    .slice(0, 31)
+    .replace(/-+$/, "");
 
 interface PackageJson {
   name?: unknown;
@@ -120,30 +126,50 @@ const needs = (folder: Folder, packageName: string) => new RegExp(`(^|["'\\s])${
 
 function pythonRecipe(folder: Folder): Pick<AppInput, "recipe"> {
   if (!folder.has("requirements.txt")) return {};
-  return { recipe: { packages: ["python3-venv"], files: ["requirements.txt"], steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"] } };
+  return {
+    recipe: {
+      packages: ["python3-venv"],
+      files: ["requirements.txt"],
+      steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"],
+    },
+  };
 }
 
 const pythonIn = (folder: Folder) => (folder.has("requirements.txt") ? ".venv/bin/" : "");
 const pythonOf = (folder: Folder) => (folder.has("requirements.txt") ? ".venv/bin/python" : "python3");
-const pythonDatabase = (folder: Folder): Pick<AppInput, "resources"> => (/psycopg|asyncpg|pg8000/i.test(pythonNeeds(folder)) ? { resources: { database: { type: "postgres" } } } : {});
+const pythonDatabase = (folder: Folder): Pick<AppInput, "resources"> =>
+  /psycopg|asyncpg|pg8000/i.test(pythonNeeds(folder)) ? { resources: { database: { type: "postgres" } } } : {};
 
 function recogniseDjango(folder: Folder): Found | undefined {
   const settings = /DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']/.exec(folder.text("manage.py"))?.[1];
   if (settings === undefined) return undefined;
   const [project = ""] = settings.split(".");
   const python = pythonOf(folder);
-  const command = needs(folder, "gunicorn") ? `exec ${pythonIn(folder)}gunicorn --bind $HOST:$PORT ${project}.wsgi` : `exec ${python} manage.py runserver --noreload $HOST:$PORT`;
+  const command = needs(folder, "gunicorn")
+    ? `exec ${pythonIn(folder)}gunicorn --bind $HOST:$PORT ${project}.wsgi`
+    : `exec ${python} manage.py runserver --noreload $HOST:$PORT`;
   const collects = /^\s*STATIC_ROOT\s*=/m.test(folder.text(`${settings.replaceAll(".", "/")}.py`));
-  const release = { ...(collects ? { build: [`${python} manage.py collectstatic --noinput`] } : {}), expand: `${python} manage.py migrate --noinput` };
-  return { because: "manage.py of a Django project", app: { ...pythonRecipe(folder), ...pythonDatabase(folder), services: { web: { command, port: 8000 } }, release } };
+  const release = {
+    ...(collects ? { build: [`${python} manage.py collectstatic --noinput`] } : {}),
+    expand: `${python} manage.py migrate --noinput`,
+  };
+  return {
+    because: "manage.py of a Django project",
+    app: { ...pythonRecipe(folder), ...pythonDatabase(folder), services: { web: { command, port: 8000 } }, release },
+  };
 }
 
 function recogniseFlask(folder: Folder): Found | undefined {
   const file = ["wsgi", "app"].find((name) => folder.has(`${name}.py`));
   if (!file || !needs(folder, "flask")) return undefined;
   const variable = /^(app|application)\s*=/m.exec(folder.text(`${file}.py`))?.[1] ?? "app";
-  const command = needs(folder, "gunicorn") ? `exec ${pythonIn(folder)}gunicorn --bind $HOST:$PORT ${file}:${variable}` : `exec ${pythonOf(folder)} -m flask --app ${file} run --host $HOST --port $PORT`;
-  return { because: `${file}.py and flask among the requirements`, app: { ...pythonRecipe(folder), ...pythonDatabase(folder), services: { web: { command, port: 8000 } } } };
+  const command = needs(folder, "gunicorn")
+    ? `exec ${pythonIn(folder)}gunicorn --bind $HOST:$PORT ${file}:${variable}`
+    : `exec ${pythonOf(folder)} -m flask --app ${file} run --host $HOST --port $PORT`;
+  return {
+    because: `${file}.py and flask among the requirements`,
+    app: { ...pythonRecipe(folder), ...pythonDatabase(folder), services: { web: { command, port: 8000 } } },
+  };
 }
 
 const hasGem = (folder: Folder, name: string) => new RegExp(`^\\s*gem\\s+["']${name}["']`, "m").test(folder.text("Gemfile"));
@@ -151,7 +177,13 @@ const hasGem = (folder: Folder, name: string) => new RegExp(`^\\s*gem\\s+["']${n
 function recogniseRails(folder: Folder): Found | undefined {
   if (!hasGem(folder, "rails") || !folder.has("bin/rails")) return undefined;
   const secrets = folder.has("config/credentials.yml.enc") ? { secrets: ["RAILS_MASTER_KEY"] } : {};
-  const web = { command: "exec bin/rails server --binding $HOST --port $PORT", port: 3000, health: { path: folder.text("config/routes.rb").includes("rails/health#show") ? "/up" : "/" }, environment: { RAILS_ENV: "production" }, ...secrets };
+  const web = {
+    command: "exec bin/rails server --binding $HOST --port $PORT",
+    port: 3000,
+    health: { path: folder.text("config/routes.rb").includes("rails/health#show") ? "/up" : "/" },
+    environment: { RAILS_ENV: "production" },
+    ...secrets,
+  };
   const assets = folder.has("app/assets") ? { build: ["SECRET_KEY_BASE_DUMMY=1 RAILS_ENV=production bin/rails assets:precompile"] } : {};
   return {
     because: "bin/rails and rails in the Gemfile",
@@ -172,9 +204,14 @@ const rubyRecipe = (folder: Folder): Pick<AppInput, "recipe"> => ({
 const SINGLETONS = ["clock", "scheduler", "beat", "cron"];
 
 function recogniseProcfile(folder: Folder): Found | undefined {
-  const lines = [...folder.text("Procfile").matchAll(/^([A-Za-z0-9_-]+):[ \t]*(\S.*?)\s*$/gm)].map(([, type = "", command = ""]) => ({ name: serviceName(type), command }));
+  const lines = [...folder.text("Procfile").matchAll(/^([A-Za-z0-9_-]+):[ \t]*(\S.*?)\s*$/gm)].map(([, type = "", command = ""]) => ({
+    name: serviceName(type),
+    command,
+  }));
   const release = lines.find(({ name }) => name === "release");
-  const services = Object.fromEntries(lines.filter(({ name }) => name && name !== "release").map(({ name, command }) => [name, procfileService(name, command)]));
+  const services = Object.fromEntries(
+    lines.filter(({ name }) => name && name !== "release").map(({ name, command }) => [name, procfileService(name, command)]),
+  );
   if (Object.keys(services).length === 0) return undefined;
   const { release: prepared, ...preparation } = procfilePreparation(folder);
   const both = { ...prepared, ...(release ? { expand: release.command } : {}) };
@@ -207,7 +244,12 @@ function recogniseDockerfile(folder: Folder): Found | undefined {
 }
 
 /** Only the last stage's instructions reach the container. Continued lines become one. */
-const lastStage = (text: string) => text.replace(/^\s*#.*$/gm, "").replace(/\\\r?\n/g, " ").split(/^FROM\s/im).at(-1) ?? "";
+const lastStage = (text: string) =>
+  text
+    .replace(/^\s*#.*$/gm, "")
+    .replace(/\\\r?\n/g, " ")
+    .split(/^FROM\s/im)
+    .at(-1) ?? "";
 
 /** The words of the last such instruction; the shell form stays one piece of shell. */
 function instruction(stage: string, name: string): string[] | undefined {
@@ -238,7 +280,8 @@ function nearMisses(folder: Folder): string[] {
 }
 
 function notRecognised(path: string, what: string, near: string[]): LandfallError {
-  const looked = "Looked for Procfile, manage.py, app.py or wsgi.py with flask, bin/rails with a Gemfile, package.json with a start script, Dockerfile.";
+  const looked =
+    "Looked for Procfile, manage.py, app.py or wsgi.py with flask, bin/rails with a Gemfile, package.json with a start script, Dockerfile.";
   return new LandfallError({
     code: "APP_NOT_RECOGNIZED",
     what,

@@ -90,7 +90,10 @@ function exportedApp(program: Node): { named: Node; value: Node } | undefined {
   const call = value.type === "CallExpression" ? value : undefined;
   const argument = (call?.arguments as Node[] | undefined)?.[0];
   const keyword = { ...statement, end: statement.start + "export default".length };
-  return { named: (call?.callee as Node | undefined) ?? (exported.type === "ObjectExpression" ? keyword : exported), value: argument ? resolve(program, argument) : value };
+  return {
+    named: (call?.callee as Node | undefined) ?? (exported.type === "ObjectExpression" ? keyword : exported),
+    value: argument ? resolve(program, argument) : value,
+  };
 }
 
 function exportedExpression(statement: Node): Node | undefined {
@@ -101,11 +104,13 @@ function exportedExpression(statement: Node): Node | undefined {
   }
   const expression = statement.expression as Node | undefined;
   const left = expression?.type === "AssignmentExpression" ? (expression.left as Node) : undefined;
-  const isModuleExports = left?.type === "MemberExpression" && nameOf(left.object as Node) === "module" && nameOf(left.property as Node) === "exports";
+  const isModuleExports =
+    left?.type === "MemberExpression" && nameOf(left.object as Node) === "module" && nameOf(left.property as Node) === "exports";
   return isModuleExports ? (expression?.right as Node) : undefined;
 }
 
-const nameOf = (node: Node): string | undefined => (node.type === "Identifier" ? (node.name as string) : node.type === "Literal" ? String(node.value) : undefined);
+const nameOf = (node: Node): string | undefined =>
+  node.type === "Identifier" ? (node.name as string) : node.type === "Literal" ? String(node.value) : undefined;
 
 /** Constants may name each other in a circle that the program would not survive; the tree is read all the same. */
 const STEPS_MAX = 50;

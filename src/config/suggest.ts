@@ -19,7 +19,12 @@ function editDistance(from: string, to: string): number {
 }
 
 /** The words of `healthCheck`, `health_check` and `health-check` are the same two. */
-const wordsOf = (text: string) => text.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().split(/[\s_-]+/).filter(Boolean);
+const wordsOf = (text: string) =>
+  text
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[\s_-]+/)
+    .filter(Boolean);
 
 /** Never compare more than this much of a word: a longer one is no misspelling. */
 const LENGTH_MAX = 60;

@@ -108,7 +108,10 @@ export function describeType(schema: z.ZodType): string {
     case "record":
       return describeRecord(definition);
     case "object":
-      return `an object with ${listWords(Object.keys(definition.shape ?? {}).map((name) => `\`${name}\``), "and")}`;
+      return `an object with ${listWords(
+        Object.keys(definition.shape ?? {}).map((name) => `\`${name}\``),
+        "and",
+      )}`;
     default:
       return describeUnion(definition);
   }
@@ -167,9 +170,11 @@ export interface KeyEntry {
 /** Every key below a type, parents before children, in the order of schema.ts. */
 export function keysOf(schema: z.ZodType, prefix = ""): KeyEntry[] {
   const definition = definitionOf(bareType(schema));
-  if (definition.valueType) return keysOf(definition.valueType, `${prefix}.<${definitionOf(bareType(definition.valueType)).type === "string" ? "VARIABLE" : "name"}>`);
+  if (definition.valueType)
+    return keysOf(definition.valueType, `${prefix}.<${definitionOf(bareType(definition.valueType)).type === "string" ? "VARIABLE" : "name"}>`);
   if (definition.element) return keysOf(definition.element, `${prefix}[]`);
-  if (definition.options) return definition.options.flatMap((option) => keysOf(option, prefix).map((entry) => ({ ...chosenBy(definition, option), ...entry })));
+  if (definition.options)
+    return definition.options.flatMap((option) => keysOf(option, prefix).map((entry) => ({ ...chosenBy(definition, option), ...entry })));
   return Object.entries(definition.shape ?? {}).flatMap(([name, type]) => {
     const path = prefix ? `${prefix}.${name}` : name;
     return [entryOf(path, type), ...keysOf(type, path)];

@@ -31,12 +31,17 @@ test("an app without contradictions has no problem", () => {
 
 describe("services", () => {
   test("at least one, and at least one environment", () => {
-    expect(problems({ services: {}, environments: {} })).toEqual(['"services" | no service in "services"', '"environments" | no environment in "environments"']);
+    expect(problems({ services: {}, environments: {} })).toEqual([
+      '"services" | no service in "services"',
+      '"environments" | no environment in "environments"',
+    ]);
   });
 
   test("min is not above max", () => {
     expect(problemsOfWeb({ instances: { min: 5, max: 2 } })).toEqual(['5 | "min" is above "max" in the instances of service "web": 5 and 2']);
-    expect(problems({ environments: { local: { target: "local", services: { web: { instances: { min: 2, max: 1 } } } } } })).toEqual(['2 | "min" is above "max" in the instances of service "web" in environment "local": 2 and 1']);
+    expect(problems({ environments: { local: { target: "local", services: { web: { instances: { min: 2, max: 1 } } } } } })).toEqual([
+      '2 | "min" is above "max" in the instances of service "web" in environment "local": 2 and 1',
+    ]);
   });
 
   test("a singleton has one instance", () => {
@@ -48,16 +53,23 @@ describe("services", () => {
   test("a job has no port, and its schedule can be read", () => {
     expect(problemsOfWeb({ schedule: "* * * * *" })).toEqual(['"schedule" | service "web" has both a schedule and a port']);
     for (const schedule of ["", "@daily", "* * * *", "* * * * * *", "61 * * * *", "x * * * *", "0 0 31 2 *"]) {
-      expect(worker({ schedule })).toEqual([`${JSON.stringify(schedule)} | wrong value for "schedule" of service "worker": ${JSON.stringify(schedule)}`]);
+      expect(worker({ schedule })).toEqual([
+        `${JSON.stringify(schedule)} | wrong value for "schedule" of service "worker": ${JSON.stringify(schedule)}`,
+      ]);
     }
   });
 
   test("draining by path needs a port", () => {
-    expect(worker({ drain: { ask: "/a", start: "/b" } })).toEqual(['"ask" | service "worker" has "drain.ask" and no port', '"start" | service "worker" has "drain.start" and no port']);
+    expect(worker({ drain: { ask: "/a", start: "/b" } })).toEqual([
+      '"ask" | service "worker" has "drain.ask" and no port',
+      '"start" | service "worker" has "drain.start" and no port',
+    ]);
   });
 
   test("the health deadline comes after the interval", () => {
-    expect(problemsOfWeb({ health: { interval: "10s", deadline: "10s" } })).toEqual(['"10s" | the health deadline of service "web" is not after its interval']);
+    expect(problemsOfWeb({ health: { interval: "10s", deadline: "10s" } })).toEqual([
+      '"10s" | the health deadline of service "web" is not after its interval',
+    ]);
     expect(problemsOfWeb({ health: { interval: "2m" } })).toEqual(['"2m" | the health deadline of service "web" is not after its interval']);
   });
 });
@@ -70,7 +82,9 @@ describe("variables", () => {
     expect(problemsOfWeb({ environment: { PORT: "1" } })).toEqual(['"PORT" | variable "PORT" of service "web" is given twice']);
     expect(worker({ environment: { PORT: "1" } })).toEqual([]);
     expect(problems({ ...database, services: { web: { ...web, environment: { DATABASE_URL: "x" } } } })).toHaveLength(1);
-    expect(problems({ ...database, services: { web: { ...web, secrets: ["DATABASE_READONLY_URL"] } } })).toEqual(['"DATABASE_READONLY_URL" | variable "DATABASE_READONLY_URL" of service "web" is given twice']);
+    expect(problems({ ...database, services: { web: { ...web, secrets: ["DATABASE_READONLY_URL"] } } })).toEqual([
+      '"DATABASE_READONLY_URL" | variable "DATABASE_READONLY_URL" of service "web" is given twice',
+    ]);
   });
 
   test("are given once in an environment too", () => {
@@ -79,20 +93,26 @@ describe("variables", () => {
   });
 
   test("are not given by two resources", () => {
-    expect(problems({ resources: { db: { type: "postgres" }, "db-readonly": { type: "postgres", readOnlyUser: false } } })).toEqual(['"db-readonly" | resources "db" and "db-readonly" both give the variable "DB_READONLY_URL"']);
+    expect(problems({ resources: { db: { type: "postgres" }, "db-readonly": { type: "postgres", readOnlyUser: false } } })).toEqual([
+      '"db-readonly" | resources "db" and "db-readonly" both give the variable "DB_READONLY_URL"',
+    ]);
   });
 });
 
 describe("routes", () => {
   test("decide one thing", () => {
     expect(problems({ routes: [{ deny: true, redirect: { to: "/" } }] })).toEqual(['"redirect" | route 1 decides two things: "deny" and "redirect"']);
-    expect(problems({ routes: [{}, { deny: true, redirect: { to: "/" }, service: "web" }] })).toEqual(['"service" | route 2 decides three things: "deny", "redirect" and "service"'].map((line) => line.replace('"service" |', '"redirect" |')));
+    expect(problems({ routes: [{}, { deny: true, redirect: { to: "/" }, service: "web" }] })).toEqual(
+      ['"service" | route 2 decides three things: "deny", "redirect" and "service"'].map((line) => line.replace('"service" |', '"redirect" |')),
+    );
   });
 
   test("name a web service", () => {
     expect(problems({ routes: [{ service: "wbe" }] })).toEqual(['"wbe" | route 1 names service "wbe", which is not there']);
     expect(problems({ routes: [{ service: "constructor" }] })).toEqual(['"constructor" | route 1 names service "constructor", which is not there']);
-    expect(problems({ services: { web, worker: { command: "x" } }, routes: [{ service: "worker" }] })).toEqual(['"worker" | route 1 sends requests to service "worker", which has no port']);
+    expect(problems({ services: { web, worker: { command: "x" } }, routes: [{ service: "worker" }] })).toEqual([
+      '"worker" | route 1 sends requests to service "worker", which has no port',
+    ]);
   });
 
   test("say which of several web services gets the requests, unless one is called web", () => {
@@ -105,18 +125,28 @@ describe("routes", () => {
 
 describe("environments", () => {
   test("change services that are there", () => {
-    expect(problems({ environments: { local: { target: "local", services: { wbe: {} } } } })).toEqual(['"wbe" | environment "local" changes service "wbe", which is not there']);
+    expect(problems({ environments: { local: { target: "local", services: { wbe: {} } } } })).toEqual([
+      '"wbe" | environment "local" changes service "wbe", which is not there',
+    ]);
   });
 
   test("have the balancer's keys only where the balancer is Landfall's", () => {
     const settings = { port: 80, tls: "local", limits: {} };
     expect(problems({ environments: { local: { target: "local", ...settings } } })).toEqual([]);
-    expect(problems({ environments: { production: { target: "aws", ...settings } } })).toEqual(["port", "tls", "limits"].map((key) => `"${key}" | "${key}" of environment "production" is only for the target "local"`));
+    expect(problems({ environments: { production: { target: "aws", ...settings } } })).toEqual(
+      ["port", "tls", "limits"].map((key) => `"${key}" | "${key}" of environment "production" is only for the target "local"`),
+    );
   });
 });
 
 test("contradictions are told together with wrong values, but not when they may come from them", () => {
-  expect(problems({ services: { web: { ...web, prot: 1 }, worker: { command: 3, drain: { ask: "/x" } } }, routes: [{ service: "worker" }, { service: "wbe" }], resources: { a: {} } })).toEqual([
+  expect(
+    problems({
+      services: { web: { ...web, prot: 1 }, worker: { command: 3, drain: { ask: "/x" } } },
+      routes: [{ service: "worker" }, { service: "wbe" }],
+      resources: { a: {} },
+    }),
+  ).toEqual([
     '"prot" | unrecognized key "prot" in service "web"',
     '3 | wrong value for "command" of service "worker": 3',
     '"wbe" | route 2 names service "wbe", which is not there',

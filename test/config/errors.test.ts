@@ -190,7 +190,9 @@ describe("mistakes that people make", () => {
   });
 
   test("a key is misspelt", async () => {
-    expect(await errorOf('export default {\n  name: "guestbook",\n  services: { web: { comand: "node server.js", port: 3000 } },\n};\n')).toMatchInlineSnapshot(`
+    expect(
+      await errorOf('export default {\n  name: "guestbook",\n  services: { web: { comand: "node server.js", port: 3000 } },\n};\n'),
+    ).toMatchInlineSnapshot(`
       "error: unrecognized key "comand" in service "web"                      CONFIG_UNRECOGNIZED_KEY
 
         landfall.config.ts:3:22
@@ -349,18 +351,40 @@ describe("mistakes that people make", () => {
 });
 
 describe("places", () => {
-  const place = async (text: string) => (await errorOf(text)).split("\n").slice(2, 5).map((line) => line.trim()).join("\n");
+  const place = async (text: string) =>
+    (await errorOf(text))
+      .split("\n")
+      .slice(2, 5)
+      .map((line) => line.trim())
+      .join("\n");
 
   test("through a constant, as const, satisfies and a spread", async () => {
-    expect(await place('const shared = { prot: 1 } as const;\nconst web = { ...shared, command: "x" } satisfies object;\nconst services = { web };\nexport default { name: "a", services };\n')).toBe('landfall.config.ts:1:18\n1 | const shared = { prot: 1 } as const;\n|                  ^^^^ did you mean "port"?');
+    expect(
+      await place(
+        'const shared = { prot: 1 } as const;\nconst web = { ...shared, command: "x" } satisfies object;\nconst services = { web };\nexport default { name: "a", services };\n',
+      ),
+    ).toBe('landfall.config.ts:1:18\n1 | const shared = { prot: 1 } as const;\n|                  ^^^^ did you mean "port"?');
   });
 
   test("through a member of a constant", async () => {
-    expect(await place('const all = { web: { command: "x", prot: 1 } };\nexport default { name: "a", services: { web: all.web } };\n')).toMatch(/^landfall\.config\.ts:1:36/);
+    expect(await place('const all = { web: { command: "x", prot: 1 } };\nexport default { name: "a", services: { web: all.web } };\n')).toMatch(
+      /^landfall\.config\.ts:1:36/,
+    );
+  });
+
+  test("of the key that counts when it is written twice", async () => {
+    expect(
+      await place('const base = { port: "one" };\nexport default { name: "a", services: { web: { port: 0, ...base, command: "x" } } };\n'),
+    ).toMatch(/^landfall\.config\.ts:1:22/);
+    expect(
+      await place('const base = { port: "one" };\nexport default { name: "a", services: { web: { ...base, port: 0, command: "x" } } };\n'),
+    ).toMatch(/^landfall\.config\.ts:2:63/);
   });
 
   test("at the nearest key when the rest is computed", async () => {
-    expect(await place('const make = () => ({ command: "x", prot: 1 });\nexport default {\n  name: "a",\n  services: { web: make() },\n};\n')).toMatch(/^landfall\.config\.ts:4:15\n4 \| {3}services: \{ web: make\(\) \},\n\| +\^\^\^ did/);
+    expect(
+      await place('const make = () => ({ command: "x", prot: 1 });\nexport default {\n  name: "a",\n  services: { web: make() },\n};\n'),
+    ).toMatch(/^landfall\.config\.ts:4:15\n4 \| {3}services: \{ web: make\(\) \},\n\| +\^\^\^ did/);
   });
 
   test("at the export when nothing is written out", async () => {
@@ -368,10 +392,14 @@ describe("places", () => {
   });
 
   test("in UTF-16 columns, behind tabs and Windows line ends", async () => {
-    expect(await place('export default {\r\n\tname: "a", services: { web: { command: "é🎉", prot: 1 } },\r\n};\r\n')).toBe('landfall.config.ts:2:48\n2 | \tname: "a", services: { web: { command: "é🎉", prot: 1 } },\n| \t                                              ^^^^ did you mean "port"?');
+    expect(await place('export default {\r\n\tname: "a", services: { web: { command: "é🎉", prot: 1 } },\r\n};\r\n')).toBe(
+      'landfall.config.ts:2:48\n2 | \tname: "a", services: { web: { command: "é🎉", prot: 1 } },\n| \t                                              ^^^^ did you mean "port"?',
+    );
   });
 
   test("of an item of a list", async () => {
-    expect(await errorOfLiteral('{ name: "a", services: { web: { command: "x", port: 1 } }, routes: [{}, { deny: "yes" }] }')).toContain("landfall.config.ts:1:96");
+    expect(await errorOfLiteral('{ name: "a", services: { web: { command: "x", port: 1 } }, routes: [{}, { deny: "yes" }] }')).toContain(
+      "landfall.config.ts:1:96",
+    );
   });
 });

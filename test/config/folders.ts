@@ -33,7 +33,10 @@ export async function textOf(act: () => unknown, folder: string): Promise<string
     if (!(error instanceof LandfallError)) throw error;
     const text = describeError(error, { cwd: folder });
     // How far the code stands from a first line that names the folder depends on the folder's length.
-    return text.split("\n").map((line) => (line.includes(folder) ? line.replace(/ {2,}(?=[A-Z_]+$)/, "  ").replaceAll(folder, "/app") : line)).join("\n");
+    return text
+      .split("\n")
+      .map((line) => (line.includes(folder) ? line.replace(/ {2,}(?=[A-Z_]+$)/, "  ").replaceAll(folder, "/app") : line))
+      .join("\n");
   }
   throw new Error("nothing was thrown");
 }

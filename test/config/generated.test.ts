@@ -17,7 +17,13 @@ const some = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }, requiredKeys: (k
 const instances = fc.oneof(fc.nat(5), fc.record({ min: fc.nat(3), max: fc.integer({ min: 3, max: 5 }) }));
 const process = {
   command,
-  health: some({ path, status: fc.constantFrom("200", "200-399"), interval: fc.constantFrom("500ms", "1s"), deadline: fc.constantFrom("5s", "1m"), unhealthyAfter: fc.integer({ min: 1, max: 5 }) }),
+  health: some({
+    path,
+    status: fc.constantFrom("200", "200-399"),
+    interval: fc.constantFrom("500ms", "1s"),
+    deadline: fc.constantFrom("5s", "1m"),
+    unhealthyAfter: fc.integer({ min: 1, max: 5 }),
+  }),
   environment,
   secrets: fc.array(fc.constantFrom("S", "T"), { maxLength: 2 }),
   stop: some({ signal: fc.constantFrom("SIGTERM", "SIGINT"), timeout: duration }),
@@ -33,13 +39,28 @@ const resource = fc.oneof(
   some({ type: fc.constant("queue"), visibilityTimeout: duration, deadLetterAfter: fc.integer({ min: 1, max: 9 }) }, ["type"]),
   some({ type: fc.constant("cache"), memory: fc.constantFrom("64MB", "1GiB") }, ["type"]),
 );
-const rollout = some({ strategy: fc.constantFrom("rolling", "blueGreen"), batch: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant("25%")), soak: duration });
+const rollout = some({
+  strategy: fc.constantFrom("rolling", "blueGreen"),
+  batch: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant("25%")),
+  soak: duration,
+});
 const basicAuth = fc.record({ user: command, password: fc.constant("P") });
 const headers = fc.dictionary(fc.constantFrom("x-a", "x-b"), command, { maxKeys: 2 });
-const route = fc.oneof(some({ path, deny: fc.boolean(), headers }), some({ path, redirect: some({ to: path, status: fc.constantFrom(301, 302) }, ["to"]) }), some({ path, service: fc.constant("web"), basicAuth }));
+const route = fc.oneof(
+  some({ path, deny: fc.boolean(), headers }),
+  some({ path, redirect: some({ to: path, status: fc.constantFrom(301, 302) }, ["to"]) }),
+  some({ path, service: fc.constant("web"), basicAuth }),
+);
 const override = some({ web: some({ instances, environment }) });
 const local = some(
-  { target: fc.constant("local"), port: fc.nat(65535), tls: fc.oneof(fc.constant(false), fc.constant("local")), limits: some({ body: fc.constant("1MB"), idleTimeout: duration }), services: override, rollout },
+  {
+    target: fc.constant("local"),
+    port: fc.nat(65535),
+    tls: fc.oneof(fc.constant(false), fc.constant("local")),
+    limits: some({ body: fc.constant("1MB"), idleTimeout: duration }),
+    services: override,
+    rollout,
+  },
   ["target"],
 );
 const aws = some({ target: fc.constant("aws"), services: override, rollout }, ["target"]);
@@ -59,8 +80,18 @@ const app = some(
 
 type Tree = Record<string | number, unknown>;
 
-const odd = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom(null, undefined, -1, 1.5, 1e21, true, [], {}, [[]], { type: "postgres" }, "__proto__", "\u001b[31m", "a\nb", "${x}"), fc.double());
-const mutation = fc.record({ at: fc.nat(1000), kind: fc.constantFrom("rename", "replace", "remove", "add", "wrap"), value: odd, letter: fc.nat(20), key: fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("helth", "__proto__", "constructor", "toString", "")) });
+const odd = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.constantFrom(null, undefined, -1, 1.5, 1e21, true, [], {}, [[]], { type: "postgres" }, "__proto__", "\u001b[31m", "a\nb", "${x}"),
+  fc.double(),
+);
+const mutation = fc.record({
+  at: fc.nat(1000),
+  kind: fc.constantFrom("rename", "replace", "remove", "add", "wrap"),
+  value: odd,
+  letter: fc.nat(20),
+  key: fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("helth", "__proto__", "constructor", "toString", "")),
+});
 
 /** Every object and list of the tree with one of its keys. */
 function spots(tree: unknown): { owner: Tree; key: string }[] {
@@ -68,7 +99,8 @@ function spots(tree: unknown): { owner: Tree; key: string }[] {
   return Object.entries(tree).flatMap(([key, value]) => [{ owner: tree as Tree, key }, ...spots(value)]);
 }
 
-const own = (owner: Tree, key: string, value: unknown) => Object.defineProperty(owner, key, { value, enumerable: true, writable: true, configurable: true });
+const own = (owner: Tree, key: string, value: unknown) =>
+  Object.defineProperty(owner, key, { value, enumerable: true, writable: true, configurable: true });
 
 function mutate(tree: Tree, { at, kind, value, letter, key }: { at: number; kind: string; value: unknown; letter: number; key: string }): void {
   const all = spots(tree);
@@ -89,7 +121,9 @@ function mutate(tree: Tree, { at, kind, value, letter, key }: { at: number; kind
 function literal(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value !== "object" || value === null) return typeof value === "number" || value === undefined ? String(value) : JSON.stringify(value);
-  return `{\n${Object.entries(value).map(([key, item]) => `${key === "__proto__" ? `["__proto__"]` : JSON.stringify(key)}: ${literal(item)},\n`).join("")}}`;
+  return `{\n${Object.entries(value)
+    .map(([key, item]) => `${key === "__proto__" ? `["__proto__"]` : JSON.stringify(key)}: ${literal(item)},\n`)
+    .join("")}}`;
 }
 
 /** Plain comparisons: ten thousand times several problems are many for expect(). */
@@ -99,32 +133,28 @@ function misplaced({ code, parts }: LandfallError, lines: string[]): boolean {
   return !inside || lines[line - 1] !== text || !code.startsWith("CONFIG_");
 }
 
-test(
-  "each generated configuration gives an app or placed errors",
-  () => {
-    const seen = { valid: 0, wrong: 0 };
-    fc.assert(
-      fc.property(app, fc.array(mutation, { maxLength: 3 }), (base, mutations) => {
-        const tree = structuredClone(base) as Tree;
-        for (const one of mutations) mutate(tree, one);
-        const text = `export default ${literal(tree)};\n`;
-        const value: unknown = new Function(`return (${literal(tree)});`)();
-        try {
-          const checked = validateText(text, "landfall.config.ts", value);
-          if (checked.name !== tree.name) throw new Error("another name");
-          seen.valid++;
-        } catch (error) {
-          if (!(error instanceof LandfallError)) throw error;
-          const lines = text.split(/\r\n|\r|\n/);
-          expect([error, ...error.more].filter((one) => misplaced(one, lines))).toEqual([]);
-          expect(describeError(error).includes("\u001b")).toBe(false);
-          seen.wrong++;
-        }
-      }),
-      { numRuns: RUNS },
-    );
-    expect(seen.valid).toBeGreaterThan(RUNS / 10);
-    expect(seen.wrong).toBeGreaterThan(RUNS / 4);
-  },
-  60_000,
-);
+test("each generated configuration gives an app or placed errors", () => {
+  const seen = { valid: 0, wrong: 0 };
+  fc.assert(
+    fc.property(app, fc.array(mutation, { maxLength: 3 }), (base, mutations) => {
+      const tree = structuredClone(base) as Tree;
+      for (const one of mutations) mutate(tree, one);
+      const text = `export default ${literal(tree)};\n`;
+      const value: unknown = new Function(`return (${literal(tree)});`)();
+      try {
+        const checked = validateText(text, "landfall.config.ts", value);
+        if (checked.name !== tree.name) throw new Error("another name");
+        seen.valid++;
+      } catch (error) {
+        if (!(error instanceof LandfallError)) throw error;
+        const lines = text.split(/\r\n|\r|\n/);
+        expect([error, ...error.more].filter((one) => misplaced(one, lines))).toEqual([]);
+        expect(describeError(error).includes("\u001b")).toBe(false);
+        seen.wrong++;
+      }
+    }),
+    { numRuns: RUNS },
+  );
+  expect(seen.valid).toBeGreaterThan(RUNS / 10);
+  expect(seen.wrong).toBeGreaterThan(RUNS / 4);
+}, 60_000);

@@ -13,19 +13,37 @@ const APPS: [string, Record<string, string>, object][] = [
   [
     "node with npm",
     { "package.json": pkg({ dependencies: { x: "1" } }), "package-lock.json": "{}" },
-    { name: "shop", recipe: { files: ["package.json", "package-lock.json"], steps: ["npm ci --omit=dev"] }, services: { web: { command: "exec node server.js", port: 3000 } } },
+    {
+      name: "shop",
+      recipe: { files: ["package.json", "package-lock.json"], steps: ["npm ci --omit=dev"] },
+      services: { web: { command: "exec node server.js", port: 3000 } },
+    },
   ],
   [
     "node with pnpm and a build",
     { "package.json": pkg({ scripts: { start: "next start", build: "next build" } }), "pnpm-lock.yaml": "" },
-    { name: "shop", recipe: { files: ["package.json", "pnpm-lock.yaml"], steps: ["pnpm install --frozen-lockfile"] }, release: { build: ["pnpm run build"] }, services: { web: { command: "exec pnpm run start", port: 3000 } } },
+    {
+      name: "shop",
+      recipe: { files: ["package.json", "pnpm-lock.yaml"], steps: ["pnpm install --frozen-lockfile"] },
+      release: { build: ["pnpm run build"] },
+      services: { web: { command: "exec pnpm run start", port: 3000 } },
+    },
   ],
   [
     "django",
-    { "package.json": '{"name":"shop"}', "manage.py": MANAGE, "requirements.txt": "Django==5.1\ngunicorn\npsycopg[binary]\n", "mysite/settings.py": "STATIC_ROOT = 'static'\n" },
+    {
+      "package.json": '{"name":"shop"}',
+      "manage.py": MANAGE,
+      "requirements.txt": "Django==5.1\ngunicorn\npsycopg[binary]\n",
+      "mysite/settings.py": "STATIC_ROOT = 'static'\n",
+    },
     {
       name: "shop",
-      recipe: { packages: ["python3-venv"], files: ["requirements.txt"], steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"] },
+      recipe: {
+        packages: ["python3-venv"],
+        files: ["requirements.txt"],
+        steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"],
+      },
       resources: { database: { type: "postgres" } },
       services: { web: { command: "exec .venv/bin/gunicorn --bind $HOST:$PORT mysite.wsgi", port: 8000 } },
       release: { build: [".venv/bin/python manage.py collectstatic --noinput"], expand: ".venv/bin/python manage.py migrate --noinput" },
@@ -36,33 +54,62 @@ const APPS: [string, Record<string, string>, object][] = [
     { "package.json": '{"name":"shop"}', "wsgi.py": "application = 1\n", "requirements.txt": "flask-cors\nFlask>=3\n" },
     {
       name: "shop",
-      recipe: { packages: ["python3-venv"], files: ["requirements.txt"], steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"] },
+      recipe: {
+        packages: ["python3-venv"],
+        files: ["requirements.txt"],
+        steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"],
+      },
       services: { web: { command: "exec .venv/bin/python -m flask --app wsgi run --host $HOST --port $PORT", port: 8000 } },
     },
   ],
   [
     "rails",
-    { "package.json": '{"name":"shop"}', Gemfile: 'gem "rails", "~> 8"\ngem "pg"\n', "Gemfile.lock": "", "bin/rails": "", "config/credentials.yml.enc": "x", "config/routes.rb": 'get "up" => "rails/health#show"' },
+    {
+      "package.json": '{"name":"shop"}',
+      Gemfile: 'gem "rails", "~> 8"\ngem "pg"\n',
+      "Gemfile.lock": "",
+      "bin/rails": "",
+      "config/credentials.yml.enc": "x",
+      "config/routes.rb": 'get "up" => "rails/health#show"',
+    },
     {
       name: "shop",
       recipe: { files: ["Gemfile", "Gemfile.lock"], steps: ["BUNDLE_PATH=vendor/bundle bundle install"] },
       resources: { database: { type: "postgres" } },
-      services: { web: { command: "exec bin/rails server --binding $HOST --port $PORT", port: 3000, health: { path: "/up" }, environment: { RAILS_ENV: "production" }, secrets: ["RAILS_MASTER_KEY"] } },
+      services: {
+        web: {
+          command: "exec bin/rails server --binding $HOST --port $PORT",
+          port: 3000,
+          health: { path: "/up" },
+          environment: { RAILS_ENV: "production" },
+          secrets: ["RAILS_MASTER_KEY"],
+        },
+      },
       release: { expand: "RAILS_ENV=production bin/rails db:migrate" },
     },
   ],
   [
     "procfile",
-    { "package.json": pkg({}), Procfile: "# a comment\nweb: node server.js --port $PORT\nWork_er: node 'w.js'\nclock: node clock.js\nrelease: node migrate.js\n" },
+    {
+      "package.json": pkg({}),
+      Procfile: "# a comment\nweb: node server.js --port $PORT\nWork_er: node 'w.js'\nclock: node clock.js\nrelease: node migrate.js\n",
+    },
     {
       name: "shop",
-      services: { web: { command: "node server.js --port $PORT", port: 5000 }, "work-er": { command: "node 'w.js'" }, clock: { command: "node clock.js", singleton: true } },
+      services: {
+        web: { command: "node server.js --port $PORT", port: 5000 },
+        "work-er": { command: "node 'w.js'" },
+        clock: { command: "node clock.js", singleton: true },
+      },
       release: { expand: "node migrate.js" },
     },
   ],
   [
     "dockerfile",
-    { "package.json": '{"name":"shop"}', Dockerfile: 'FROM a AS build\nCMD ["no"]\nFROM b\nEXPOSE 8080/tcp\n# CMD no\nENTRYPOINT ["./run"]\nCMD ["serve", \\\n  "it\'s"]\n' },
+    {
+      "package.json": '{"name":"shop"}',
+      Dockerfile: 'FROM a AS build\nCMD ["no"]\nFROM b\nEXPOSE 8080/tcp\n# CMD no\nENTRYPOINT ["./run"]\nCMD ["serve", \\\n  "it\'s"]\n',
+    },
     { name: "shop", services: { web: { command: "./run serve 'it'\\''s'", port: 8080 } } },
   ],
 ];
@@ -141,7 +188,14 @@ describe("init", () => {
     `);
   });
 
-  test.each([["package.json", "{"], ["package.json", "null"], ["package.json", '{"scripts": {"start": 3}}'], ["manage.py", "print()"], ["Gemfile", "gem 'sinatra'"], ["requirements.txt", "flask-cors"]])("is not misled by %s: %s", (name, text) => {
+  test.each([
+    ["package.json", "{"],
+    ["package.json", "null"],
+    ["package.json", '{"scripts": {"start": 3}}'],
+    ["manage.py", "print()"],
+    ["Gemfile", "gem 'sinatra'"],
+    ["requirements.txt", "flask-cors"],
+  ])("is not misled by %s: %s", (name, text) => {
     expect(() => recogniseApp(folderWith({ [name]: text, "app.py": "" }))).toThrow(expect.objectContaining({ code: "APP_NOT_RECOGNIZED" }));
   });
 

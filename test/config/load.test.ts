@@ -7,11 +7,14 @@ import { errorOf, folderWith, textOf } from "./folders.ts";
 const SMALL = 'export default { name: "small", services: { web: { command: "x", port: 1 } } };\n';
 
 describe("findConfig", () => {
-  test.each(["landfall.config.ts", "landfall.config.mts", "landfall.config.js", "landfall.config.mjs"])("finds %s in the folder and in those above", (name) => {
-    const folder = folderWith({ [name]: SMALL, "deep/er/readme": "" });
-    expect(findConfig(folder)).toBe(join(folder, name));
-    expect(findConfig(join(folder, "deep/er"))).toBe(join(folder, name));
-  });
+  test.each(["landfall.config.ts", "landfall.config.mts", "landfall.config.js", "landfall.config.mjs"])(
+    "finds %s in the folder and in those above",
+    (name) => {
+      const folder = folderWith({ [name]: SMALL, "deep/er/readme": "" });
+      expect(findConfig(folder)).toBe(join(folder, name));
+      expect(findConfig(join(folder, "deep/er"))).toBe(join(folder, name));
+    },
+  );
 
   test("follows the key of a package.json to the app's folder", () => {
     const folder = folderWith({ "package.json": '{"landfall": "apps/shop"}', "apps/shop/landfall.config.ts": SMALL, "lib/readme": "" });
@@ -19,7 +22,12 @@ describe("findConfig", () => {
   });
 
   test("prefers a configuration beside the package.json, and passes over one that cannot be parsed or names nothing", () => {
-    const folder = folderWith({ "landfall.config.ts": SMALL, "package.json": '{"landfall": "gone"}', "a/package.json": "{", "b/package.json": '{"landfall": {}}' });
+    const folder = folderWith({
+      "landfall.config.ts": SMALL,
+      "package.json": '{"landfall": "gone"}',
+      "a/package.json": "{",
+      "b/package.json": '{"landfall": {}}',
+    });
     for (const below of ["", "a", "b"]) expect(findConfig(join(folder, below))).toBe(join(folder, "landfall.config.ts"));
   });
 
@@ -61,7 +69,8 @@ describe("findConfig", () => {
 describe("loadConfig", () => {
   test("fills in the defaults, and needs no landfall among the app's dependencies", async () => {
     const folder = folderWith({
-      "landfall.config.ts": 'import { defineApp } from "landfall";\nconst PORT: number = 3000;\nexport default defineApp({ name: "small", services: { web: { command: "x", port: PORT } } });\n',
+      "landfall.config.ts":
+        'import { defineApp } from "landfall";\nconst PORT: number = 3000;\nexport default defineApp({ name: "small", services: { web: { command: "x", port: PORT } } });\n',
     });
     const { app, ...rest } = await loadConfig(join(folder, "landfall.config.ts"));
     expect(rest).toEqual({ file: join(folder, "landfall.config.ts"), folder });
@@ -83,7 +92,10 @@ describe("loadConfig", () => {
   });
 
   test("evaluates anew each time, imported files too", async () => {
-    const folder = folderWith({ "landfall.config.ts": 'import { name } from "./name.ts";\nexport default { name, services: { web: { command: "x", port: 1 } } };\n', "name.ts": 'export const name: string = "one";\n' });
+    const folder = folderWith({
+      "landfall.config.ts": 'import { name } from "./name.ts";\nexport default { name, services: { web: { command: "x", port: 1 } } };\n',
+      "name.ts": 'export const name: string = "one";\n',
+    });
     expect((await loadConfig(join(folder, "landfall.config.ts"))).app.name).toBe("one");
     writeFileSync(join(folder, "name.ts"), 'export const name: string = "two";\n');
     expect((await loadConfig(join(folder, "landfall.config.ts"))).app.name).toBe("two");
@@ -120,7 +132,11 @@ describe("errors before the app is known, whole", () => {
   });
 
   test("CONFIG_THREW in the file itself", async () => {
-    expect(await errorOf('const port = (): number => {\n  throw new Error("no port");\n};\nexport default { name: "a", services: { web: { command: "x", port: port() } } };\n')).toMatchInlineSnapshot(`
+    expect(
+      await errorOf(
+        'const port = (): number => {\n  throw new Error("no port");\n};\nexport default { name: "a", services: { web: { command: "x", port: port() } } };\n',
+      ),
+    ).toMatchInlineSnapshot(`
       "error: "landfall.config.ts" failed while it was evaluated                         CONFIG_THREW
 
         landfall.config.ts:2:9

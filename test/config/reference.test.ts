@@ -15,8 +15,21 @@ describe("every key", () => {
   });
 
   test("is found, down to the deepest", () => {
-    expect(keys.map(({ path }) => path)).toEqual(expect.arrayContaining(["name", "services.<name>.health.path", "services.<name>.instances.min", "resources.<name>.memory", "routes[].basicAuth.password", "environments.<name>.tls.key"]));
-    expect(keys.find(({ path }) => path.endsWith(".memory"))).toMatchObject({ only: "cache", absence: { kind: "default", value: "64MB" }, type: expect.stringMatching(/^a size/) });
+    expect(keys.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([
+        "name",
+        "services.<name>.health.path",
+        "services.<name>.instances.min",
+        "resources.<name>.memory",
+        "routes[].basicAuth.password",
+        "environments.<name>.tls.key",
+      ]),
+    );
+    expect(keys.find(({ path }) => path.endsWith(".memory"))).toMatchObject({
+      only: "cache",
+      absence: { kind: "default", value: "64MB" },
+      type: expect.stringMatching(/^a size/),
+    });
   });
 
   test("has an example that is accepted", () => {

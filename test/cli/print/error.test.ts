@@ -5,13 +5,25 @@ import { type ErrorParts, LandfallError } from "../../../src/error.ts";
 const misspelt: ErrorParts = {
   code: "CONFIG_UNRECOGNIZED_KEY",
   what: 'unrecognized key "helthCheck" in service "web"',
-  where: { file: "/app/landfall.config.ts", line: 9, column: 5, text: '    helthCheck: { path: "/ready" },', length: 10, hint: 'did you mean "health"?' },
+  where: {
+    file: "/app/landfall.config.ts",
+    line: 9,
+    column: 5,
+    text: '    helthCheck: { path: "/ready" },',
+    length: 10,
+    hint: 'did you mean "health"?',
+  },
   why: 'Ignoring it would leave "web" on the default check, GET / instead of GET /ready.',
   standing: "Nothing was changed.",
   next: "rename the key, then run  landfall check",
 };
 
-const missing: ErrorParts = { code: "CONFIG_MISSING_KEY", what: 'missing key "name" in the app', where: "/app/landfall.config.ts", standing: "Nothing was changed." };
+const missing: ErrorParts = {
+  code: "CONFIG_MISSING_KEY",
+  what: 'missing key "name" in the app',
+  where: "/app/landfall.config.ts",
+  standing: "Nothing was changed.",
+};
 
 test("a place in a file, and how many more there are", () => {
   expect(describeError(new LandfallError(misspelt, [new LandfallError(missing)]), { cwd: "/app" })).toBe(`\
@@ -36,7 +48,10 @@ test("evidence in rows", () => {
     what: 'release 7f3c2a of "web" never passed its health check',
     evidence: [
       ["asked", "GET http://127.0.0.1:41873/ready every 2 s for 30 s; 200-299 within 2 s passes"],
-      ["answered", 'attempts 1-2   connection refused                  0.0 s - 2.0 s\nattempts 3-15  503 "database: password rejected"   4.1 s - 28.0 s'],
+      [
+        "answered",
+        'attempts 1-2   connection refused                  0.0 s - 2.0 s\nattempts 3-15  503 "database: password rejected"   4.1 s - 28.0 s',
+      ],
       ["last log", 'web.2  12:04:31  Error: password authentication failed for user "app"'],
     ],
     standing: "Release 4be019 is still serving all traffic. 7f3c2a took none and was stopped.",
@@ -58,7 +73,6 @@ test("colours add nothing but themselves", () => {
   const error = new LandfallError(misspelt, [new LandfallError(missing)]);
   const colored = describeError(error, { color: true, cwd: "/app" });
   expect(colored).toContain("\u001b[");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours are control sequences.
   expect(colored.replace(/\u001b\[\d+m/g, "")).toBe(describeError(error, { cwd: "/app" }));
 });
 
