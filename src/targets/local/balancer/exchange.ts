@@ -155,8 +155,8 @@ export class Exchange {
 
   /** Gives the upstream back after a connection that could not be made; true when another may be tried. */
   couldNotConnect(error: NodeJS.ErrnoException): boolean {
-    this.#giveBack(true);
     if (isRefusal(error)) this.#down(error);
+    this.#giveBack(true);
     return this.#attempts < ATTEMPTS_MAX;
   }
 

@@ -72,10 +72,11 @@ export class Member {
 
   /** Checks again at once, so that a connection reset by chance costs milliseconds and not a whole interval. */
   markDown(): void {
-    if (this.state !== "attached" || !this.healthy) return;
+    // Without a check nothing would ever bring it back.
+    if (!this.#check || this.state !== "attached" || !this.healthy) return;
     this.healthy = false;
     this.#onChange();
-    this.#check?.();
+    this.#check();
   }
 
   watch(health: ServiceHealth | undefined): void {
