@@ -78,6 +78,8 @@ function replaceInWaves(service: string, missing: Place[], old: Standing[], size
   const serving = old.filter((one) => one.attached);
   const idle = old.filter((one) => !one.attached);
   const steps: Step[] = retire(service, idle);
+  // Where nothing serves there is nothing to be careful with.
+  if (serving.length === 0) return [...steps, ...bring(service, missing)];
   for (let first = 0; first < missing.length; first += size) {
     const leaving = serving.slice(first, first + size);
     steps.push(...ask(service, leaving), ...bring(service, missing.slice(first, first + size)), ...remove(service, leaving));
@@ -120,7 +122,7 @@ const retire = (service: string, leaving: Standing[]): Step[] => [
 
 /** `start web.1, web.2 (7f3c2a)`: one line for a person. */
 export function describeStep(step: Step): string {
-  const words = { ask: "ask", start: "start", attach: "send requests to", drain: "drain", stop: "stop", keepWarm: "keep warm" };
+  const words = { ask: "ask", start: "start", attach: "put in service", drain: "drain", stop: "stop", keepWarm: "keep warm" };
   const ids = step.do === "start" ? step.places.map(instanceId) : step.ids;
   return `${words[step.do]} ${ids.join(", ")}`;
 }

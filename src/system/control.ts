@@ -40,7 +40,8 @@ export async function serveControl<T extends Api<T>>(socketPath: string, api: T)
 /** A client whose methods are the calls. Rejects with code ENOENT or ECONNREFUSED when nobody listens. */
 export function controlClient<T extends Api<T>>(socketPath: string): T {
   return new Proxy({} as T, {
-    get: (_, method: string) => (input?: unknown) => call(socketPath, method, input),
+    // Awaiting the client itself must not look like a call of "then".
+    get: (_, method: string) => (method === "then" ? undefined : (input?: unknown) => call(socketPath, method, input)),
   });
 }
 

@@ -32,22 +32,26 @@ describe("compileRollout", () => {
     expect(compileRollout(fleet("old", 2), desired()).map(describeStep)).toEqual([
       "ask web.1.old",
       "start web.1.new",
-      "send requests to web.1.new",
+      "put in service web.1.new",
       "drain web.1.old",
       "stop web.1.old",
       "ask web.2.old",
       "start web.2.new",
-      "send requests to web.2.new",
+      "put in service web.2.new",
       "drain web.2.old",
       "stop web.2.old",
     ]);
+  });
+
+  it("starts a first release all at once", () => {
+    expect(compileRollout([], desired()).map(describeStep)).toEqual(["start web.1.new, web.2.new", "put in service web.1.new, web.2.new"]);
   });
 
   it("starts the whole new fleet before it switches, and keeps the old one warm", () => {
     expect(compileRollout(fleet("old", 2), desired({ strategy: "blueGreen" })).map(describeStep)).toEqual([
       "ask web.1.old, web.2.old",
       "start web.1.new, web.2.new",
-      "send requests to web.1.new, web.2.new",
+      "put in service web.1.new, web.2.new",
       "drain web.1.old, web.2.old",
       "keep warm web.1.old, web.2.old",
     ]);
@@ -56,7 +60,7 @@ describe("compileRollout", () => {
   it("stops a singleton before it starts the next", () => {
     const clock = fleet("old", 1, true, "clock");
     const steps = compileRollout(clock, desired({ services: [{ service: "clock", count: 1, singleton: true }] }));
-    expect(steps.map(describeStep)).toEqual(["ask clock.1.old", "drain clock.1.old", "stop clock.1.old", "start clock.1.new", "send requests to clock.1.new"]);
+    expect(steps.map(describeStep)).toEqual(["ask clock.1.old", "drain clock.1.old", "stop clock.1.old", "start clock.1.new", "put in service clock.1.new"]);
   });
 
   it("does nothing when what stands is what is wanted", () => {

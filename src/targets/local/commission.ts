@@ -1,7 +1,6 @@
 // Brings up the environment: supervisor, resources, balancer. Every step looks first whether it is done.
 import { mkdirSync } from "node:fs";
 import { LandfallError } from "../../error.ts";
-import { during } from "../../progress.ts";
 import type { CommissionReport } from "../../reports.ts";
 import { findFreePort, isPortFree } from "../../system/network.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, recordEvent, writeRecord } from "./context.ts";
@@ -62,14 +61,20 @@ async function refuseTakenPort(context: Context, record: EnvironmentRecord, ours
 
 /** True when something was made or started. */
 async function bringUp(context: Context, supervisor: SupervisorApi, resource: PreparedResource, ran: Set<string>): Promise<boolean> {
-  const { name, type, spec } = resource;
-  const step = `resource ${name}`;
-  if (spec) await supervisor.start(spec);
-  await resource.ready();
-  const { created } = await resource.establish();
-  const changed = created.length > 0 || (spec !== undefined && !ran.has(spec.id));
-  if (changed) await during(context.emit, step, `${type} "${name}"`, async () => `${type} "${name}" answers at ${resource.address}`);
-  else context.emit({ type: "unchanged", step, text: `${type} "${name}" answers at ${resource.address}` });
+  const { name, type, spec, address } = resource;
+  return bringUpStep(context, `resource ${name}`, `${type} "${name}" answers at ${address}`, async () => {
+    if (spec) await supervisor.start(spec);
+    await resource.ready();
+    const { created } = await resource.establish();
+    return created.length > 0 || (spec !== undefined && !ran.has(spec.id));
+  });
+}
+
+/** Says that something stands; `act` tells whether it had to be made or started for that. */
+async function bringUpStep(context: Context, step: string, text: string, act: () => Promise<boolean>): Promise<boolean> {
+  const from = performance.now();
+  const changed = await act();
+  context.emit(changed ? { type: "finished", step, text, durationMs: Math.round(performance.now() - from) } : { type: "unchanged", step, text });
   return changed;
 }
 
@@ -88,13 +93,9 @@ function mergeVariables(resources: PreparedResource[]): EnvironmentRecord["varia
   };
 }
 
-async function bringUpBalancer(context: Context, supervisor: SupervisorApi, record: EnvironmentRecord, ran: Set<string>): Promise<boolean> {
-  await supervisor.start(balancerSpec(context));
-  await supervisor.setEdge(await makeEdge(context, record));
-  if (ran.has("balancer")) {
-    context.emit({ type: "unchanged", step: "balancer", text: `balancer listens at ${addressOf(record)}` });
-    return false;
-  }
-  await during(context.emit, "balancer", "balancer", async () => `balancer listens at ${addressOf(record)}`);
-  return true;
-}
+const bringUpBalancer = (context: Context, supervisor: SupervisorApi, record: EnvironmentRecord, ran: Set<string>): Promise<boolean> =>
+  bringUpStep(context, "balancer", `balancer listens at ${addressOf(record)}`, async () => {
+    await supervisor.start(balancerSpec(context));
+    await supervisor.setEdge(await makeEdge(context, record));
+    return !ran.has("balancer");
+  });
