@@ -38,11 +38,7 @@ export async function ensureSupervisor(places: Places): Promise<SupervisorApi> {
   return clientOf(places);
 }
 
-/** An object of exactly the calls: the bare client answers to every name, "then" too, and a promise of it would never settle. */
-function clientOf(places: Places): SupervisorApi {
-  const { observe, start, stop, run, attach, drain, setEdge, shutdown } = controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket));
-  return { observe, start, stop, run, attach, drain, setEdge, shutdown };
-}
+const clientOf = (places: Places): SupervisorApi => controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket));
 
 /** The program next to this file; when this file is read as source, the one that was built from it. */
 function programFile(): string {
