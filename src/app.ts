@@ -22,7 +22,7 @@ export interface OpenOptions {
  */
 export async function openEnvironment(name: string, options: OpenOptions = {}): Promise<EnvironmentTarget> {
   const { app, folder } = await loadConfig(findConfig(options.folder ?? process.cwd()));
-  const environment = app.environments[name];
+  const environment = Object.hasOwn(app.environments, name) ? app.environments[name] : undefined;
   if (!environment) throw unknownEnvironment(name, Object.keys(app.environments));
   if (environment.target === "aws") throw notBuilt(name);
   const { openLocal } = await import("./targets/local/target.ts");

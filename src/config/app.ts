@@ -12,7 +12,7 @@ export const defineApp = (app: AppInput): AppInput => app;
 
 /** Applies an environment's own `services` and `rollout` to the app. The environment must be one of the app's. */
 export function appIn(app: App, name: string): EnvironmentApp {
-  const environment = app.environments[name];
+  const environment = Object.hasOwn(app.environments, name) ? app.environments[name] : undefined;
   if (!environment) throw new TypeError(`no environment "${name}"`);
   const services = Object.fromEntries(
     Object.entries(app.services).map(([id, service]) => {

@@ -15,7 +15,7 @@ export interface Fleet {
   attach(ids: string[]): Promise<void>;
   drain(step: Extract<Step, { do: "drain" }>): Promise<void>;
   stop(step: Extract<Step, { do: "stop" }>): Promise<void>;
-  keepWarm(ids: string[]): Promise<void>;
+  keepWarm(step: Extract<Step, { do: "keepWarm" }>): Promise<void>;
 }
 
 export interface RolloutInput {
@@ -70,7 +70,7 @@ function perform(fleet: Fleet, step: Step): Promise<void> {
     case "stop":
       return fleet.stop(step);
     case "keepWarm":
-      return fleet.keepWarm(step.ids);
+      return fleet.keepWarm(step);
   }
 }
 

@@ -40,7 +40,7 @@ export type Step =
   | { do: "attach"; service: string; ids: string[] }
   | { do: "drain"; service: string; ids: string[] }
   | { do: "stop"; service: string; ids: string[] }
-  /** Leave them running without requests, for a switch back. */
+  /** No new requests; they keep the connections they have and are not told to drain, so that they can be switched back to. */
   | { do: "keepWarm"; service: string; ids: string[] };
 
 export const instanceId = (place: Place): string => `${place.service}.${place.slot}.${place.release}`;
@@ -93,8 +93,7 @@ function replaceAtOnce(service: string, missing: Place[], old: Standing[]): Step
   const stale = old.filter((one) => !one.attached && !serving.some((other) => other.release === one.release));
   const steps = [...(missing.length > 0 ? retire(service, serving.length > 0 ? stale : []) : []), ...ask(service, serving), ...bring(service, missing)];
   if (serving.length === 0) return steps;
-  const ids = serving.map((one) => one.id);
-  return [...steps, { do: "drain", service, ids }, { do: "keepWarm", service, ids }];
+  return [...steps, { do: "keepWarm", service, ids: serving.map((one) => one.id) }];
 }
 
 function bring(service: string, places: Place[]): Step[] {
@@ -111,8 +110,11 @@ function ask(service: string, leaving: Standing[]): Step[] {
 
 function remove(service: string, leaving: Standing[]): Step[] {
   if (leaving.length === 0) return [];
-  const serving = leaving.filter((one) => one.attached).map((one) => one.id);
-  return [...(serving.length > 0 ? [{ do: "drain" as const, service, ids: serving }] : []), { do: "stop", service, ids: leaving.map((one) => one.id) }];
+  const ids = leaving.map((one) => one.id);
+  return [
+    { do: "drain", service, ids },
+    { do: "stop", service, ids },
+  ];
 }
 
 const retire = (service: string, leaving: Standing[]): Step[] => [

@@ -8,12 +8,13 @@ import { ensureLocalCertificate } from "./balancer/authority.ts";
 import type { Context, EnvironmentRecord } from "./context.ts";
 import { openSecrets } from "./secrets.ts";
 import type { ProcessSpec } from "./supervisor/api.ts";
+import { socketPathOf } from "./supervisor/socket.ts";
 
 export function balancerSpec(context: Context): ProcessSpec {
   return {
     id: "balancer",
     kind: "balancer",
-    argv: [process.execPath, fileURLToPath(new URL("./balancer/main.js", import.meta.url)), context.places.balancerSocket, context.places.environment],
+    argv: [process.execPath, fileURLToPath(new URL("./balancer/main.js", import.meta.url)), socketPathOf(context.places.balancerSocket), context.places.environment],
     cwd: context.places.environment,
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
     secretEnv: {},

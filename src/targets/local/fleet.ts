@@ -3,7 +3,8 @@ import type { Fleet } from "../../rollout/run.ts";
 import { instanceId, type Standing } from "../../rollout/steps.ts";
 import { LandfallError } from "../../error.ts";
 import { type Context, type EnvironmentRecord, recordEvent } from "./context.ts";
-import { askUntilReady, tellToDrain, waitHealthy } from "./health.ts";
+import { askUntilReady, tellToDrain } from "./drain.ts";
+import { waitHealthy } from "./health.ts";
 import { instanceSpec } from "./instances.ts";
 import { loadRelease } from "./releases.ts";
 import type { ProcessRecord, SupervisorApi } from "./supervisor/api.ts";
@@ -86,7 +87,12 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
         recordEvent(context, "ignored-stop", text, spec.release);
       }),
 
-    keepWarm: async () => {},
+    keepWarm: ({ ids, service }) =>
+      each(ids, ({ spec }) => {
+        const { drain } = settingsOf(spec.release ?? "", service);
+        const until = context.clock.now() + context.app.app.rollout.soak;
+        return supervisor.keepWarm({ id: spec.id, until, drainPath: drain.start, drainMs: drain.timeout });
+      }),
   };
 }
 

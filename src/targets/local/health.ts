@@ -108,24 +108,6 @@ function describeFailure(error: NodeJS.ErrnoException, health: HealthCheck): str
   return error.code === "ECONNRESET" ? "connection closed without an answer" : (error.code ?? error.message);
 }
 
-/** GET until it answers 200. False when it still says “not yet”, or nothing, at the time-out. */
-export async function askUntilReady(input: { url: string; timeoutMs: number; signal?: AbortSignal }): Promise<boolean> {
-  const until = performance.now() + input.timeoutMs;
-  while (performance.now() < until) {
-    const answer = await fetch(input.url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
-    await answer?.body?.cancel();
-    if (answer?.status === 200) return true;
-    await systemClock.sleep(250, input.signal);
-  }
-  return false;
-}
-
-/** POST, once; an app that does not answer is drained all the same. */
-export async function tellToDrain(url: string): Promise<void> {
-  const answer = await fetch(url, { method: "POST", signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
-  await answer?.body?.cancel();
-}
-
 const standingOf = ({ serving, release }: Watched) =>
   serving ? `Release ${serving} is still serving all traffic. ${release} took none and was stopped.` : `No release is serving yet. ${release} was stopped.`;
 

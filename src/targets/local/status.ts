@@ -7,6 +7,7 @@ import { addressOf, type Context, type EnvironmentRecord, findRecord } from "./c
 import { wantedCount } from "./deploy.ts";
 import { loadRelease } from "./releases.ts";
 import type { ProcessRecord } from "./supervisor/api.ts";
+import { socketPathOf } from "./supervisor/socket.ts";
 import { connectSupervisor } from "./supervisor/start.ts";
 
 export async function observeStatus(context: Context): Promise<Status> {
@@ -46,7 +47,7 @@ export async function observeProcesses(context: Context): Promise<ProcessRecord[
 
 async function observeUpstreams(context: Context): Promise<UpstreamStatus[]> {
   try {
-    return (await controlClient<BalancerApi>(context.places.balancerSocket).observe()).upstreams;
+    return (await controlClient<BalancerApi>(socketPathOf(context.places.balancerSocket)).observe()).upstreams;
   } catch {
     return [];
   }
@@ -86,9 +87,10 @@ function describeInstance(one: ProcessRecord, web: boolean, upstream: UpstreamSt
   };
 }
 
-function describeState({ state, traffic }: ProcessRecord, web: boolean, upstream: UpstreamStatus | undefined): InstanceReport["state"] {
+function describeState({ state, traffic, warm }: ProcessRecord, web: boolean, upstream: UpstreamStatus | undefined): InstanceReport["state"] {
   if (state === "restarting") return "restarting";
   if (state !== "running") return "stopped";
+  if (warm) return "warm";
   if (traffic === "draining" && upstream) return "draining";
   if (traffic !== "attached") return "warm";
   return !web || upstream?.healthy ? "healthy" : "unhealthy";

@@ -50,6 +50,15 @@ export interface ProcessRecord {
   lastExit?: Exit;
   /** In the balancer: gets requests, finishes what it has, or neither. */
   traffic: "attached" | "draining" | "none";
+  /** Kept warm for a switch back, until then (milliseconds since 1970). */
+  warm?: KeepWarm;
+}
+
+export interface KeepWarm {
+  id: string;
+  until: number;
+  drainPath?: string;
+  drainMs: number;
 }
 
 export interface SupervisorState {
@@ -69,6 +78,11 @@ export interface SupervisorApi {
   attach(input: { id: string }): Promise<void>;
   /** No new requests; resolves when none is in hand, or at the time-out with the number still in hand. */
   drain(input: { id: string; timeoutMs: number }): Promise<{ inHand: number }>;
+  /**
+   * No new requests, and nothing else changes. At `until` (milliseconds since 1970), unless it was attached again, it is told to
+   * drain (POST to `drainPath`, if there is one), has `drainMs` for what it still has in hand, and is stopped.
+   */
+  keepWarm(input: KeepWarm): Promise<void>;
   /** What the balancer needs besides the instances. Kept, and given again to a balancer that was restarted. */
   setEdge(edge: import("../balancer/api.ts").Edge): Promise<void>;
   /** Stops everything in order (jobs, instances, balancer, resources), then itself. */

@@ -5,9 +5,10 @@ import { removeAll } from "../../../system/files.ts";
 import { LandfallError } from "../../../error.ts";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { tellToDrain } from "../drain.ts";
 import { openSecrets } from "../secrets.ts";
 import type { Places } from "../places.ts";
-import type { Exit, ProcessRecord, ProcessSpec, SupervisorApi, SupervisorState } from "./api.ts";
+import type { Exit, KeepWarm, ProcessRecord, ProcessSpec, SupervisorApi, SupervisorState } from "./api.ts";
 import { type Tell, tellTo } from "./events.ts";
 import { type KeptRecord, publish, Records } from "./records.ts";
 import { runIdOf, Schedules } from "./schedules.ts";
@@ -16,6 +17,9 @@ import { Traffic } from "./traffic.ts";
 
 /** How many logs of past runs a schedule keeps. */
 const RUN_LOGS_KEPT = 50;
+
+/** How often it is looked whether something was kept warm long enough. */
+const COOLING_MS = 1_000;
 
 export class Supervisor {
   readonly #places: Places;
@@ -42,6 +46,7 @@ export class Supervisor {
     const order: ProcessSpec["kind"][] = ["resource", "balancer", "instance", "job"];
     const records = [...this.#records.byId.values()].sort((a, b) => order.indexOf(a.spec.kind) - order.indexOf(b.spec.kind));
     for (const record of records) await this.#takeUpOne(record);
+    setInterval(() => this.#stopCooled(), COOLING_MS).unref();
     this.#traffic.pushSoon();
   }
 
@@ -54,6 +59,7 @@ export class Supervisor {
       run: (input) => this.run(input),
       attach: ({ id }) => this.attach(id),
       drain: ({ id, timeoutMs }) => this.drain(id, timeoutMs),
+      keepWarm: (warm) => this.keepWarm(warm),
       setEdge: async (edge) => {
         this.#records.keepEdge(edge);
         await this.#traffic.push();
@@ -137,6 +143,7 @@ export class Supervisor {
       const record = this.#recordOf(id);
       this.#traffic.requireBalancer();
       record.traffic = "attached";
+      record.warm = undefined;
       this.#records.save();
       await this.#traffic.push();
       this.#tell("attached", record.spec, "takes requests");
@@ -152,6 +159,31 @@ export class Supervisor {
       this.#tell("draining", record.spec, "takes no new requests");
     });
     return { inHand: await this.#traffic.idle(id, timeoutMs) };
+  }
+
+  async keepWarm(warm: KeepWarm): Promise<void> {
+    await this.#inTurn(warm.id, async () => {
+      const record = this.#recordOf(warm.id);
+      record.traffic = "draining";
+      record.warm = warm;
+      this.#records.save();
+      await this.#traffic.push();
+    });
+  }
+
+  #stopCooled(): void {
+    for (const record of this.#records.byId.values()) {
+      if (!record.warm || record.warm.until > Date.now()) continue;
+      void this.#cool(record, record.warm).catch((error) => console.error(error));
+    }
+  }
+
+  async #cool(record: KeptRecord, { id, drainPath, drainMs }: KeepWarm): Promise<void> {
+    record.warm = undefined;
+    if (drainPath && record.port) await tellToDrain(`http://127.0.0.1:${record.port}${drainPath}`);
+    await this.#traffic.idle(id, drainMs);
+    // Somebody may have switched back to it while it was drained.
+    if (record.traffic !== "attached") await this.stop(id);
   }
 
   /** Jobs, then instances, then the balancer, then resources in reverse order of their start. */
