@@ -12,6 +12,7 @@ import { listImages, removeUnusedImages } from "./images.ts";
 import { listReleases, removeUnusedReleases } from "./releases.ts";
 import { removeSharedPrograms } from "./resources/index.ts";
 import type { SupervisorState } from "./supervisor/api.ts";
+import { removeSocket } from "./supervisor/socket.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
 
 export async function decommission(context: Context, { keepData = false }: { keepData?: boolean }): Promise<DecommissionReport> {
@@ -28,6 +29,7 @@ export async function decommission(context: Context, { keepData = false }: { kee
     await waitGone(context, state.supervisor);
     return `${state.processes.length} processes and the supervisor stopped`;
   });
+  for (const socket of [places.supervisorSocket, places.balancerSocket]) removeSocket(socket);
   const kept = keepData ? keep(context) : [];
   removeAll(places.environment);
   const shared = removeShared(context);

@@ -72,8 +72,10 @@ async function failIfKnowable(watched: Watched, process: ProcessRecord, attempts
   if (!last || same.length < SAME_ANSWERS || lasted < SAME_FOR_MS) return;
   if (last.status !== undefined && last.status !== 503) throw unhealthy(watched, process, attempts, "HEALTH_STATUS");
   if (last.answer !== "connection refused" || !process.group) return;
-  const elsewhere = await observeListeners(process.group.pid);
-  if (elsewhere.length > 0) throw wrongPort(watched, process, elsewhere);
+  const listens = await observeListeners(process.group.pid);
+  // It may have begun to listen since it was asked.
+  const isReachable = listens.some((address) => ["127.0.0.1", "0.0.0.0", "[::]"].some((host) => address === `${host}:${process.port}`));
+  if (listens.length > 0 && !isReachable) throw wrongPort(watched, process, listens);
 }
 
 function probe(port: number, health: HealthCheck): Promise<Omit<Attempt, "afterMs">> {
