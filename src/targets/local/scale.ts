@@ -16,7 +16,8 @@ export async function scale(context: Context, journal: Journal, counts: Record<s
   if (record.release) {
     const supervisor = await connectSupervisor(context.places);
     const release = loadRelease(context.places, record.release);
-    const rollout = { strategy: "rolling", batch: "100%" } as const;
+    // What is kept warm stays so: the number of another release's instances changes nothing about going back.
+    const rollout = { strategy: "blueGreen", batch: "100%" } as const;
     await runRollout({
       fleet: openFleet(context, record, supervisor),
       journal,
