@@ -2,7 +2,6 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { LandfallError } from "../error.ts";
-import { validateText } from "./check.ts";
 import { configIn } from "./load.ts";
 import { type AppKind, type RecognisedApp, recogniseApp } from "./recognise.ts";
 
@@ -19,15 +18,17 @@ export interface InitReport {
  * Writes landfall.config.ts for the app found in `folder`. Never replaces a configuration unless `force` is set.
  * Errors: APP_NOT_RECOGNIZED, CONFIG_EXISTS, CONFIG_UNWRITABLE; nothing is written then.
  *
- * @example writeConfig(".", {}).file
+ * @example (await writeConfig(".", {})).file
  */
-export function writeConfig(folder: string, { force = false }: { force?: boolean } = {}): InitReport {
+export async function writeConfig(folder: string, { force = false }: { force?: boolean } = {}): Promise<InitReport> {
   const path = resolve(folder);
   const standing = configIn(path);
   if (standing && !force) throw exists(standing);
   const recognised = recogniseApp(path);
   const text = describeApp(recognised);
   const file = join(path, "landfall.config.ts");
+  // Loaded here, because the checks are heavy and most commands need none.
+  const { validateText } = await import("./check.ts");
   validateText(text, file, recognised.app);
   write(file, text, force);
   return { file, kind: recognised.kind, text };

@@ -1,12 +1,10 @@
-// Disk → App. Finds the configuration, evaluates it, and hands the value with its text to check.ts.
+// Finds and reads the configuration. What evaluates and checks it is heavy (a compiler, a parser, the table of keys), and is
+// loaded only for a text that has not passed before.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, parse, relative, resolve } from "node:path";
-import { createJiti } from "jiti";
-import { ERROR_CODES, LandfallError, type SourcePlace } from "../error.ts";
-import { defineApp } from "./app.ts";
-import { notDefined, validateSource } from "./check.ts";
+import { LandfallError } from "../error.ts";
+import { findCached, keepCached } from "./cache.ts";
 import type { App } from "./schema.ts";
-import { parseSource, placeAt, placeOfImport, type Source } from "./source.ts";
 
 const STANDING = "Nothing was changed.";
 const NAMES = ["landfall.config.ts", "landfall.config.mts", "landfall.config.js", "landfall.config.mjs"];
@@ -70,7 +68,8 @@ function notFound(start: string): LandfallError {
 }
 
 /**
- * Reads, evaluates and checks a configuration. Evaluated anew on each call; files that it imports too.
+ * Reads, evaluates and checks a configuration. Evaluated anew on each call, files that it imports too; but a text that passed before,
+ * and whose app follows from that text alone, is not evaluated again.
  * Inside the configuration `landfall` is this program, whether or not the app has it among its dependencies, and offers
  * what describes an app (`defineApp`), not what acts.
  * Errors: CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_SYNTAX, CONFIG_THREW, CONFIG_NOT_DEFINED, and those of `validateText`,
@@ -80,10 +79,16 @@ function notFound(start: string): LandfallError {
  */
 export async function loadConfig(file: string): Promise<{ app: App; file: string; folder: string }> {
   const path = resolve(file);
-  const source = parseSource(readConfig(path), path);
-  if (source.syntaxError) throw syntaxError(source, source.syntaxError);
-  const app = validateSource(source, await evaluate(source));
+  const text = readConfig(path);
+  const app = findCached(path, text) ?? (await evaluateAndKeep(path, text));
   return { app, file: path, folder: dirname(path) };
+}
+
+async function evaluateAndKeep(path: string, text: string): Promise<App> {
+  const { evaluateText } = await import("./evaluate.ts");
+  const app = await evaluateText(text, path);
+  keepCached(path, text, app);
+  return app;
 }
 
 function readConfig(file: string): string {
@@ -122,68 +127,3 @@ const fileNotThere = (file: string) =>
     standing: STANDING,
     next: "landfall init",
   });
-
-function syntaxError(source: Source, { message, help, span }: NonNullable<Source["syntaxError"]>): LandfallError {
-  return new LandfallError({
-    code: "CONFIG_SYNTAX",
-    what: `"${relative(dirname(source.file), source.file)}" cannot be parsed: ${lowerFirst(message)}`,
-    where: placeAt(source, span),
-    why: help ?? "The text ends or turns where TypeScript does not allow it.",
-    standing: STANDING,
-    next: "correct the line, then run  landfall check",
-  });
-}
-
-const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
-
-/** Given to the configuration under the name `landfall`: always this very version, and nothing that acts. */
-const MODULE = { defineApp, LandfallError, ERROR_CODES };
-
-async function evaluate(source: Source): Promise<unknown> {
-  const jiti = createJiti(source.file, {
-    virtualModules: { landfall: MODULE },
-    moduleCache: false,
-    fsCache: false,
-    interopDefault: false,
-    transformOptions: { retainLines: true },
-  });
-  let exported: Record<string, unknown>;
-  try {
-    exported = (await jiti.import(source.file)) as Record<string, unknown>;
-  } catch (error) {
-    throw threw(source, error);
-  }
-  const value = exported?.default ?? (source.text.includes("module.exports") ? exported : undefined);
-  if (value === undefined) throw notDefined(source, undefined);
-  return value;
-}
-
-function threw(source: Source, error: unknown): LandfallError {
-  const message = error instanceof Error ? error.message : String(error);
-  const name = error instanceof Error ? error.name : "a value that is no Error";
-  return new LandfallError({
-    code: "CONFIG_THREW",
-    what: `"${relative(dirname(source.file), source.file)}" failed while it was evaluated`,
-    where: placeOfFailure(source, error, message) ?? source.file,
-    why: `${name}: ${message.split("\n")[0]}`,
-    standing: STANDING,
-    next: "correct what failed, then run  landfall check",
-    cause: error,
-  });
-}
-
-/** The import of what is not there, else the topmost frame of the stack that is in the configuration itself. */
-function placeOfFailure(source: Source, error: unknown, message: string): SourcePlace | undefined {
-  const imported = placeOfImport(source, (specifier) => /^Cannot find (module|package)/.test(message) && message.includes(`'${specifier}'`));
-  if (imported) return imported;
-  const frames = String((error as Error | undefined)?.stack ?? "")
-    .split("\n")
-    .filter((frame) => frame.includes(source.file));
-  const [, line, column] = frames.map((frame) => /:(\d+):(\d+)\)?\s*$/.exec(frame)).find((match) => match !== null) ?? [];
-  if (line === undefined || column === undefined) return undefined;
-  const lines = source.text.split(/\r\n|\r|\n/);
-  const text = lines[Number(line) - 1];
-  if (text === undefined) return undefined;
-  const known = Number(column) <= text.length ? Number(column) : text.search(/\S|$/) + 1;
-  return { file: source.file, line: Number(line), column: known, text, length: Math.max(1, /^[\w$.]*/.exec(text.slice(known - 1))?.[0].length ?? 1) };
-}

@@ -118,15 +118,15 @@ describe("init", () => {
   test.each(APPS)("recognises %s and writes a configuration that loads", async (name, files, app) => {
     const folder = folderWith(files);
     expect(recogniseApp(folder).app).toEqual(app);
-    const report = writeConfig(folder, {});
+    const report = await writeConfig(folder, {});
     expect(report).toMatchObject({ file: join(folder, "landfall.config.ts"), kind: name.split(" ")[0] });
     expect(readFileSync(report.file, "utf8")).toBe(report.text);
     expect((await loadConfig(report.file)).app.name).toBe("shop");
   });
 
-  test("writes short text", () => {
+  test("writes short text", async () => {
     const folder = folderWith({ "package.json": pkg({ dependencies: { x: "1" } }), "package-lock.json": "{}" });
-    expect(writeConfig(folder, {}).text).toMatchInlineSnapshot(`
+    expect((await writeConfig(folder, {})).text).toMatchInlineSnapshot(`
       "// Written by landfall init, from: package.json with a start script. Every key is in docs/configuration.md.
       import { defineApp } from "landfall";
 
@@ -160,7 +160,7 @@ describe("init", () => {
     writeFileSync(join(folder, "landfall.config.ts"), "mine");
     await expect(async () => writeConfig(folder, {})).rejects.toMatchObject({ code: "CONFIG_EXISTS" });
     expect(readFileSync(join(folder, "landfall.config.ts"), "utf8")).toBe("mine");
-    expect(writeConfig(folder, { force: true }).text).toBe(readFileSync(join(folder, "landfall.config.ts"), "utf8"));
+    expect((await writeConfig(folder, { force: true })).text).toBe(readFileSync(join(folder, "landfall.config.ts"), "utf8"));
   });
 
   test("says what it looked for when nothing is recognised", async () => {

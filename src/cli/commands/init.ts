@@ -9,6 +9,6 @@ export default function init(command: Command): void {
     .option("--json", "print the report as JSON on stdout")
     .action(async ({ force, json }: { force?: boolean; json?: boolean }) => {
       const { writeConfig } = await import("../../index.ts");
-      report({ json }, writeConfig(process.cwd(), { force }), describeInit);
+      report({ json }, await writeConfig(process.cwd(), { force }), describeInit);
     });
 }

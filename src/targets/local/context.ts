@@ -2,12 +2,14 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { EnvironmentApp } from "../../config/app.ts";
+import type { Service } from "../../config/schema.ts";
 import { LandfallError } from "../../error.ts";
 import type { Emit } from "../../progress.ts";
 import type { ResourceReport } from "../../reports.ts";
 import { type Clock, systemClock } from "../../system/clock.ts";
 import { appendLine, loadJson, writeJson } from "../../system/files.ts";
-import { type Places, placesOf, findHome } from "./places.ts";
+import { findHome } from "../../system/home.ts";
+import { type Places, placesOf } from "./places.ts";
 import type { TargetInput } from "../target.ts";
 
 export interface Context {
@@ -67,6 +69,10 @@ export const recordEvent = (context: Context, type: string, text: string, releas
   appendLine(context.places.events, JSON.stringify({ at: context.clock.now(), type, text, release }));
 
 export const addressOf = (record: EnvironmentRecord): string => `${record.tls ? "https" : "http"}://127.0.0.1:${record.port}`;
+
+/** Set by hand, else by today's configuration: how many run is no part of a release. */
+export const wantedCount = (context: Context, record: EnvironmentRecord, service: string, settings: Service): number =>
+  record.counts[service] ?? context.app.app.services[service]?.instances.min ?? settings.instances.min;
 
 /** The records of all environments of the app on this machine. */
 export function loadRecords(places: Places): EnvironmentRecord[] {

@@ -74,6 +74,7 @@ function removeShared({ places }: Context): string[] {
   if (isEmpty(places.app)) removeAll(places.app);
   if (isEmpty(apps)) {
     removeSharedPrograms(places.home);
+    removeAll(places.cache);
     removeAll(apps);
     if (isEmpty(places.home)) rmdirSync(places.home);
     removed.push(`folder ${places.home}`);

@@ -1,5 +1,4 @@
 // The story of a deploy on this machine: source, image, release, release phase, rollout, record.
-import type { Service } from "../../config/schema.ts";
 import { describeDuration } from "../../config/units.ts";
 import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
@@ -10,7 +9,7 @@ import { runRollout } from "../../rollout/run.ts";
 import { compileRollout, type Desired } from "../../rollout/steps.ts";
 import type { Journal } from "../../state/journal.ts";
 import type { DeployOptions } from "../target.ts";
-import { addressOf, type Context, type EnvironmentRecord, loadRecord, loadRecords, recordEvent, writeRecord } from "./context.ts";
+import { addressOf, type Context, type EnvironmentRecord, loadRecord, loadRecords, recordEvent, wantedCount, writeRecord } from "./context.ts";
 import { makeEdge } from "./edge.ts";
 import { observeStanding, openFleet } from "./fleet.ts";
 import { ensureImage, removeUnusedImages } from "./images.ts";
@@ -92,10 +91,6 @@ export function desiredOf(context: Context, record: EnvironmentRecord, release: 
       .map(([service, settings]) => ({ service, singleton: settings.singleton, count: wantedCount(context, record, service, settings) })),
   };
 }
-
-/** Set by hand, else by today's configuration: how many run is no part of a release. */
-export const wantedCount = (context: Context, record: EnvironmentRecord, service: string, settings: Service): number =>
-  record.counts[service] ?? context.app.app.services[service]?.instances.min ?? settings.instances.min;
 
 /** Takes a release that is there to the fleet: deploy, rollback, resume and abort all end here. */
 export async function rollTo(context: Context, journal: Journal, release: Release, how: { imageMade: boolean; forward: boolean }): Promise<DeployReport> {

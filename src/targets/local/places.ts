@@ -1,19 +1,13 @@
 // Where everything of the local target lives. One folder per environment; images and releases are shared by an app's environments.
-import { homedir } from "node:os";
 import { join } from "node:path";
-
-/** LANDFALL_HOME, else /var/lib/landfall for root (Postgres' own user must reach it), else the XDG state folder. */
-export function findHome(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.LANDFALL_HOME) return env.LANDFALL_HOME;
-  if (process.getuid?.() === 0) return "/var/lib/landfall";
-  return join(env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "landfall");
-}
+import { appsFolder, cacheFolder } from "../../system/home.ts";
 
 export function placesOf(home: string, app: string, environment: string) {
-  const appFolder = join(home, "apps", app);
+  const appFolder = join(appsFolder(home), app);
   const folder = join(appFolder, "environments", environment);
   return {
     home,
+    cache: cacheFolder(home),
     app: appFolder,
     images: join(appFolder, "images"),
     releases: join(appFolder, "releases"),

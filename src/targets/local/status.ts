@@ -3,20 +3,17 @@ import { controlClient } from "../../system/control.ts";
 import type { Inventory, InstanceReport, Status } from "../../reports.ts";
 import { findUnfinished } from "../../state/journal.ts";
 import type { BalancerApi, UpstreamStatus } from "./balancer/api.ts";
-import { addressOf, type Context, type EnvironmentRecord, findRecord } from "./context.ts";
-import { wantedCount } from "./deploy.ts";
+import { addressOf, type Context, type EnvironmentRecord, findRecord, wantedCount } from "./context.ts";
 import { loadRelease } from "./releases.ts";
-import type { ProcessRecord } from "./supervisor/api.ts";
+import type { ProcessRecord, SupervisorApi } from "./supervisor/api.ts";
 import { socketPathOf } from "./supervisor/socket.ts";
-import { connectSupervisor } from "./supervisor/start.ts";
 
 export async function observeStatus(context: Context): Promise<Status> {
   const { name, app } = context.app;
   const record = findRecord(context.places);
   const base = { app: app.name, environment: name, target: "local" as const };
   if (!record) return { ...base, commissioned: false, supervisor: "stopped", services: [], resources: [] };
-  const processes = await observeProcesses(context);
-  const upstreams = await observeUpstreams(context);
+  const [processes, upstreams] = await Promise.all([observeProcesses(context), observeUpstreams(context)]);
   const unfinished = findUnfinished(context.places.journal);
   return {
     ...base,
@@ -37,9 +34,9 @@ export async function observeStatus(context: Context): Promise<Status> {
 }
 
 /** Undefined when no supervisor answers. */
-export async function observeProcesses(context: Context): Promise<ProcessRecord[] | undefined> {
+async function observeProcesses(context: Context): Promise<ProcessRecord[] | undefined> {
   try {
-    return (await (await connectSupervisor(context.places)).observe()).processes;
+    return (await controlClient<SupervisorApi>(socketPathOf(context.places.supervisorSocket)).observe()).processes;
   } catch {
     return undefined;
   }

@@ -1,22 +1,14 @@
 // The local target: each operation under the lease and, where it changes something, in the journal.
+// What does an operation is loaded with it, so that a quick look at the status loads nothing of a deploy.
 import { existsSync } from "node:fs";
 import { LandfallError } from "../../error.ts";
-import type { CommissionReport, DeployReport, RecordedEvent } from "../../reports.ts";
+import type { CommissionReport, DeployReport, LogFilter, LogLine, RecordedEvent } from "../../reports.ts";
 import { beginOperation, findUnfinished, type Journal, type Operation } from "../../state/journal.ts";
 import { withLease } from "../../state/lease.ts";
 import { loadLines } from "../../system/files.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
-import { commission } from "./commission.ts";
-import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
-import { clean, decommission } from "./decommission.ts";
-import { prepareRelease, rollTo } from "./deploy.ts";
-import { onceSpec } from "./instances.ts";
-import { readLogs } from "./logs.ts";
-import { loadRelease } from "./releases.ts";
-import { scale } from "./scale.ts";
+import { type Context, loadRecord, makeContext } from "./context.ts";
 import { openSecrets } from "./secrets.ts";
-import { describeInventory, observeStatus } from "./status.ts";
-import { connectSupervisor } from "./supervisor/start.ts";
 
 export const openLocal: OpenTarget = (input): EnvironmentTarget => {
   const context = makeContext(input);
@@ -24,10 +16,16 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
   const journalled = <T>(name: Operation["name"], details: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> =>
     leased(name, () => recorded(context, name, details, act));
   const rollJournalled = (name: "deploy" | "rollback", release: string, how: { imageMade: boolean; forward: boolean }) =>
-    recorded(context, name, { release }, (journal) => rollTo(context, journal, loadRelease(context.places, release), how));
+    recorded(context, name, { release }, async (journal) => {
+      const [{ rollTo }, { loadRelease }] = await Promise.all([import("./deploy.ts"), import("./releases.ts")]);
+      return rollTo(context, journal, loadRelease(context.places, release), how);
+    });
+  const commission = () => journalled("commission", {}, async () => (await import("./commission.ts")).commission(context));
+  const status = async () => (await import("./status.ts")).observeStatus(context);
 
   const deploy = (options: DeployOptions) =>
     leased("deploy", async () => {
+      const { prepareRelease } = await import("./deploy.ts");
       const { release, imageMade } = await prepareRelease(context, loadRecord(context), options);
       return rollJournalled("deploy", release.id, { imageMade, forward: true });
     });
@@ -41,7 +39,7 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
     });
 
   return {
-    commission: () => journalled("commission", {}, () => commission(context)),
+    commission,
     deploy,
     rollback,
 
@@ -49,7 +47,7 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
       const unfinished = findUnfinished(context.places.journal)?.operation;
       if (!unfinished) return undefined;
       const { name, input: details } = unfinished;
-      if (name === "commission") return journalled("commission", {}, () => commission(context));
+      if (name === "commission") return commission();
       const release = String(details.release ?? loadRecord(context).release);
       return leased("resume", () => rollJournalled(name === "rollback" ? "rollback" : "deploy", release, { imageMade: false, forward: name === "deploy" }));
     },
@@ -62,28 +60,17 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
     },
 
     async scale(counts) {
-      await journalled("scale", { counts }, (journal) => scale(context, journal, counts));
-      return observeStatus(context);
+      await journalled("scale", { counts }, async (journal) => (await import("./scale.ts")).scale(context, journal, counts));
+      return status();
     },
 
-    async exec(service, argv) {
-      const record = loadRecord(context);
-      if (!record.release) throw notDeployed(context.app.name);
-      const release = loadRelease(context.places, record.release);
-      if (!release.services[service]) throw unknownService(service, Object.keys(release.services));
-      const id = `exec.${context.clock.now()}-${process.pid}`;
-      const supervisor = await connectSupervisor(context.places);
-      const ended = supervisor.run({ spec: onceSpec(context, record, release, id, argv, service), timeoutMs: EXEC_MS_MAX });
-      const { exit } = await ended;
-      for await (const { line } of readLogs(context.places, { instance: id })) context.emit({ type: "output", step: "exec", line });
-      return { code: exit.code ?? 128, signal: exit.signal };
-    },
+    exec: async (service, argv) => (await import("./exec.ts")).exec(context, service, argv),
 
-    status: () => observeStatus(context),
-    hosts: async () => describeInventory(await observeStatus(context)),
+    status,
+    hosts: async () => (await import("./status.ts")).describeInventory(await status()),
     logs: (filter) => {
       loadRecord(context);
-      return readLogs(context.places, filter);
+      return readLogs(context, filter);
     },
     events: async ({ since, tail }) => {
       loadRecord(context);
@@ -95,16 +82,24 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
       return openSecrets(context.places);
     },
     // Its journal lies in the folder that it removes: what interrupts it leaves the folder, and running it again goes on.
-    decommission: (options) => (stands(context) ? leased("decommission", () => decommission(context, options)) : decommission(context, options)),
-    clean: async () => (stands(context) ? leased("clean", async () => clean(context)) : clean(context)),
+    async decommission(options) {
+      const { decommission } = await import("./decommission.ts");
+      return stands(context) ? leased("decommission", () => decommission(context, options)) : decommission(context, options);
+    },
+    async clean() {
+      const { clean } = await import("./decommission.ts");
+      return stands(context) ? leased("clean", async () => clean(context)) : clean(context);
+    },
   };
 };
 
 /** The lease lies in the environment's folder, which a command that removes things must not make. */
 const stands = (context: Context): boolean => existsSync(context.places.environment);
 
-/** A command run by hand is stopped after a day at the latest. */
-const EXEC_MS_MAX = 86_400_000;
+async function* readLogs({ places }: Context, filter: LogFilter): AsyncGenerator<LogLine> {
+  const logs = await import("./logs.ts");
+  yield* logs.readLogs(places, filter);
+}
 
 async function recorded<T>(context: Context, name: Operation["name"], details: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> {
   const journal = beginOperation(context.places.journal, context.clock, name, details);
@@ -123,12 +118,4 @@ const nothingToRollBack = (environment: string) =>
     code: "NOTHING_TO_ROLL_BACK",
     what: `environment "${environment}" has no earlier release to go back to`,
     standing: "Nothing was changed.",
-  });
-
-const notDeployed = (environment: string) =>
-  new LandfallError({
-    code: "RELEASE_UNKNOWN",
-    what: `no release was deployed to environment "${environment}" yet`,
-    standing: "Nothing was changed.",
-    next: `landfall deploy ${environment}`,
   });

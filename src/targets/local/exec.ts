@@ -1,0 +1,31 @@
+// A command run by hand, in the folder of the release that serves and with the variables of a service.
+import { LandfallError } from "../../error.ts";
+import { type Context, loadRecord, unknownService } from "./context.ts";
+import { onceSpec } from "./instances.ts";
+import { readLogs } from "./logs.ts";
+import { loadRelease } from "./releases.ts";
+import { connectSupervisor } from "./supervisor/start.ts";
+
+/** It is stopped after a day at the latest. */
+const EXEC_MS_MAX = 86_400_000;
+
+export async function exec(context: Context, service: string, argv: string[]): Promise<{ code: number; signal?: string }> {
+  const record = loadRecord(context);
+  if (!record.release) throw notDeployed(context.app.name);
+  const release = loadRelease(context.places, record.release);
+  if (!release.services[service]) throw unknownService(service, Object.keys(release.services));
+  const id = `exec.${context.clock.now()}-${process.pid}`;
+  const supervisor = await connectSupervisor(context.places);
+  const ended = supervisor.run({ spec: onceSpec(context, record, release, id, argv, service), timeoutMs: EXEC_MS_MAX });
+  const { exit } = await ended;
+  for await (const { line } of readLogs(context.places, { instance: id })) context.emit({ type: "output", step: "exec", line });
+  return { code: exit.code ?? 128, signal: exit.signal };
+}
+
+const notDeployed = (environment: string) =>
+  new LandfallError({
+    code: "RELEASE_UNKNOWN",
+    what: `no release was deployed to environment "${environment}" yet`,
+    standing: "Nothing was changed.",
+    next: `landfall deploy ${environment}`,
+  });
