@@ -1,6 +1,6 @@
 // A place of its own for one test file: a state folder, apps as git repositories, and the built command.
-import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,13 @@ export interface Outcome {
   stderr: string;
 }
 
+export interface Command {
+  child: ChildProcessWithoutNullStreams;
+  /** What it printed so far. */
+  outcome: Outcome;
+  ended: Promise<Outcome>;
+}
+
 export function makeSandbox() {
   const folder = mkdtempSync(join(tmpdir(), "landfall-"));
   // Postgres runs as a user of its own when the tests run as root, and has to reach its data.
@@ -20,20 +27,35 @@ export function makeSandbox() {
   const home = join(folder, "home");
   const apps: string[] = [];
 
-  const run = (cwd: string, ...args: string[]): Promise<Outcome> =>
-    new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [join(root, "bin/landfall.js"), ...args], { cwd, env: { ...process.env, LANDFALL_HOME: home, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
-      const outcome: Outcome = { code: -1, stdout: "", stderr: "" };
-      child.stdout.on("data", (chunk) => (outcome.stdout += chunk));
-      child.stderr.on("data", (chunk) => (outcome.stderr += chunk));
+  /** For what a test does to a command that is under way. Its input stays open. */
+  const start = (cwd: string, ...args: string[]): Command => {
+    const child = spawn(process.execPath, [join(root, "bin/landfall.js"), ...args], { cwd, env: { ...process.env, LANDFALL_HOME: home, NO_COLOR: "1" } });
+    const outcome: Outcome = { code: -1, stdout: "", stderr: "" };
+    child.stdout.on("data", (chunk) => (outcome.stdout += chunk));
+    child.stderr.on("data", (chunk) => (outcome.stderr += chunk));
+    const ended = new Promise<Outcome>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code) => resolve({ ...outcome, code: code ?? -1 }));
     });
+    return { child, outcome, ended };
+  };
+
+  const runWithInput = (input: string, cwd: string, ...args: string[]): Promise<Outcome> => {
+    const { child, ended } = start(cwd, ...args);
+    // A command that reads no input may be gone before it is written.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    return ended;
+  };
+
+  const run = (cwd: string, ...args: string[]): Promise<Outcome> => runWithInput("", cwd, ...args);
 
   return {
     folder,
     home,
     run,
+    runWithInput,
+    start,
 
     /** Copies an app (without what was installed there) and commits it. */
     copyApp(source: string, name = "app"): string {
@@ -47,10 +69,18 @@ export function makeSandbox() {
 
     /** Decommissions what a failed test left, then removes the folder. */
     async dispose(): Promise<void> {
-      for (const app of apps) if (existsSync(join(home, "apps"))) await run(app, "decommission", "local", "--yes");
+      for (const app of apps) for (const name of standingIn(home)) await run(app, "decommission", name, "--yes");
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The names of the environments that still stand; an app that has none of that name refuses, which is well. */
+function standingIn(home: string): string[] {
+  const apps = join(home, "apps");
+  if (!existsSync(apps)) return [];
+  const names = readdirSync(apps).flatMap((app) => (existsSync(join(apps, app, "environments")) ? readdirSync(join(apps, app, "environments")) : []));
+  return [...new Set(names)];
 }
 
 export function change(app: string, file: string, content: string): void {
