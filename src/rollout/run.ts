@@ -20,6 +20,8 @@ export interface Fleet {
 
 export interface RolloutInput {
   fleet: Fleet;
+  /** The fleet for going back: an interruption that ended the way there must not end the way back. Default: `fleet`. */
+  wayBack?: Fleet;
   journal: Journal;
   desired: Desired;
   /** Where to go back to when it fails; absent for a first release, where going back means removing the new. */
@@ -33,7 +35,7 @@ export async function runRollout(input: RolloutInput): Promise<void> {
   try {
     await runSteps(input, compileRollout(await input.fleet.standing(), input.desired), input.signal);
   } catch (error) {
-    await goBack(input);
+    await goBack({ ...input, fleet: input.wayBack ?? input.fleet });
     throw error;
   }
 }

@@ -110,7 +110,8 @@ export async function rollTo(context: Context, journal: Journal, release: Releas
   const serving = record.release && record.release !== release.id ? loadRelease(context.places, record.release) : undefined;
   const before = serving && desiredOf(context, record, serving, { strategy: "rolling", batch: "100%" });
   const rehearse = how.forward && serving !== undefined && !record.rolledOut.includes(release.id);
-  await runRollout({ fleet: openFleet(context, record, supervisor, { rehearse }), journal, desired, before, emit: context.emit, signal: context.signal });
+  const wayBack = openFleet({ ...context, signal: undefined }, record, supervisor);
+  await runRollout({ fleet: openFleet(context, record, supervisor, { rehearse }), wayBack, journal, desired, before, emit: context.emit, signal: context.signal });
 
   const previous = record.release === release.id ? record.previous : record.release;
   const after = { ...loadRecord(context), release: release.id, previous, rolledOut: [...new Set([...record.rolledOut, release.id])] };

@@ -1,0 +1,47 @@
+// An interruption ends the way to the new release, and must not end the way back.
+import { expect, it } from "vitest";
+import { type Fleet, runRollout } from "../../src/rollout/run.ts";
+import { type Desired, instanceId, type Standing } from "../../src/rollout/steps.ts";
+import type { Journal } from "../../src/state/journal.ts";
+
+const desiredOf = (release: string): Desired => ({ release, strategy: "rolling", batch: 1, services: [{ service: "web", singleton: false, count: 1 }] });
+
+/** A fleet in memory; `drained` is called when an instance is out of service, and nothing starts once the signal aborted. */
+function makeFleet(stands: Map<string, Standing>, drained: () => void, signal?: AbortSignal): Fleet {
+  return {
+    standing: async () => [...stands.values()],
+    ask: async () => {},
+    start: async ({ places }) => {
+      signal?.throwIfAborted();
+      for (const place of places) stands.set(instanceId(place), { ...place, id: instanceId(place), attached: false });
+    },
+    attach: async (ids) => ids.forEach((id) => Object.assign(stands.get(id) ?? {}, { attached: true })),
+    drain: async ({ ids }) => {
+      for (const id of ids) Object.assign(stands.get(id) ?? {}, { attached: false });
+      drained();
+    },
+    stop: async ({ ids }) => ids.forEach((id) => stands.delete(id)),
+    keepWarm: async () => {},
+  };
+}
+
+it("goes back to the release before when it is interrupted while that one drains", async () => {
+  const old: Standing = { id: instanceId({ service: "web", release: "old", slot: 1 }), service: "web", release: "old", slot: 1, attached: true };
+  const stands = new Map([[old.id, old]]);
+  const stopping = new AbortController();
+  const interrupt = () => stopping.abort(new DOMException("interrupted", "AbortError"));
+  const journal = { intend: () => () => {}, end: () => {} } as unknown as Journal;
+
+  const rollout = runRollout({
+    fleet: makeFleet(stands, interrupt, stopping.signal),
+    wayBack: makeFleet(stands, () => {}),
+    journal,
+    desired: desiredOf("new"),
+    before: desiredOf("old"),
+    emit: () => {},
+    signal: stopping.signal,
+  });
+
+  await expect(rollout).rejects.toMatchObject({ code: "INTERRUPTED" });
+  expect([...stands.values()]).toEqual([{ ...old, attached: true }]);
+});
