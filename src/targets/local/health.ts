@@ -54,7 +54,9 @@ export async function waitHealthy(watched: Watched): Promise<void> {
       await failIfKnowable(watched, process, attempts);
       if (afterMs > health.deadline) throw unhealthy(watched, process, attempts, "HEALTH_NEVER_PASSED");
     }
-    await systemClock.sleep(Math.min(health.interval, afterMs < 2_000 ? 25 : 250), watched.signal);
+    // Most apps are up within a second, and each wave of a rollout waits here.
+    const pauseMs = afterMs < 1_000 ? 5 : afterMs < 2_000 ? 25 : 250;
+    await systemClock.sleep(Math.min(health.interval, pauseMs), watched.signal);
   }
 }
 
