@@ -66,7 +66,11 @@ async function waitFor<T>(observe: () => Promise<T>, wanted: (value: T) => boole
 
 beforeAll(async () => {
   const config = readFileSync(join(apps.palette, "landfall.config.ts"), "utf8");
-  change(apps.palette, "landfall.config.ts", config.replace(/\}\);\n$/, '  environments: { local: { target: "local" }, second: { target: "local" } },\n});\n'));
+  change(
+    apps.palette,
+    "landfall.config.ts",
+    config.replace(/\}\);\n$/, '  environments: { local: { target: "local" }, second: { target: "local" } },\n});\n'),
+  );
   const [nodeRed, optuna, palette] = await Promise.all(Object.values(apps).map((app) => bringUp(app, "local")));
   for (const one of [nodeRed, optuna, palette]) expect(one?.deployed).toMatchObject({ changed: true, imageMade: true });
   Object.assign(address, { nodeRed: nodeRed?.address, optuna: optuna?.address, palette: palette?.address });
@@ -78,7 +82,14 @@ describe("Node-RED", () => {
   const FLOW = [
     { id: "tab", type: "tab", label: "Greetings" },
     { id: "in", type: "http in", z: "tab", url: "/greet", method: "get", wires: [["make"]] },
-    { id: "make", type: "function", z: "tab", func: 'msg.payload = `${env.get("GREETING") || "hello"} ${msg.req.query.name}`; return msg;', outputs: 1, wires: [["out"]] },
+    {
+      id: "make",
+      type: "function",
+      z: "tab",
+      func: 'msg.payload = `${env.get("GREETING") || "hello"} ${msg.req.query.name}`; return msg;',
+      outputs: 1,
+      wires: [["out"]],
+    },
     { id: "out", type: "http response", z: "tab", wires: [] },
   ];
 
@@ -90,7 +101,12 @@ describe("Node-RED", () => {
     socket.send(JSON.stringify({ subscribe: "notification/#" }));
     expect(await ask(`${address.nodeRed}/flows`, FLOW, { "node-red-deployment-type": "full" })).toMatchObject({ status: 204 });
     await told;
-    expect(await waitFor(() => ask(`${address.nodeRed}/greet?name=Ada`), ({ status }) => status === 200)).toMatchObject({ text: "hello Ada" });
+    expect(
+      await waitFor(
+        () => ask(`${address.nodeRed}/greet?name=Ada`),
+        ({ status }) => status === 200,
+      ),
+    ).toMatchObject({ text: "hello Ada" });
     socket.terminate();
   });
 
@@ -104,13 +120,19 @@ describe("Node-RED", () => {
     expect(deployed).toMatchObject({ changed: true, imageMade: false });
     await closed;
     // Node-RED passes its health check a moment before it has started its flows.
-    expect(await waitFor(() => ask(`${address.nodeRed}/greet?name=Ada`), ({ status }) => status === 200)).toMatchObject({ text: "welcome Ada" });
+    expect(
+      await waitFor(
+        () => ask(`${address.nodeRed}/greet?name=Ada`),
+        ({ status }) => status === 200,
+      ),
+    ).toMatchObject({ text: "welcome Ada" });
     await expectHealthy(apps.nodeRed, "local", deployed.release);
   });
 });
 
 describe("Optuna Dashboard", () => {
-  const listStudies = async () => JSON.parse((await ask(`${address.optuna}/api/studies`)).text).study_summaries.map((study: { study_name: string }) => study.study_name);
+  const listStudies = async () =>
+    JSON.parse((await ask(`${address.optuna}/api/studies`)).text).study_summaries.map((study: { study_name: string }) => study.study_name);
 
   it("has the study of the release phase, and lists one that is created", async () => {
     expect(await ask(`${address.optuna}/dashboard`)).toMatchObject({ status: 200, text: expect.stringContaining("<title>Optuna Dashboard</title>") });
@@ -142,7 +164,10 @@ describe("palette", () => {
   it("shows its form and the shades its worker made", async () => {
     expect(await ask(address.palette)).toMatchObject({ status: 200, text: expect.stringContaining('<form method="post" action="/palettes">') });
     await sendColor(address.palette, "#3b7dd8");
-    const [made] = await waitFor(() => listPalettes(address.palette), (all) => all[0]?.shades != null);
+    const [made] = await waitFor(
+      () => listPalettes(address.palette),
+      (all) => all[0]?.shades != null,
+    );
     expect(made).toMatchObject({ color: "#3b7dd8", shades: Array.from({ length: 7 }, () => expect.stringMatching(/^#[0-9a-f]{6}$/)) });
     expect((await ask(address.palette)).text).toContain('aria-label="Shades of #3b7dd8"');
   });
@@ -154,7 +179,10 @@ describe("palette", () => {
     expect(deployed).toMatchObject({ environment: "second", changed: true, imageMade: false });
     expect(await listPalettes(second)).toEqual([]);
     await sendColor(second, "#c04040");
-    await waitFor(() => listPalettes(second), (all) => all[0]?.shades != null);
+    await waitFor(
+      () => listPalettes(second),
+      (all) => all[0]?.shades != null,
+    );
     expect((await listPalettes(address.palette)).map((one) => one.color)).toEqual(["#3b7dd8"]);
   });
 
@@ -176,7 +204,10 @@ describe("palette", () => {
     await expectGone(apps.palette, "local");
     await expectHealthy(apps.palette, "second", release);
     await sendColor(address.second, "#40c040");
-    await waitFor(() => listPalettes(address.second), (all) => all.length === 2 && all.every((one) => one.shades !== null));
+    await waitFor(
+      () => listPalettes(address.second),
+      (all) => all.length === 2 && all.every((one) => one.shades !== null),
+    );
     // What both shared has to have stayed: another release of the one that is left needs the image.
     change(apps.palette, "notes.txt", "for the environment that is left\n");
     expect(await report<DeployReport>(apps.palette, "deploy", "second")).toMatchObject({ changed: true, imageMade: false });

@@ -29,7 +29,9 @@ afterAll(() => sandbox.dispose());
 describe("launch", () => {
   it("gives as many ready servers as asked for, in one command", async () => {
     expect(launched.servers.map(({ service, state }) => `${service} ${state}`)).toEqual(["web healthy", "web healthy"]);
-    const answers = await Promise.all([launched.address, ...launched.servers.map(({ port }) => `http://127.0.0.1:${port}`)].map((url) => fetch(url).then((one) => one.text())));
+    const answers = await Promise.all(
+      [launched.address, ...launched.servers.map(({ port }) => `http://127.0.0.1:${port}`)].map((url) => fetch(url).then((one) => one.text())),
+    );
     for (const answer of answers) expect(answer).toContain(`hello from release ${launched.release}`);
   });
 
@@ -49,7 +51,10 @@ describe("logs", () => {
     expect(all.map(({ at }) => at)).toEqual(all.map(({ at }) => at).sort((a, b) => a - b));
     const ticker = await readLines("ticker");
     expect(new Set(ticker.map(({ id }) => id))).toEqual(new Set([`ticker.1.${launched.release}`]));
-    expect(text(ticker).slice(0, 6)).toEqual([`ticker of release ${launched.release} begins, key of 0 characters`, ...[1, 2, 3, 4, 5].map((number) => `tick ${number}`)]);
+    expect(text(ticker).slice(0, 6)).toEqual([
+      `ticker of release ${launched.release} begins, key of 0 characters`,
+      ...[1, 2, 3, 4, 5].map((number) => `tick ${number}`),
+    ]);
     expect(ticker.find(({ line }) => line === "tock")?.stream).toBe("stderr");
     expect(text(await readLines("web")).every((line) => /^listening on \d+$/.test(line))).toBe(true);
   });
@@ -68,7 +73,7 @@ describe("logs", () => {
     const { child, outcome, ended } = sandbox.start(app, "logs", "local", "ticker", "--follow", "--tail", "0");
     await new Promise<void>((resolve) => child.stdout.on("data", () => outcome.stdout.split("beat").length > 3 && resolve()));
     child.kill("SIGINT");
-    expect(await ended).toMatchObject({ code: 130, stdout: expect.stringMatching(/^(.*ticker\.1\..*  beat\n)+$/), stderr: "" });
+    expect(await ended).toMatchObject({ code: 130, stdout: expect.stringMatching(/^(.*ticker\.1\..* {2}beat\n)+$/), stderr: "" });
     expect((await report<Status>("status", "local")).services.map(({ name, healthy }) => `${name} ${healthy}`)).toEqual(["web 2", "ticker 1"]);
   });
 });
@@ -78,7 +83,7 @@ describe("secrets", () => {
   let release = "";
 
   it("are asked for before a deploy changes anything", async () => {
-    change(app, "landfall.config.ts", config.replace("node ticker.js\",", 'node ticker.js", secrets: ["API_KEY"],'));
+    change(app, "landfall.config.ts", config.replace('node ticker.js",', 'node ticker.js", secrets: ["API_KEY"],'));
     const { code, stderr } = await sandbox.run(app, "deploy", "local");
     expect(code).toBe(2);
     expect(stderr).toContain("SECRET_MISSING");

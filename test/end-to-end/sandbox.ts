@@ -29,7 +29,10 @@ export function makeSandbox() {
 
   /** For what a test does to a command that is under way. Its input stays open. */
   const start = (cwd: string, ...args: string[]): Command => {
-    const child = spawn(process.execPath, [join(root, "bin/landfall.js"), ...args], { cwd, env: { ...process.env, LANDFALL_HOME: home, NO_COLOR: "1" } });
+    const child = spawn(process.execPath, [join(root, "bin/landfall.js"), ...args], {
+      cwd,
+      env: { ...process.env, LANDFALL_HOME: home, NO_COLOR: "1" },
+    });
     const outcome: Outcome = { code: -1, stdout: "", stderr: "" };
     child.stdout.on("data", (chunk) => (outcome.stdout += chunk));
     child.stderr.on("data", (chunk) => (outcome.stderr += chunk));

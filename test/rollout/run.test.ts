@@ -4,7 +4,12 @@ import { type Fleet, runRollout } from "../../src/rollout/run.ts";
 import { type Desired, instanceId, type Standing } from "../../src/rollout/steps.ts";
 import type { Journal } from "../../src/state/journal.ts";
 
-const desiredOf = (release: string): Desired => ({ release, strategy: "rolling", batch: 1, services: [{ service: "web", singleton: false, count: 1 }] });
+const desiredOf = (release: string): Desired => ({
+  release,
+  strategy: "rolling",
+  batch: 1,
+  services: [{ service: "web", singleton: false, count: 1 }],
+});
 
 /** A fleet in memory; `drained` is called when an instance is out of service, and nothing starts once the signal aborted. */
 function makeFleet(stands: Map<string, Standing>, drained: () => void, signal?: AbortSignal): Fleet {
@@ -15,12 +20,16 @@ function makeFleet(stands: Map<string, Standing>, drained: () => void, signal?: 
       signal?.throwIfAborted();
       for (const place of places) stands.set(instanceId(place), { ...place, id: instanceId(place), attached: false });
     },
-    attach: async (ids) => ids.forEach((id) => Object.assign(stands.get(id) ?? {}, { attached: true })),
+    attach: async (ids) => {
+      for (const id of ids) Object.assign(stands.get(id) ?? {}, { attached: true });
+    },
     drain: async ({ ids }) => {
       for (const id of ids) Object.assign(stands.get(id) ?? {}, { attached: false });
       drained();
     },
-    stop: async ({ ids }) => ids.forEach((id) => stands.delete(id)),
+    stop: async ({ ids }) => {
+      for (const id of ids) stands.delete(id);
+    },
     keepWarm: async () => {},
   };
 }
