@@ -67,7 +67,14 @@ async function startUpstream() {
   const port = await freePort();
   const nginx = find("nginx");
   // nginx as the upstream costs so little that the balancer in front is what is measured; node serves where it is missing.
-  if (nginx) start(1, [nginx, "-p", folder, "-c", file("upstream.conf", nginxConfig(port, "location / { default_type text/plain; return 200 'hello, world'; }", "upstream"))]);
+  if (nginx)
+    start(1, [
+      nginx,
+      "-p",
+      folder,
+      "-c",
+      file("upstream.conf", nginxConfig(port, "location / { default_type text/plain; return 200 'hello, world'; }", "upstream")),
+    ]);
   else start(1, [process.execPath, "-e", `require("http").createServer((_, r) => r.end("hello, world")).listen(${port}, "127.0.0.1")`]);
   await accepts(port);
   return port;
@@ -81,21 +88,62 @@ const nginxConfig = (port, location, name, upstream = "") =>
 const contenders = {
   async landfall(port, upstream) {
     const home = mkdtempSync(join(folder, "balancer-"));
-    const edge = { port, metricsPort: await freePort(), limits: { bodyBytesMax: 1e8, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 }, routes: [], defaultService: "web", services: {} };
+    const edge = {
+      port,
+      metricsPort: await freePort(),
+      limits: { bodyBytesMax: 1e8, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 },
+      routes: [],
+      defaultService: "web",
+      services: {},
+    };
     writeFileSync(join(home, "balancer.json"), JSON.stringify({ edge, upstreams: [{ id: "a", service: "web", port: upstream, state: "attached" }] }));
     const main = fileURLToPath(new URL("../dist/targets/local/balancer/main.js", import.meta.url));
     start(0, [process.execPath, process.env.BALANCER_MAIN ?? main, join(home, "control.sock"), home]);
   },
   caddy: async (port, upstream) =>
-    start(0, [find("caddy"), "run", "--adapter", "caddyfile", "--config", file("Caddyfile", `{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:${port} {\n reverse_proxy 127.0.0.1:${upstream}\n}\n`)], { GOMAXPROCS: "1", HOME: folder }),
+    start(
+      0,
+      [
+        find("caddy"),
+        "run",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        file("Caddyfile", `{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:${port} {\n reverse_proxy 127.0.0.1:${upstream}\n}\n`),
+      ],
+      { GOMAXPROCS: "1", HOME: folder },
+    ),
   nginx: async (port, upstream) =>
-    start(0, [find("nginx"), "-p", folder, "-c", file("proxy.conf", nginxConfig(port, `location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }`, "proxy", `upstream up { server 127.0.0.1:${upstream}; keepalive 128; keepalive_requests 100000000; }`))]),
+    start(0, [
+      find("nginx"),
+      "-p",
+      folder,
+      "-c",
+      file(
+        "proxy.conf",
+        nginxConfig(
+          port,
+          `location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }`,
+          "proxy",
+          `upstream up { server 127.0.0.1:${upstream}; keepalive 128; keepalive_requests 100000000; }`,
+        ),
+      ),
+    ]),
   haproxy: async (port, upstream) =>
-    start(0, [find("haproxy"), "-f", file("haproxy.cfg", `global\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s 127.0.0.1:${upstream}\n`)]),
+    start(0, [
+      find("haproxy"),
+      "-f",
+      file(
+        "haproxy.cfg",
+        `global\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s 127.0.0.1:${upstream}\n`,
+      ),
+    ]),
 };
 
 function measure(port) {
-  const text = execFileSync("taskset", ["-c", "1", find("wrk"), "-t1", "-c64", `-d${seconds}s`, "--latency", `http://127.0.0.1:${port}/`], { encoding: "utf8" });
+  const text = execFileSync("taskset", ["-c", "1", find("wrk"), "-t1", "-c64", `-d${seconds}s`, "--latency", `http://127.0.0.1:${port}/`], {
+    encoding: "utf8",
+  });
   const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
   if (failed > 0) console.log(`${failed} answers were not 2xx on port ${port}`);
   return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p99: /99%\s+(\S+)/.exec(text)?.[1] };

@@ -21,4 +21,8 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 const of = (name) => median(rounds.map((round) => round[name]));
 const ratio = median(rounds.map(({ whole, app }) => whole / app));
-show("commission", `${ratio.toFixed(1)} x`, `the app's start alone: ${ms(of("whole"))} to the first 200 / ${ms(of("app"))} (commission ${ms(of("commission"))}, deploy ${ms(of("deploy"))}), median of ${ROUNDS}`);
+show(
+  "commission",
+  `${ratio.toFixed(1)} x`,
+  `the app's start alone: ${ms(of("whole"))} to the first 200 / ${ms(of("app"))} (commission ${ms(of("commission"))}, deploy ${ms(of("deploy"))}), median of ${ROUNDS}`,
+);

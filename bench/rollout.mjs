@@ -28,7 +28,11 @@ await onStage({ instances: INSTANCES }, async ({ folder, run }) => {
   const start = median(alone.map((app) => app.start));
   const stop = median(alone.map((app) => app.stop));
   const limit = INSTANCES * (start + stop);
-  show("rollout", `${(whole / limit).toFixed(2)} x`, `its limit: ${ms(whole)} / ${ms(limit)}, ${INSTANCES} waves of start ${ms(start)} and stop ${ms(stop)} (aim 1.15)`);
+  show(
+    "rollout",
+    `${(whole / limit).toFixed(2)} x`,
+    `its limit: ${ms(whole)} / ${ms(limit)}, ${INSTANCES} waves of start ${ms(start)} and stop ${ms(stop)} (aim 1.15)`,
+  );
   const described = Object.entries(steps).map(([step, time]) => `${step} ${ms(time)}`);
   console.log(`  of which: ${described.join(", ")}; the rest ${ms(whole - Object.values(steps).reduce((sum, time) => sum + time, 0))}`);
 });

@@ -56,7 +56,12 @@ export const freePort = () =>
     });
   });
 
-const asks = (port) => new Promise((resolve) => get({ port, host: "127.0.0.1", agent: false }, (answer) => answer.resume().on("end", () => resolve(answer.statusCode === 200))).on("error", () => resolve(false)));
+const asks = (port) =>
+  new Promise((resolve) =>
+    get({ port, host: "127.0.0.1", agent: false }, (answer) => answer.resume().on("end", () => resolve(answer.statusCode === 200))).on("error", () =>
+      resolve(false),
+    ),
+  );
 
 /** The app on its own, without Landfall: from its start to its first 200, and from SIGTERM to its end. */
 export async function measureApp(folder) {

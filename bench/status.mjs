@@ -12,5 +12,9 @@ await onStage({}, async ({ folder, run }) => {
   await node(landfall, "status", "local");
   for (let pair = 0; pair < PAIRS; pair++) pairs.push({ empty: await node("-e", "0"), status: await node(landfall, "status", "local") });
   const ratio = median(pairs.map(({ empty, status }) => status / empty));
-  show("status", `${ratio.toFixed(2)} x`, `node -e 0: ${ms(median(pairs.map(({ status }) => status)))} / ${ms(median(pairs.map(({ empty }) => empty)))}, median of ${PAIRS} pairs (aim 2.5)`);
+  show(
+    "status",
+    `${ratio.toFixed(2)} x`,
+    `node -e 0: ${ms(median(pairs.map(({ status }) => status)))} / ${ms(median(pairs.map(({ empty }) => empty)))}, median of ${PAIRS} pairs (aim 2.5)`,
+  );
 });

@@ -35,7 +35,9 @@ try {
     await landfall("scale", "local", `web=${count}`);
     did(`scale web=${count}`);
   }
-  const idle = (await landfall<Status>("status", "local")).services.flatMap((service) => service.instances).find((one) => one.state === "warm" && one.pid);
+  const idle = (await landfall<Status>("status", "local")).services
+    .flatMap((service) => service.instances)
+    .find((one) => one.state === "warm" && one.pid);
   if (!idle?.pid) throw new Error("no instance without requests is there to be killed");
   process.kill(idle.pid, "SIGKILL");
   did(`kill -9 ${idle.id}`);

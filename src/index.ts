@@ -5,7 +5,7 @@ export { type InitReport, recogniseApp, writeConfig } from "./config/init.ts";
 export { findConfig, loadConfig } from "./config/load.ts";
 export type { App, AppInput } from "./config/schema.ts";
 export { ERROR_CODES, type ErrorCode, LandfallError } from "./error.ts";
-export { launch, type LaunchReport } from "./launch.ts";
+export { type LaunchReport, launch } from "./launch.ts";
 export type { Emit, Progress } from "./progress.ts";
 export type * from "./reports.ts";
 export { loadText } from "./system/files.ts";

@@ -2,7 +2,7 @@
 // Runs once per release; a release folder is read-only afterwards.
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { extname, basename } from "node:path";
+import { basename, extname } from "node:path";
 
 const from = new URL("./assets/", import.meta.url);
 const to = new URL("./public/", import.meta.url);

@@ -7,7 +7,7 @@ import { addEntry, findFault, loadEntry, loadLatest } from "./parts/entries.js";
 import { makeLive } from "./parts/live.js";
 import { describePage } from "./parts/page.js";
 import { keepPicture, loadPicture, PICTURE_BYTES_MAX } from "./parts/pictures.js";
-import { answer, answerJson, parseEntry, readBody, Refusal } from "./parts/requests.js";
+import { answer, answerJson, parseEntry, Refusal, readBody } from "./parts/requests.js";
 
 const release = process.env.LANDFALL_RELEASE ?? "development";
 const live = makeLive({ release });
@@ -185,13 +185,19 @@ server.on("upgrade", (request, socket, head) => {
   socket.end(`HTTP/1.1 ${draining ? "503 Service Unavailable" : "404 Not Found"}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 });
 
-listen("entries", async (id) => {
-  const entry = await loadEntry(Number(id)).catch(() => undefined);
-  if (entry) live.tell(entry);
-}, stopping.signal);
+listen(
+  "entries",
+  async (id) => {
+    const entry = await loadEntry(Number(id)).catch(() => undefined);
+    if (entry) live.tell(entry);
+  },
+  stopping.signal,
+);
 
 // Longer than a balancer keeps idle connections, so that it never writes into one that is being closed here.
 server.keepAliveTimeout = 75_000;
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
-server.listen(Number(process.env.PORT ?? 8080), process.env.HOST ?? "127.0.0.1", () => console.log(`release ${release} listens on ${process.env.PORT ?? 8080}`));
+server.listen(Number(process.env.PORT ?? 8080), process.env.HOST ?? "127.0.0.1", () =>
+  console.log(`release ${release} listens on ${process.env.PORT ?? 8080}`),
+);

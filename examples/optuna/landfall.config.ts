@@ -6,10 +6,14 @@ export default defineApp({
   resources: { database: { type: "postgres", readOnlyUser: false } },
   services: {
     web: {
-      command: 'exec .venv/bin/python .venv/bin/optuna-dashboard "postgresql+psycopg2://${DATABASE_URL#*://}" --host $HOST --port $PORT --server gunicorn',
+      command:
+        'exec .venv/bin/python .venv/bin/optuna-dashboard "postgresql+psycopg2://${DATABASE_URL#*://}" --host $HOST --port $PORT --server gunicorn',
       port: 8080,
       health: { path: "/dashboard" },
     },
   },
-  release: { expand: '.venv/bin/python .venv/bin/optuna create-study --skip-if-exists --study-name first --storage "postgresql+psycopg2://${DATABASE_URL#*://}"' },
+  release: {
+    expand:
+      '.venv/bin/python .venv/bin/optuna create-study --skip-if-exists --study-name first --storage "postgresql+psycopg2://${DATABASE_URL#*://}"',
+  },
 });

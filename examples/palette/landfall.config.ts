@@ -9,7 +9,8 @@ export default defineApp({
   resources: { database: { type: "postgres" } },
   services: {
     web: {
-      command: "exec .venv/bin/python -m gunicorn web:app --bind $HOST:$PORT --workers 1 --threads 8 --worker-tmp-dir $LANDFALL_DATA --no-control-socket",
+      command:
+        "exec .venv/bin/python -m gunicorn web:app --bind $HOST:$PORT --workers 1 --threads 8 --worker-tmp-dir $LANDFALL_DATA --no-control-socket",
       port: 8080,
       instances: 2,
       environment: { PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1" },

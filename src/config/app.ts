@@ -17,7 +17,10 @@ export function appIn(app: App, name: string): EnvironmentApp {
   const services = Object.fromEntries(
     Object.entries(app.services).map(([id, service]) => {
       const own = environment.services[id];
-      return [id, { ...service, ...own, instances: own?.instances ?? service.instances, environment: { ...service.environment, ...own?.environment } }];
+      return [
+        id,
+        { ...service, ...own, instances: own?.instances ?? service.instances, environment: { ...service.environment, ...own?.environment } },
+      ];
     }),
   );
   return { name, environment, app: { ...app, services, rollout: { ...app.rollout, ...environment.rollout } } };

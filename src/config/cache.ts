@@ -42,7 +42,8 @@ export function keepCached(path: string, text: string, app: App): void {
 
 const IMPORT_OF_LANDFALL = /^\s*import\s[^"';]*["']landfall["']\s*;?/gm;
 /** Where something could come from that is not in the text: another file, the environment, the clock, chance. */
-const FROM_OUTSIDE = /\b(import|require|process|global|globalThis|Date|Math|Intl|performance|crypto|fetch|eval|Function|constructor|await|navigator)\b|\bfrom\s*["']|\\u/;
+const FROM_OUTSIDE =
+  /\b(import|require|process|global|globalThis|Date|Math|Intl|performance|crypto|fetch|eval|Function|constructor|await|navigator)\b|\bfrom\s*["']|\\u/;
 
 /** Whether the app follows from the text alone. A word in a comment may say no, which costs time only. */
 export const isSelfContained = (text: string): boolean => !FROM_OUTSIDE.test(text.replace(IMPORT_OF_LANDFALL, ""));

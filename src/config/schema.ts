@@ -186,6 +186,5 @@ export type Service = z.output<typeof service>;
 export type Resource = z.output<typeof resource>;
 export type Recipe = z.output<typeof recipe>;
 export type Route = z.output<typeof route>;
-export type Rollout = z.output<typeof rollout>;
 export type Environment = z.output<typeof environment>;
 export type HealthCheck = z.output<typeof health>;

@@ -1,8 +1,9 @@
 // Performs the steps through a fleet, intent before each act and result after. When a step fails the way back is compiled
 // from what stands then, so that it is right however far the rollout came.
-import type { Journal } from "../state/journal.ts";
+
 import { LandfallError } from "../error.ts";
 import type { Emit } from "../progress.ts";
+import type { Journal } from "../state/journal.ts";
 import { compileRollout, type Desired, describeStep, type Standing, type Step } from "./steps.ts";
 
 /** What a target does for a rollout. Every method may be called again for an instance where it was done already. */
@@ -77,4 +78,8 @@ function perform(fleet: Fleet, step: Step): Promise<void> {
 }
 
 const interrupted = () =>
-  new LandfallError({ code: "INTERRUPTED", what: "the rollout was interrupted", standing: "The release before serves all traffic; the new one was stopped." });
+  new LandfallError({
+    code: "INTERRUPTED",
+    what: "the rollout was interrupted",
+    standing: "The release before serves all traffic; the new one was stopped.",
+  });

@@ -56,7 +56,12 @@ export function compileRollout(standing: Standing[], desired: Desired): Step[] {
   const gone = [...new Set(standing.map((one) => one.service))].filter((service) => !wantedNames.has(service));
   return [
     ...desired.services.flatMap((wanted) => compileFleet(standing, desired, wanted)),
-    ...gone.flatMap((service) => retire(service, standing.filter((one) => one.service === service))),
+    ...gone.flatMap((service) =>
+      retire(
+        service,
+        standing.filter((one) => one.service === service),
+      ),
+    ),
   ];
 }
 
@@ -70,7 +75,8 @@ function compileFleet(standing: Standing[], desired: Desired, wanted: Wanted): S
   const surplus = fresh.filter((one) => one.slot > count);
 
   if (wanted.singleton) return [...retire(service, [...old, ...surplus]), ...bring(service, missing)];
-  const steps = desired.strategy === "blueGreen" ? replaceAtOnce(service, missing, old) : replaceInWaves(service, missing, old, batchSize(desired.batch, count));
+  const steps =
+    desired.strategy === "blueGreen" ? replaceAtOnce(service, missing, old) : replaceInWaves(service, missing, old, batchSize(desired.batch, count));
   return [...steps, ...retire(service, surplus)];
 }
 
@@ -91,7 +97,11 @@ function replaceAtOnce(service: string, missing: Place[], old: Standing[]): Step
   const serving = old.filter((one) => one.attached);
   // Of several older fleets only the one that serves now is worth keeping warm.
   const stale = old.filter((one) => !one.attached && !serving.some((other) => other.release === one.release));
-  const steps = [...(missing.length > 0 ? retire(service, serving.length > 0 ? stale : []) : []), ...ask(service, serving), ...bring(service, missing)];
+  const steps = [
+    ...(missing.length > 0 ? retire(service, serving.length > 0 ? stale : []) : []),
+    ...ask(service, serving),
+    ...bring(service, missing),
+  ];
   if (serving.length === 0) return steps;
   return [...steps, { do: "keepWarm", service, ids: serving.map((one) => one.id) }];
 }
@@ -118,7 +128,10 @@ function remove(service: string, leaving: Standing[]): Step[] {
 }
 
 const retire = (service: string, leaving: Standing[]): Step[] => [
-  ...ask(service, leaving.filter((one) => one.attached)),
+  ...ask(
+    service,
+    leaving.filter((one) => one.attached),
+  ),
   ...remove(service, leaving),
 ];
 

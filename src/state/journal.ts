@@ -1,6 +1,7 @@
 // What an operation intends and has done, one JSON line each, flushed before the act. An operation without an end was interrupted.
-import { appendLine, loadLines, removeAll } from "../system/files.ts";
+
 import type { Clock } from "../system/clock.ts";
+import { appendLine, loadLines, removeAll } from "../system/files.ts";
 
 export interface Operation {
   /** Unique: the time it began and the process that ran it. */

@@ -1,7 +1,7 @@
 // Calls between our own processes: one JSON request and one JSON answer over a unix socket (0600).
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import { LandfallError, type ErrorParts } from "../error.ts";
+import { type ErrorParts, LandfallError } from "../error.ts";
 
 /** An interface whose methods take one JSON value and return a promise of another. */
 export type Api<T> = { [K in keyof T]: (input: never) => Promise<unknown> };
@@ -21,7 +21,10 @@ export async function serveControl<T extends Api<T>>(socketPath: string, api: T)
         if (!method) return answer(404, { message: `no method ${incoming.url}` });
         answer(200, await method(JSON.parse(Buffer.concat(chunks).toString() || "null")));
       } catch (error) {
-        answer(500, error instanceof LandfallError ? { parts: { ...error.parts, cause: undefined } } : { message: String((error as Error)?.stack ?? error) });
+        answer(
+          500,
+          error instanceof LandfallError ? { parts: { ...error.parts, cause: undefined } } : { message: String((error as Error)?.stack ?? error) },
+        );
       }
     });
   });

@@ -1,7 +1,17 @@
 // The contract of a target: what an environment can do, wherever it lives. The core knows targets only through this.
 import type { EnvironmentApp } from "../config/app.ts";
 import type { Emit } from "../progress.ts";
-import type { CleanReport, CommissionReport, DecommissionReport, DeployReport, Inventory, LogFilter, LogLine, RecordedEvent, Status } from "../reports.ts";
+import type {
+  CleanReport,
+  CommissionReport,
+  DecommissionReport,
+  DeployReport,
+  Inventory,
+  LogFilter,
+  LogLine,
+  RecordedEvent,
+  Status,
+} from "../reports.ts";
 
 export interface DeployOptions {
   /** A git reference; the checked-out commit when absent. */

@@ -1,6 +1,6 @@
 // The guestbook's whole life on this machine, under load: nothing is lost while releases, numbers and processes change.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CommissionReport, DecommissionReport, DeployReport, Status } from "../../src/reports.ts";
@@ -46,7 +46,12 @@ describe("the guestbook on this machine", () => {
     const before = await status();
     expect(await report<CommissionReport>("commission", "local")).toMatchObject({ changed: false });
     expect(await report<DeployReport>("deploy", "local")).toMatchObject({ changed: false });
-    expect((await status()).services).toEqual(before.services.map((service) => ({ ...service, instances: service.instances.map((one) => expect.objectContaining({ id: one.id, pid: one.pid })) })));
+    expect((await status()).services).toEqual(
+      before.services.map((service) => ({
+        ...service,
+        instances: service.instances.map((one) => expect.objectContaining({ id: one.id, pid: one.pid })),
+      })),
+    );
   });
 
   it("lists its instances as an Ansible inventory", async () => {
@@ -56,7 +61,15 @@ describe("the guestbook on this machine", () => {
   });
 
   it("runs a command in the release with a service's variables", async () => {
-    const { stdout } = await landfall("exec", "local", "web", "--", "node", "-e", "console.log(new URL(process.env.DATABASE_URL).protocol, process.env.LANDFALL_SERVICE)");
+    const { stdout } = await landfall(
+      "exec",
+      "local",
+      "web",
+      "--",
+      "node",
+      "-e",
+      "console.log(new URL(process.env.DATABASE_URL).protocol, process.env.LANDFALL_SERVICE)",
+    );
     expect(stdout).toContain("postgres: web");
   });
 

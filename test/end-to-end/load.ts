@@ -124,7 +124,13 @@ async function finish(run: Run, sending: Promise<void>, sockets: Sockets): Promi
   await run.agent.close();
   const sorted = run.latenciesMs.sort((a, b) => a - b);
   const at = (share: number) => Math.round((sorted[Math.floor(sorted.length * share)] ?? 0) * 10) / 10;
-  return { requests: sum(run), failures: run.failures, byKind: run.byKind, latencyMs: { p50: at(0.5), p99: at(0.99) }, reconnects: sockets.reconnects };
+  return {
+    requests: sum(run),
+    failures: run.failures,
+    byKind: run.byKind,
+    latencyMs: { p50: at(0.5), p99: at(0.99) },
+    reconnects: sockets.reconnects,
+  };
 }
 
 /** Starts what is due at each tick. When this process was late, it starts all that it missed: the rate holds on average. */
@@ -187,7 +193,9 @@ async function ask(run: Run, path: string, request: { method?: "GET" | "POST"; b
 
 /** Undefined when the status is as it should be, else the request and the answer in one line. */
 const findStatusFault = (asked: string, answer: Answer, expected: number): string | undefined =>
-  answer.status === expected ? undefined : `${asked} answered ${answer.status} instead of ${expected}, release ${answer.headers["x-landfall-release"] ?? "-"}: ${answer.body.toString().slice(0, 200)}`;
+  answer.status === expected
+    ? undefined
+    : `${asked} answered ${answer.status} instead of ${expected}, release ${answer.headers["x-landfall-release"] ?? "-"}: ${answer.body.toString().slice(0, 200)}`;
 
 /** Each sends one request (or two that belong together) and returns what was wrong with the answer. */
 const REQUESTS: Record<RequestKind, (run: Run) => Promise<string | undefined>> = {
@@ -207,7 +215,10 @@ const REQUESTS: Record<RequestKind, (run: Run) => Promise<string | undefined>> =
     const file = await ask(run, path);
     if (file.status === 404 && file.headers["x-landfall-release"] !== page.headers["x-landfall-release"]) return undefined;
     const hash = createHash("sha256").update(file.body).digest("hex").slice(0, 10);
-    return findStatusFault(`GET ${path}`, file, 200) ?? (path.includes(hash) ? undefined : `GET ${path} answered ${file.body.length} bytes with the hash ${hash}`);
+    return (
+      findStatusFault(`GET ${path}`, file, 200) ??
+      (path.includes(hash) ? undefined : `GET ${path} answered ${file.body.length} bytes with the hash ${hash}`)
+    );
   },
 
   post: async (run) => {
@@ -219,7 +230,12 @@ const REQUESTS: Record<RequestKind, (run: Run) => Promise<string | undefined>> =
     if (entry.name !== sent.name || entry.message !== sent.message) return `POST /entries answered ${answer.body} for ${JSON.stringify(sent)}`;
     const read = await ask(run, `/entries/${entry.id}`);
     const fault = findStatusFault(`GET /entries/${entry.id}`, read, 200);
-    return fault ?? (JSON.parse(read.body.toString()).message === sent.message ? undefined : `GET /entries/${entry.id} answered ${read.body} after ${JSON.stringify(sent)}`);
+    return (
+      fault ??
+      (JSON.parse(read.body.toString()).message === sent.message
+        ? undefined
+        : `GET /entries/${entry.id} answered ${read.body} after ${JSON.stringify(sent)}`)
+    );
   },
 
   slow: async (run) => {
@@ -227,7 +243,9 @@ const REQUESTS: Record<RequestKind, (run: Run) => Promise<string | undefined>> =
     const answer = await ask(run, path);
     const expected = `${Array.from({ length: SLOW_CHUNKS }, (_, i) => `line ${i + 1} of ${SLOW_CHUNKS}\n`).join("")}end\n`;
     const got = answer.body.toString();
-    return findStatusFault(`GET ${path}`, answer, 200) ?? (got === expected ? undefined : `GET ${path} ended after ${JSON.stringify(got.slice(-40))}`);
+    return (
+      findStatusFault(`GET ${path}`, answer, 200) ?? (got === expected ? undefined : `GET ${path} ended after ${JSON.stringify(got.slice(-40))}`)
+    );
   },
 
   upload: async (run) => {
@@ -236,7 +254,10 @@ const REQUESTS: Record<RequestKind, (run: Run) => Promise<string | undefined>> =
     if (answer.status !== 201) return findStatusFault("POST /pictures", answer, 201);
     const { url } = JSON.parse(answer.body.toString());
     const kept = await ask(run, url);
-    return findStatusFault(`GET ${url}`, kept, 200) ?? (kept.body.equals(sent) ? undefined : `GET ${url} answered ${kept.body.length} bytes that differ from the ${sent.length} that were sent`);
+    return (
+      findStatusFault(`GET ${url}`, kept, 200) ??
+      (kept.body.equals(sent) ? undefined : `GET ${url} answered ${kept.body.length} bytes that differ from the ${sent.length} that were sent`)
+    );
   },
 };
 

@@ -104,7 +104,8 @@ class HeldSocket {
     const planned = PLANNED_CLOSES.includes(code);
     this.#closesWithoutAnswer += 1;
     if (!planned) this.#fail(`closed with ${code} ${why}`.trim());
-    else if (this.#closesWithoutAnswer > RECONNECTS_IN_A_ROW_MAX) this.#fail(`closed with ${code} ${this.#closesWithoutAnswer} times without an answer in between`);
+    else if (this.#closesWithoutAnswer > RECONNECTS_IN_A_ROW_MAX)
+      this.#fail(`closed with ${code} ${this.#closesWithoutAnswer} times without an answer in between`);
     else this.reconnects += 1;
     if (this.#stopping && !this.#unanswered) return this.#end();
     // After a fault there is a pause, so that a server that is down shows as some failures and not as thousands.

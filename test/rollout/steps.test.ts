@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { batchSize, compileRollout, type Desired, describeStep, instanceId, type Standing, type Step } from "../../src/rollout/steps.ts";
 
 const fleet = (release: string, count: number, attached = true, service = "web"): Standing[] =>
-  Array.from({ length: count }, (_, index) => ({ id: instanceId({ service, release, slot: index + 1 }), service, release, slot: index + 1, attached }));
+  Array.from({ length: count }, (_, index) => ({
+    id: instanceId({ service, release, slot: index + 1 }),
+    service,
+    release,
+    slot: index + 1,
+    attached,
+  }));
 
 const desired = (over: Partial<Desired> = {}): Desired => ({
   release: "new",
@@ -18,7 +24,8 @@ function perform(standing: Standing[], steps: Step[], check: (now: Standing[], s
   let now = standing.map((one) => ({ ...one }));
   for (const step of steps) {
     if (step.do === "start")
-      for (const place of step.places) if (!now.some((one) => one.id === instanceId(place))) now.push({ ...place, id: instanceId(place), attached: false });
+      for (const place of step.places)
+        if (!now.some((one) => one.id === instanceId(place))) now.push({ ...place, id: instanceId(place), attached: false });
     if (step.do === "attach") for (const one of now) if (step.ids.includes(one.id)) one.attached = true;
     if (step.do === "drain" || step.do === "keepWarm") for (const one of now) if (step.ids.includes(one.id)) one.attached = false;
     if (step.do === "stop") now = now.filter((one) => !step.ids.includes(one.id));
@@ -59,7 +66,13 @@ describe("compileRollout", () => {
   it("stops a singleton before it starts the next", () => {
     const clock = fleet("old", 1, true, "clock");
     const steps = compileRollout(clock, desired({ services: [{ service: "clock", count: 1, singleton: true }] }));
-    expect(steps.map(describeStep)).toEqual(["ask clock.1.old", "drain clock.1.old", "stop clock.1.old", "start clock.1.new", "put in service clock.1.new"]);
+    expect(steps.map(describeStep)).toEqual([
+      "ask clock.1.old",
+      "drain clock.1.old",
+      "stop clock.1.old",
+      "start clock.1.new",
+      "put in service clock.1.new",
+    ]);
   });
 
   it("does nothing when what stands is what is wanted", () => {
@@ -77,23 +90,43 @@ describe("compileRollout", () => {
 
   it("keeps its promises from any standing: never fewer serving, never two singletons, ends as desired", () => {
     const standing = fc.uniqueArray(
-      fc.record({ service: fc.constantFrom("web", "clock"), release: fc.constantFrom("old", "older", "new"), slot: fc.integer({ min: 1, max: 6 }), attached: fc.boolean() }),
+      fc.record({
+        service: fc.constantFrom("web", "clock"),
+        release: fc.constantFrom("old", "older", "new"),
+        slot: fc.integer({ min: 1, max: 6 }),
+        attached: fc.boolean(),
+      }),
       { selector: (one) => `${one.service}.${one.slot}.${one.release}`, maxLength: 14 },
     );
-    const wanted = fc.record({ count: fc.integer({ min: 1, max: 6 }), batch: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.constantFrom("25%", "100%")), strategy: fc.constantFrom("rolling" as const, "blueGreen" as const) });
+    const wanted = fc.record({
+      count: fc.integer({ min: 1, max: 6 }),
+      batch: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.constantFrom("25%", "100%")),
+      strategy: fc.constantFrom("rolling" as const, "blueGreen" as const),
+    });
     fc.assert(
       fc.property(standing, wanted, (places, { count, batch, strategy }) => {
         // One scheduler at the most can stand at the beginning, whatever was interrupted.
         const clocks = places.filter((one) => one.service === "clock").slice(0, 1);
         const before = [...places.filter((one) => one.service === "web"), ...clocks].map((one) => ({ ...one, id: instanceId(one) }));
         const serving = before.filter((one) => one.service === "web" && one.attached).length;
-        const goal = desired({ batch, strategy, services: [{ service: "web", count, singleton: false }, { service: "clock", count: 1, singleton: true }] });
+        const goal = desired({
+          batch,
+          strategy,
+          services: [
+            { service: "web", count, singleton: false },
+            { service: "clock", count: 1, singleton: true },
+          ],
+        });
         const after = perform(before, compileRollout(before, goal), (now, step) => {
           const web = now.filter((one) => one.service === "web" && one.attached).length;
           expect(web, JSON.stringify(step)).toBeGreaterThanOrEqual(Math.min(serving, count));
           expect(now.filter((one) => one.service === "clock").length).toBeLessThanOrEqual(1);
         });
-        const ids = (attached: boolean) => after.filter((one) => one.attached === attached && one.release === "new").map((one) => one.id).sort();
+        const ids = (attached: boolean) =>
+          after
+            .filter((one) => one.attached === attached && one.release === "new")
+            .map((one) => one.id)
+            .sort();
         expect(ids(true)).toEqual([...fleet("new", count), ...fleet("new", 1, true, "clock")].map((one) => one.id).sort());
         expect(after.filter((one) => one.attached && one.release !== "new")).toEqual([]);
         expect(compileRollout(after, goal)).toEqual([]);

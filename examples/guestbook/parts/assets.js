@@ -3,7 +3,11 @@ import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { answer } from "./requests.js";
 
-const TYPES = /** @type {Record<string, string>} */ ({ ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml" });
+const TYPES = /** @type {Record<string, string>} */ ({
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml",
+});
 const folder = new URL("../public/", import.meta.url);
 
 /** Asset name → hashed name. @type {Record<string, string>} */
@@ -18,5 +22,8 @@ export function answerAsset(response, name) {
   const content = files.get(name);
   // A page of the release before may still ask for its own files; it must not keep a "not found" for ever.
   if (!content) return answer(response, 404, "There is no such file.\n", { "cache-control": "no-store" });
-  answer(response, 200, content, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "cache-control": "public, max-age=31536000, immutable" });
+  answer(response, 200, content, {
+    "content-type": TYPES[extname(name)] ?? "application/octet-stream",
+    "cache-control": "public, max-age=31536000, immutable",
+  });
 }

@@ -14,7 +14,7 @@ pool.on("error", (error) => console.error(`database connection lost: ${error.mes
 /** What /ready may tell anyone: words for the usual causes, never an address or a user. */
 const CAUSES = /** @type {Record<string, string>} */ ({
   "28P01": "password rejected",
-  "28000": "user rejected",
+  28000: "user rejected",
   "3D000": "no such database",
   "42P01": "a table is missing",
   ECONNREFUSED: "connection refused",

@@ -43,7 +43,9 @@ export async function addEntry({ name, message, picture = null }) {
 
 /** @returns {Promise<Entry[]>} */
 export async function loadLatest(limit = 30) {
-  return (await pool.query({ name: "latest", text: `select ${COLUMNS} from entries where not hidden order by entries.id desc limit $1`, values: [limit] })).rows;
+  return (
+    await pool.query({ name: "latest", text: `select ${COLUMNS} from entries where not hidden order by entries.id desc limit $1`, values: [limit] })
+  ).rows;
 }
 
 /**

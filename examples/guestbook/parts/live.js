@@ -37,7 +37,8 @@ export function makeLive({ release }) {
      * @param {Buffer} head
      */
     accept(request, socket, head) {
-      if (server.clients.size >= CONNECTIONS_MAX) return void socket.end("HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+      if (server.clients.size >= CONNECTIONS_MAX)
+        return void socket.end("HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
       server.handleUpgrade(request, socket, head, (accepted) => server.emit("connection", accepted, request));
     },
     /** @param {import("./entries.js").Entry} entry */

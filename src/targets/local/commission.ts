@@ -19,7 +19,12 @@ export async function commission(context: Context): Promise<CommissionReport> {
   const supervisor = await ensureSupervisor(context.places);
   const ran = new Set((await supervisor.observe()).processes.filter((one) => one.state === "running").map((one) => one.spec.id));
 
-  const resources = await prepareResources({ places: context.places, app, secrets: openSecrets(context.places), emit: (text) => context.emit({ type: "note", text }) });
+  const resources = await prepareResources({
+    places: context.places,
+    app,
+    secrets: openSecrets(context.places),
+    emit: (text) => context.emit({ type: "note", text }),
+  });
   const changes = await Promise.all(resources.map((resource) => bringUp(context, supervisor, resource, ran)));
   const described = resources.map(describe);
   const variables = mergeVariables(resources);

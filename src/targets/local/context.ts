@@ -9,8 +9,8 @@ import type { ResourceReport } from "../../reports.ts";
 import { type Clock, systemClock } from "../../system/clock.ts";
 import { appendLine, loadJson, writeJson } from "../../system/files.ts";
 import { findHome } from "../../system/home.ts";
-import { type Places, placesOf } from "./places.ts";
 import type { TargetInput } from "../target.ts";
+import { type Places, placesOf } from "./places.ts";
 
 export interface Context {
   app: EnvironmentApp;

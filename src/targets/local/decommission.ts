@@ -19,7 +19,8 @@ export async function decommission(context: Context, { keepData = false }: { kee
   const { places } = context;
   const { name, app } = context.app;
   const record = findRecord(places);
-  if (!existsSync(places.environment)) return { app: app.name, environment: name, removed: [], kept: [], checked: { processes: 0, ports: 0, paths: 0 } };
+  if (!existsSync(places.environment))
+    return { app: app.name, environment: name, removed: [], kept: [], checked: { processes: 0, ports: 0, paths: 0 } };
 
   // A dead supervisor is started again first: only it knows which processes are ours.
   const supervisor = await ensureSupervisor(places);
@@ -63,7 +64,10 @@ function keep({ places, clock, app }: Context): string[] {
 function removeShared({ places }: Context): string[] {
   const used = loadRecords(places).flatMap((record) => [record.release, record.previous, ...record.rolledOut].filter((id) => id !== undefined));
   removeUnusedReleases(places, used);
-  removeUnusedImages(places, listReleases(places).map((release) => release.recipeHash));
+  removeUnusedImages(
+    places,
+    listReleases(places).map((release) => release.recipeHash),
+  );
   const environments = dirname(places.environment);
   const removed: string[] = [];
   if (isEmpty(environments)) {
@@ -112,9 +116,14 @@ export function clean({ places }: Context): CleanReport {
   const imagesBefore = listImages(places);
   const used = loadRecords(places).flatMap((record) => [record.release, record.previous].filter((id) => id !== undefined));
   removeUnusedReleases(places, used);
-  removeUnusedImages(places, listReleases(places).map((release) => release.recipeHash));
+  removeUnusedImages(
+    places,
+    listReleases(places).map((release) => release.recipeHash),
+  );
   const left = new Set([...listReleases(places).map((release) => release.id), ...listImages(places)]);
   return {
-    removed: [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])].filter(([, id]) => !left.has(id ?? "")).map(([kind, id]) => `${kind} ${id}`),
+    removed: [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])]
+      .filter(([, id]) => !left.has(id ?? ""))
+      .map(([kind, id]) => `${kind} ${id}`),
   };
 }

@@ -55,7 +55,14 @@ async function prepareImage(context: Context, release: Release, source: Source) 
   const hash = release.recipeHash.slice(0, 10);
   let image = { folder: "", made: false };
   await during(context.emit, "image", `image ${hash}`, async () => {
-    image = await ensureImage({ places: context.places, recipe, hash: release.recipeHash, source, emit: (line) => context.emit({ type: "output", step: "image", line }), signal: context.signal });
+    image = await ensureImage({
+      places: context.places,
+      recipe,
+      hash: release.recipeHash,
+      source,
+      emit: (line) => context.emit({ type: "output", step: "image", line }),
+      signal: context.signal,
+    });
     return image.made ? `image ${hash} made` : `image ${hash} is there already`;
   });
   return image;
@@ -80,7 +87,12 @@ function refuseMissingSecrets(context: Context, secrets: ReturnType<typeof openS
 }
 
 /** What should stand once `release` serves. */
-export function desiredOf(context: Context, record: EnvironmentRecord, release: Release, rollout: { strategy: Desired["strategy"]; batch: Desired["batch"] }): Desired {
+export function desiredOf(
+  context: Context,
+  record: EnvironmentRecord,
+  release: Release,
+  rollout: { strategy: Desired["strategy"]; batch: Desired["batch"] },
+): Desired {
   const fleets = Object.entries(release.services).filter(([, service]) => !service.schedule);
   const order = ([, service]: (typeof fleets)[number]) => (service.port ? 0 : service.singleton ? 2 : 1);
   return {
@@ -93,13 +105,25 @@ export function desiredOf(context: Context, record: EnvironmentRecord, release: 
 }
 
 /** Takes a release that is there to the fleet: deploy, rollback, resume and abort all end here. */
-export async function rollTo(context: Context, journal: Journal, release: Release, how: { imageMade: boolean; forward: boolean }): Promise<DeployReport> {
+export async function rollTo(
+  context: Context,
+  journal: Journal,
+  release: Release,
+  how: { imageMade: boolean; forward: boolean },
+): Promise<DeployReport> {
   const from = performance.now();
   const record = loadRecord(context);
   const supervisor = await connectSupervisor(context.places);
   const desired = desiredOf(context, record, release, context.app.app.rollout);
   const standing = await observeStanding(supervisor);
-  const report = { app: record.app, environment: record.environment, release: release.id, description: release.description, imageMade: how.imageMade, address: addressOf(record) };
+  const report = {
+    app: record.app,
+    environment: record.environment,
+    release: release.id,
+    description: release.description,
+    imageMade: how.imageMade,
+    address: addressOf(record),
+  };
   if (record.release === release.id && compileRollout(standing, desired).length === 0) {
     context.emit({ type: "unchanged", step: "rollout", text: `release ${release.id} serves already` });
     return { ...report, changed: false, previous: record.previous, durationMs: Math.round(performance.now() - from) };
@@ -111,7 +135,15 @@ export async function rollTo(context: Context, journal: Journal, release: Releas
   const before = serving && desiredOf(context, record, serving, { strategy: "rolling", batch: "100%" });
   const rehearse = how.forward && serving !== undefined && !record.rolledOut.includes(release.id);
   const wayBack = openFleet({ ...context, signal: undefined }, record, supervisor);
-  await runRollout({ fleet: openFleet(context, record, supervisor, { rehearse }), wayBack, journal, desired, before, emit: context.emit, signal: context.signal });
+  await runRollout({
+    fleet: openFleet(context, record, supervisor, { rehearse }),
+    wayBack,
+    journal,
+    desired,
+    before,
+    emit: context.emit,
+    signal: context.signal,
+  });
 
   const previous = record.release === release.id ? record.previous : record.release;
   const after = { ...loadRecord(context), release: release.id, previous, rolledOut: [...new Set([...record.rolledOut, release.id])] };
@@ -136,13 +168,30 @@ async function runExpand(context: Context, record: EnvironmentRecord, supervisor
   record.expanded.push(release.id);
 }
 
-function migrationFailed(context: Context, record: EnvironmentRecord, release: Release, command: string, exit: { code?: number; signal?: string; lastLines: string[] }, timedOut: boolean) {
-  const ended = timedOut ? `still running after ${describeDuration(release.release.timeout)}, stopped` : exit.signal ? `killed by ${exit.signal}` : `ended with status ${exit.code}`;
+function migrationFailed(
+  context: Context,
+  record: EnvironmentRecord,
+  release: Release,
+  command: string,
+  exit: { code?: number; signal?: string; lastLines: string[] },
+  timedOut: boolean,
+) {
+  const ended = timedOut
+    ? `still running after ${describeDuration(release.release.timeout)}, stopped`
+    : exit.signal
+      ? `killed by ${exit.signal}`
+      : `ended with status ${exit.code}`;
   return new LandfallError({
     code: timedOut ? "MIGRATION_TIMED_OUT" : "MIGRATION_FAILED",
     what: `the release phase of release ${release.id} ${timedOut ? "took longer than its time budget" : "failed"}`,
-    evidence: [["command", command], ["process", ended], ...exit.lastLines.slice(-8).map((line, index): [string, string] => [index === 0 ? "last log" : "", line])],
-    standing: record.release ? `The rollout did not begin. Release ${record.release} is still serving all traffic.` : "The rollout did not begin. No release is serving yet.",
+    evidence: [
+      ["command", command],
+      ["process", ended],
+      ...exit.lastLines.slice(-8).map((line, index): [string, string] => [index === 0 ? "last log" : "", line]),
+    ],
+    standing: record.release
+      ? `The rollout did not begin. Release ${record.release} is still serving all traffic.`
+      : "The rollout did not begin. No release is serving yet.",
     next: `landfall logs ${context.app.name} release --release ${release.id}`,
   });
 }
@@ -159,5 +208,8 @@ function removeOld(context: Context, record: EnvironmentRecord): void {
   const records = [record, ...loadRecords(context.places).filter((other) => other.environment !== record.environment)];
   const keep = records.flatMap((one) => [one.release, one.previous, ...one.rolledOut.slice(-RELEASES_KEPT)]).filter((id) => id !== undefined);
   removeUnusedReleases(context.places, keep);
-  removeUnusedImages(context.places, listReleases(context.places).map((release) => release.recipeHash));
+  removeUnusedImages(
+    context.places,
+    listReleases(context.places).map((release) => release.recipeHash),
+  );
 }

@@ -1,7 +1,7 @@
 // The balancer: its process, and its rules from the configuration.
 import { randomBytes, scryptSync } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Route } from "../../config/schema.ts";
 import type { Edge, EdgeRoute } from "./balancer/api.ts";
 import { ensureLocalCertificate } from "./balancer/authority.ts";
@@ -14,7 +14,12 @@ export function balancerSpec(context: Context): ProcessSpec {
   return {
     id: "balancer",
     kind: "balancer",
-    argv: [process.execPath, fileURLToPath(new URL("./balancer/main.js", import.meta.url)), socketPathOf(context.places.balancerSocket), context.places.environment],
+    argv: [
+      process.execPath,
+      fileURLToPath(new URL("./balancer/main.js", import.meta.url)),
+      socketPathOf(context.places.balancerSocket),
+      context.places.environment,
+    ],
     cwd: context.places.environment,
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
     secretEnv: {},
@@ -30,13 +35,25 @@ export async function makeEdge(context: Context, record: EnvironmentRecord): Pro
     port: record.port,
     metricsPort: record.metricsPort,
     tls: await makeTls(context),
-    limits: { bodyBytesMax: environment.limits.body, headerTimeoutMs: environment.limits.headerTimeout, idleTimeoutMs: environment.limits.idleTimeout },
+    limits: {
+      bodyBytesMax: environment.limits.body,
+      headerTimeoutMs: environment.limits.headerTimeout,
+      idleTimeoutMs: environment.limits.idleTimeout,
+    },
     routes: [...drainRoutes(context), ...app.routes.map((route) => makeRoute(context, route))],
     defaultService: (web.find(([name]) => name === "web") ?? web[0])?.[0],
     services: Object.fromEntries(
       web.map(([name, { health }]) => [
         name,
-        { health: { path: health.path, ...health.status, intervalMs: health.interval, timeoutMs: health.timeout, unhealthyAfter: health.unhealthyAfter } },
+        {
+          health: {
+            path: health.path,
+            ...health.status,
+            intervalMs: health.interval,
+            timeoutMs: health.timeout,
+            unhealthyAfter: health.unhealthyAfter,
+          },
+        },
       ]),
     ),
   };

@@ -1,7 +1,8 @@
 // The rollout's hands on this machine: each step becomes calls to the supervisor.
+
+import { LandfallError } from "../../error.ts";
 import type { Fleet } from "../../rollout/run.ts";
 import { instanceId, type Standing } from "../../rollout/steps.ts";
-import { LandfallError } from "../../error.ts";
 import { type Context, type EnvironmentRecord, recordEvent } from "./context.ts";
 import { askUntilReady, tellToDrain } from "./drain.ts";
 import { waitHealthy } from "./health.ts";
@@ -18,7 +19,12 @@ export async function observeStanding(supervisor: SupervisorApi): Promise<Standi
   );
 }
 
-export function openFleet(context: Context, record: EnvironmentRecord, supervisor: SupervisorApi, options: { rehearse: boolean } = { rehearse: false }): Fleet {
+export function openFleet(
+  context: Context,
+  record: EnvironmentRecord,
+  supervisor: SupervisorApi,
+  options: { rehearse: boolean } = { rehearse: false },
+): Fleet {
   const rehearsed = new Set<string>();
   const find = async (ids: string[]): Promise<ProcessRecord[]> => {
     const { processes } = await supervisor.observe();
@@ -41,12 +47,23 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
       const settings = settingsOf(release.id, service);
       const serving = record.release && record.release !== release.id ? record.release : undefined;
       const since = context.clock.now();
-      const rehearsal = options.rehearse && !rehearsed.has(service) ? rehearseStop(context, record, supervisor, release.id, service) : Promise.resolve();
+      const rehearsal =
+        options.rehearse && !rehearsed.has(service) ? rehearseStop(context, record, supervisor, release.id, service) : Promise.resolve();
       rehearsed.add(service);
       const started = Promise.all(
         places.map(async (place) => {
           await supervisor.start(instanceSpec(context, record, release, place));
-          await waitHealthy({ id: instanceId(place), service, release: release.id, settings, serving, environment: context.app.name, supervisor, since, signal: context.signal });
+          await waitHealthy({
+            id: instanceId(place),
+            service,
+            release: release.id,
+            settings,
+            serving,
+            environment: context.app.name,
+            supervisor,
+            since,
+            signal: context.signal,
+          });
         }),
       );
       // Both come to their end before the verdict, so that nothing is started behind the back of what then stops it.
@@ -100,15 +117,36 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
  * Starts one more instance of a release that was never rolled out, and asks it to stop: whether it obeys is known before
  * the release before it is gone. Rejects with INSTANCE_IGNORED_STOP.
  */
-export async function rehearseStop(context: Context, record: EnvironmentRecord, supervisor: SupervisorApi, releaseId: string, service: string): Promise<void> {
+export async function rehearseStop(
+  context: Context,
+  record: EnvironmentRecord,
+  supervisor: SupervisorApi,
+  releaseId: string,
+  service: string,
+): Promise<void> {
   const release = loadRelease(context.places, releaseId);
   const settings = release.services[service];
   if (!settings?.port || settings.singleton) return;
-  const spec = { ...instanceSpec(context, record, release, { service, release: releaseId, slot: 0 }), kind: "job" as const, slot: undefined, restart: "never" as const };
+  const spec = {
+    ...instanceSpec(context, record, release, { service, release: releaseId, slot: 0 }),
+    kind: "job" as const,
+    slot: undefined,
+    restart: "never" as const,
+  };
   const since = context.clock.now();
   try {
     await supervisor.start(spec);
-    await waitHealthy({ id: spec.id, service, release: releaseId, settings, serving: record.release, environment: context.app.name, supervisor, since, signal: context.signal });
+    await waitHealthy({
+      id: spec.id,
+      service,
+      release: releaseId,
+      settings,
+      serving: record.release,
+      environment: context.app.name,
+      supervisor,
+      since,
+      signal: context.signal,
+    });
   } catch (error) {
     await supervisor.stop({ id: spec.id });
     throw error;
@@ -122,7 +160,9 @@ export async function rehearseStop(context: Context, record: EnvironmentRecord, 
       ["asked", `${spec.stop.signal} to a rehearsal instance without traffic`],
       ["observed", `still running after ${spec.stop.timeoutMs / 1000} s; killed with SIGKILL`],
     ],
-    standing: record.release ? `Release ${record.release} is still serving all traffic. ${releaseId} took none and was stopped.` : "No release is serving yet.",
+    standing: record.release
+      ? `Release ${record.release} is still serving all traffic. ${releaseId} took none and was stopped.`
+      : "No release is serving yet.",
     next: `end the process on ${spec.stop.signal}, or set stop.signal or a longer stop.timeout for "${service}"`,
   });
 }

@@ -82,7 +82,14 @@ async function failIfKnowable(watched: Watched, process: ProcessRecord, attempts
 
 function probe(port: number, health: HealthCheck): Promise<Omit<Attempt, "afterMs">> {
   return new Promise((resolve) => {
-    const outgoing = request({ host: "127.0.0.1", port, path: health.path, agent: false, timeout: health.timeout, headers: { "user-agent": "landfall-health" } });
+    const outgoing = request({
+      host: "127.0.0.1",
+      port,
+      path: health.path,
+      agent: false,
+      timeout: health.timeout,
+      headers: { "user-agent": "landfall-health" },
+    });
     const hung = () => outgoing.destroy(Object.assign(new Error(), { code: "TIMEOUT" }));
     const timer = setTimeout(hung, health.timeout);
     const settle = (attempt: Omit<Attempt, "afterMs">) => {
@@ -99,7 +106,11 @@ function probe(port: number, health: HealthCheck): Promise<Omit<Attempt, "afterM
       response.on("error", (error: NodeJS.ErrnoException) => settle({ passed: false, answer: describeFailure(error, health) }));
       response.on("end", () => {
         const status = response.statusCode ?? 0;
-        settle({ passed: status >= health.status.from && status <= health.status.to, status, answer: `${status} ${JSON.stringify(body.slice(0, BODY_SHOWN))}` });
+        settle({
+          passed: status >= health.status.from && status <= health.status.to,
+          status,
+          answer: `${status} ${JSON.stringify(body.slice(0, BODY_SHOWN))}`,
+        });
       });
     });
     outgoing.end();
@@ -113,7 +124,9 @@ function describeFailure(error: NodeJS.ErrnoException, health: HealthCheck): str
 }
 
 const standingOf = ({ serving, release }: Watched) =>
-  serving ? `Release ${serving} is still serving all traffic. ${release} took none and was stopped.` : `No release is serving yet. ${release} was stopped.`;
+  serving
+    ? `Release ${serving} is still serving all traffic. ${release} took none and was stopped.`
+    : `No release is serving yet. ${release} was stopped.`;
 
 const logsOf = ({ environment, service, release }: Watched) => `landfall logs ${environment} ${service} --release ${release}`;
 
@@ -173,4 +186,5 @@ function describeAttempts(attempts: Attempt[]): string[] {
   });
 }
 
-const lastLog = (lines: string[] | undefined): [string, string][] => (lines ?? []).slice(-8).map((line, index) => [index === 0 ? "last log" : "", line]);
+const lastLog = (lines: string[] | undefined): [string, string][] =>
+  (lines ?? []).slice(-8).map((line, index) => [index === 0 ? "last log" : "", line]);

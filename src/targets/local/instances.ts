@@ -1,9 +1,10 @@
 // How a service of a release becomes a process of the supervisor.
+
+import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { mkdirSync } from "node:fs";
-import { instanceId, type Place } from "../../rollout/steps.ts";
 import type { Release } from "../../release/release.ts";
+import { instanceId, type Place } from "../../rollout/steps.ts";
 import type { Context, EnvironmentRecord } from "./context.ts";
 import type { ProcessSpec } from "./supervisor/api.ts";
 
@@ -53,7 +54,10 @@ export function instanceSpec(context: Context, record: EnvironmentRecord, releas
 export function jobSpec(context: Context, record: EnvironmentRecord, release: Release, service: string): ProcessSpec {
   const { command, schedule, timeout } = release.services[service] ?? {};
   if (!command || !schedule) throw new TypeError(`service ${service} is no job`);
-  return { ...processOf(context, record, release, service, `${service}.job.${release.id}`, command), schedule: { cron: schedule, timeoutMs: timeout ?? 3_600_000 } };
+  return {
+    ...processOf(context, record, release, service, `${service}.job.${release.id}`, command),
+    schedule: { cron: schedule, timeoutMs: timeout ?? 3_600_000 },
+  };
 }
 
 /** A command run once in a release's folder: a migration, or what `exec` asks for. It gets the service's variables. */

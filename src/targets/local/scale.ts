@@ -28,7 +28,13 @@ export async function scale(context: Context, journal: Journal, counts: Record<s
     });
   }
   writeRecord(context.places, after);
-  recordEvent(context, "scaled", Object.entries(counts).map(([service, count]) => `${service} to ${count}`).join(", "));
+  recordEvent(
+    context,
+    "scaled",
+    Object.entries(counts)
+      .map(([service, count]) => `${service} to ${count}`)
+      .join(", "),
+  );
 }
 
 function refuse(services: Context["app"]["app"]["services"], service: string, count: number): void {

@@ -1,7 +1,8 @@
 // What stands, read from the record, the supervisor and the balancer. Works when any of them is down.
-import { controlClient } from "../../system/control.ts";
-import type { Inventory, InstanceReport, Status } from "../../reports.ts";
+
+import type { InstanceReport, Inventory, Status } from "../../reports.ts";
 import { findUnfinished } from "../../state/journal.ts";
+import { controlClient } from "../../system/control.ts";
 import type { BalancerApi, UpstreamStatus } from "./balancer/api.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, wantedCount } from "./context.ts";
 import { loadRelease } from "./releases.ts";
@@ -27,7 +28,11 @@ export async function observeStatus(context: Context): Promise<Status> {
     services: describeServices(context, record, processes ?? [], upstreams),
     resources: record.resources.map(({ processId, ...report }) => ({
       ...report,
-      state: processId ? (processes?.some((one) => one.spec.id === processId && one.state === "running") ? ("running" as const) : ("stopped" as const)) : report.state,
+      state: processId
+        ? processes?.some((one) => one.spec.id === processId && one.state === "running")
+          ? ("running" as const)
+          : ("stopped" as const)
+        : report.state,
     })),
     ...(unfinished ? { unfinished: { operation: unfinished.operation.name, since: unfinished.since } } : {}),
   };
@@ -55,7 +60,13 @@ function describeServices(context: Context, record: EnvironmentRecord, processes
   return Object.entries(services).map(([name, settings]) => {
     const instances = processes
       .filter(({ spec }) => spec.kind === "instance" && spec.service === name)
-      .map((one) => describeInstance(one, Boolean(settings.port), upstreams.find((upstream) => upstream.id === one.spec.id)));
+      .map((one) =>
+        describeInstance(
+          one,
+          Boolean(settings.port),
+          upstreams.find((upstream) => upstream.id === one.spec.id),
+        ),
+      );
     return {
       name,
       kind: settings.schedule ? "job" : settings.port ? "web" : settings.singleton ? "scheduler" : "worker",

@@ -49,7 +49,9 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
       const { name, input: details } = unfinished;
       if (name === "commission") return commission();
       const release = String(details.release ?? loadRecord(context).release);
-      return leased("resume", () => rollJournalled(name === "rollback" ? "rollback" : "deploy", release, { imageMade: false, forward: name === "deploy" }));
+      return leased("resume", () =>
+        rollJournalled(name === "rollback" ? "rollback" : "deploy", release, { imageMade: false, forward: name === "deploy" }),
+      );
     },
 
     async abort(): Promise<DeployReport | undefined> {
@@ -101,7 +103,12 @@ async function* readLogs({ places }: Context, filter: LogFilter): AsyncGenerator
   yield* logs.readLogs(places, filter);
 }
 
-async function recorded<T>(context: Context, name: Operation["name"], details: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> {
+async function recorded<T>(
+  context: Context,
+  name: Operation["name"],
+  details: Record<string, unknown>,
+  act: (journal: Journal) => Promise<T>,
+): Promise<T> {
   const journal = beginOperation(context.places.journal, context.clock, name, details);
   try {
     const result = await act(journal);

@@ -38,9 +38,11 @@ export class AccessLog {
     while (this.#writing) await this.#writing;
     if (!this.#waiting) return;
     const text = this.#take();
-    this.#writing = appendFile(this.#file, text, { mode: 0o600 }).catch(() => undefined).finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing = appendFile(this.#file, text, { mode: 0o600 })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#writing = undefined;
+      });
     await this.#writing;
   }
 

@@ -36,21 +36,24 @@ export async function ensureLocalCertificate(folder: string, names: string[], no
   if (existsSync(files.keyFile) && (await stillServes(files.certificateFile, wanted, authority.certificate, now))) return files;
 
   const keys = await makeKeys();
-  const certificate = await x509.X509CertificateGenerator.create({
-    ...validity(now, SERVER_DAYS),
-    subject: "CN=localhost",
-    issuer: authority.certificate.subject,
-    publicKey: keys.publicKey,
-    signingKey: authority.key,
-    signingAlgorithm: SIGNING,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(wanted.map((name) => ({ type: isIP(name) ? "ip" : "dns", value: name }))),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey, false, crypto),
-    ],
-  }, crypto);
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      ...validity(now, SERVER_DAYS),
+      subject: "CN=localhost",
+      issuer: authority.certificate.subject,
+      publicKey: keys.publicKey,
+      signingKey: authority.key,
+      signingAlgorithm: SIGNING,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.SubjectAlternativeNameExtension(wanted.map((name) => ({ type: isIP(name) ? "ip" : "dns", value: name }))),
+        await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey, false, crypto),
+      ],
+    },
+    crypto,
+  );
   writeWhole(files.keyFile, await keyToPem(keys.privateKey));
   writeWhole(files.certificateFile, `${certificate.toString("pem")}\n`, 0o644);
   return files;
@@ -70,17 +73,20 @@ async function ensureAuthority(folder: string, now: number): Promise<Authority> 
     if (certificate.notAfter.getTime() > now + SERVER_DAYS * DAY_MS) return { certificate, key: await keyFromPem(readFileSync(keyFile, "utf8")) };
   }
   const keys = await makeKeys();
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity(now, AUTHORITY_DAYS),
-    name: "CN=Landfall local authority",
-    keys,
-    signingAlgorithm: SIGNING,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
-    ],
-  }, crypto);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      ...validity(now, AUTHORITY_DAYS),
+      name: "CN=Landfall local authority",
+      keys,
+      signingAlgorithm: SIGNING,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
+      ],
+    },
+    crypto,
+  );
   writeWhole(keyFile, await keyToPem(keys.privateKey));
   writeWhole(certificateFile, `${certificate.toString("pem")}\n`, 0o644);
   return { certificate, key: keys.privateKey };

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
-import type { Duplex } from "node:stream";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { LandfallError } from "../../../error.ts";
 import { loadJson, writeJson } from "../../../system/files.ts";
 import { AccessLog } from "./access-log.ts";
@@ -11,7 +11,7 @@ import type { BalancerApi, Edge, Upstream } from "./api.ts";
 import { bodyLength } from "./body.ts";
 import { Credentials } from "./credentials.ts";
 import { type Context, Exchange } from "./exchange.ts";
-import { makeMetricsServer, Metrics } from "./metrics.ts";
+import { Metrics, makeMetricsServer } from "./metrics.ts";
 import { compileRoutes } from "./routes.ts";
 import { type Tunnel, UpgradeExchange } from "./upgrade.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -152,7 +152,9 @@ export class Balancer implements BalancerApi {
     });
     server.on("connect", (_request, socket) => {
       socket.on("error", () => socket.destroy());
-      socket.end("HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+      socket.end(
+        "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+      );
     });
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     return { server, metrics: makeMetricsServer(this.#context.metrics) };

@@ -19,10 +19,12 @@ export class Credentials {
     if (this.#verified.has(digest)) return "accepted";
     if (this.#waiting >= WAITING_MAX) return "busy";
     this.#waiting++;
-    const result = this.#last.then(() => verify(authorization, expected)).then((accepted): Verdict => {
-      if (accepted) this.#remember(digest);
-      return accepted ? "accepted" : "refused";
-    });
+    const result = this.#last
+      .then(() => verify(authorization, expected))
+      .then((accepted): Verdict => {
+        if (accepted) this.#remember(digest);
+        return accepted ? "accepted" : "refused";
+      });
     this.#last = result.catch(() => undefined).finally(() => this.#waiting--);
     return result;
   }

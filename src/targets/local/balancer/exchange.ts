@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import type { AccessLog } from "./access-log.ts";
 import type { Edge } from "./api.ts";
 import { BodyTooLarge, bodyLength, HELD_BYTES_MAX, holdBody, StreamedBody } from "./body.ts";
-import { Credentials } from "./credentials.ts";
+import type { Credentials } from "./credentials.ts";
 import { forwardedHeaders, requestId, returnedHeaders, withRouteHeaders } from "./headers.ts";
 import type { Metrics } from "./metrics.ts";
 import { parseHost, parseTarget, type Target } from "./paths.ts";
@@ -185,10 +185,12 @@ export class Exchange {
       this.#connected = false;
       this.#abort = undefined;
       const { method = "GET" } = this.request;
-      member.pool(this.context.edge.limits.idleTimeoutMs).dispatch(
-        { path: cutFragment((this.target as Target).url), method: method as Dispatcher.HttpMethod, headers: this.#headers, body: this.#body },
-        this as unknown as Dispatcher.DispatchHandler,
-      );
+      member
+        .pool(this.context.edge.limits.idleTimeoutMs)
+        .dispatch(
+          { path: cutFragment((this.target as Target).url), method: method as Dispatcher.HttpMethod, headers: this.#headers, body: this.#body },
+          this as unknown as Dispatcher.DispatchHandler,
+        );
     });
   };
 

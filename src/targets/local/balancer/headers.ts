@@ -2,7 +2,17 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"]);
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 /** Written anew here, so that a client cannot speak for the balancer. Expect has been answered already. */
 const REPLACED = new Set(["host", "expect", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"]);
 /** The message's frame and addressee: a client that lists them in Connection must not remove them. */
@@ -67,7 +77,10 @@ export function requestId(request: IncomingMessage): string {
 
 function listedInConnection(connection: string | undefined): Set<string> | undefined {
   if (connection === undefined || connection === "keep-alive" || connection === "close") return undefined;
-  const names = connection.toLowerCase().split(",").map((name) => name.trim());
+  const names = connection
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim());
   return new Set(names.filter((name) => !NEVER_LISTED.has(name)));
 }
 

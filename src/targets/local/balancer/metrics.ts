@@ -19,18 +19,34 @@ export class Metrics {
 
   constructor(upstreams: Upstreams) {
     const registers = [this.registry];
-    this.#requests = new Counter({ name: "landfall_requests_total", help: "Requests answered, by service and class of status.", labelNames: ["service", "status"], registers });
-    this.#seconds = new Histogram({ name: "landfall_request_seconds", help: "From a request's headers to the end of its answer.", labelNames: ["service"], registers });
+    this.#requests = new Counter({
+      name: "landfall_requests_total",
+      help: "Requests answered, by service and class of status.",
+      labelNames: ["service", "status"],
+      registers,
+    });
+    this.#seconds = new Histogram({
+      name: "landfall_request_seconds",
+      help: "From a request's headers to the end of its answer.",
+      labelNames: ["service"],
+      registers,
+    });
     this.#retries = new Counter({ name: "landfall_retries_total", help: "Requests that were given to another upstream.", registers });
     new Gauge({
-      name: "landfall_in_hand", help: "Requests and upgraded connections under way.", labelNames: ["service", "upstream"], registers,
+      name: "landfall_in_hand",
+      help: "Requests and upgraded connections under way.",
+      labelNames: ["service", "upstream"],
+      registers,
       collect() {
         this.reset();
         for (const member of upstreams.all()) this.set({ service: member.service, upstream: member.id }, member.inHand);
       },
     });
     new Gauge({
-      name: "landfall_healthy_upstreams", help: "Upstreams that get requests.", labelNames: ["service"], registers,
+      name: "landfall_healthy_upstreams",
+      help: "Upstreams that get requests.",
+      labelNames: ["service"],
+      registers,
       collect() {
         this.reset();
         for (const member of upstreams.all()) this.inc({ service: member.service }, member.state === "attached" && member.healthy ? 1 : 0);

@@ -1,7 +1,7 @@
 // Upgrades (WebSocket): the upstream's own 101 goes back, and from then on the two sockets are joined. In hand until they part.
-import { type IncomingMessage, request as startRequest, ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
+import { type IncomingMessage, ServerResponse, request as startRequest } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { bodyLength } from "./body.ts";
 import { type Context, Exchange } from "./exchange.ts";
 import { returnedHeaders } from "./headers.ts";
@@ -60,7 +60,11 @@ export class UpgradeExchange extends Exchange {
 
   /** The upstream answered without upgrading: that answer is the client's. */
   #relay(answer: IncomingMessage): void {
-    this.response.writeHead(answer.statusCode ?? 502, answer.statusMessage, returnedHeaders(toBuffers(answer.rawHeaders), this.routeHeaders, this.id));
+    this.response.writeHead(
+      answer.statusCode ?? 502,
+      answer.statusMessage,
+      returnedHeaders(toBuffers(answer.rawHeaders), this.routeHeaders, this.id),
+    );
     answer.pipe(this.response);
     answer.once("error", () => this.#socket.destroy());
     answer.once("close", () => this.#release(!answer.complete));
@@ -78,10 +82,12 @@ export class UpgradeExchange extends Exchange {
     client.write(writeHead(answer, headers));
     if (head.length > 0) client.write(head);
     if (this.#head.length > 0) upstream.write(this.#head);
-    this.#onJoined(new Tunnel(client, upstream, this.context.edge.limits.idleTimeoutMs, () => {
-      this.#release(false);
-      this.finish(101);
-    }));
+    this.#onJoined(
+      new Tunnel(client, upstream, this.context.edge.limits.idleTimeoutMs, () => {
+        this.#release(false);
+        this.finish(101);
+      }),
+    );
   }
 
   #release(failed: boolean): void {
@@ -100,7 +106,10 @@ export class Tunnel {
     this.#client = client;
     this.#upstream = upstream;
     let open = 2;
-    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       socket.setNoDelay(true);
       socket.setTimeout(0);
       socket.on("error", () => this.end());

@@ -2,8 +2,21 @@ import { appendLine } from "../../../system/files.ts";
 import type { ProcessSpec } from "./api.ts";
 
 export type EventType =
-  | "started" | "crashed" | "exited" | "restarted" | "stopped" | "killed" | "adopted"
-  | "attached" | "draining" | "suspended" | "resumed" | "job-run" | "job-skipped" | "supervisor-started" | "supervisor-stopped";
+  | "started"
+  | "crashed"
+  | "exited"
+  | "restarted"
+  | "stopped"
+  | "killed"
+  | "adopted"
+  | "attached"
+  | "draining"
+  | "suspended"
+  | "resumed"
+  | "job-run"
+  | "job-skipped"
+  | "supervisor-started"
+  | "supervisor-stopped";
 
 /** One line of events.jsonl. */
 export interface SupervisorEvent {

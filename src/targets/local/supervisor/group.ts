@@ -5,7 +5,7 @@ import { chownSync, closeSync, openSync, readdirSync, readFileSync } from "node:
 import { constants } from "node:os";
 import { LandfallError } from "../../../error.ts";
 import { loadText } from "../../../system/files.ts";
-import { type ProcessIdentity, observeStart, signalGroup } from "../../../system/processes.ts";
+import { observeStart, type ProcessIdentity, signalGroup } from "../../../system/processes.ts";
 
 /** The files of one start of a process: its output, and what the shim says of it. */
 export interface RunFiles {
@@ -109,7 +109,10 @@ export function readExit(status: number | undefined): { code?: number; signal?: 
 export function identifyShim(id: string, pid: number): ProcessIdentity | undefined {
   const startedAt = observeStart(pid);
   if (startedAt === undefined) return undefined;
-  const command = process.platform === "linux" ? readFileSync(`/proc/${pid}/cmdline`, "utf8") : execFileSync("ps", ["-ww", "-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+  const command =
+    process.platform === "linux"
+      ? readFileSync(`/proc/${pid}/cmdline`, "utf8")
+      : execFileSync("ps", ["-ww", "-o", "command=", "-p", String(pid)], { encoding: "utf8" });
   return command.includes(shimName(id)) ? { pid, startedAt } : undefined;
 }
 

@@ -40,7 +40,10 @@ async function main(folder: string): Promise<void> {
   writeJson(pidFile, { pid: process.pid, startedAt: observeStart(process.pid) });
   const supervisor = new Supervisor(places);
   await supervisor.takeUp();
-  const server = await serveControl<SupervisorApi>(socketPathOf(places.supervisorSocket), supervisor.api(() => leave()));
+  const server = await serveControl<SupervisorApi>(
+    socketPathOf(places.supervisorSocket),
+    supervisor.api(() => leave()),
+  );
   process.once("SIGTERM", () => process.exit(0));
   function leave(): void {
     removeSocket(places.supervisorSocket);

@@ -1,8 +1,8 @@
 // What the supervisor keeps on disk of its processes: enough to take them up again after its own end. Never a secret.
 import { join } from "node:path";
 import { loadJson, loadText, writeJson } from "../../../system/files.ts";
-import type { Places } from "../places.ts";
 import type { Edge } from "../balancer/api.ts";
+import type { Places } from "../places.ts";
 import type { ProcessRecord } from "./api.ts";
 
 /** A record with what only the supervisor itself needs. */

@@ -72,7 +72,13 @@ export class Spool {
       }
       if (newline === -1 && !takeRest) break;
       const next = newline === -1 ? end : end + 1;
-      entries.push({ at, stream, line: bytes.toString("utf8", from, bytes[end - 1] === 0x0d && end > from ? end - 1 : end), run, to: this.#offset + next });
+      entries.push({
+        at,
+        stream,
+        line: bytes.toString("utf8", from, bytes[end - 1] === 0x0d && end > from ? end - 1 : end),
+        run,
+        to: this.#offset + next,
+      });
       from = next;
     }
     return { entries, taken: from };

@@ -1,6 +1,6 @@
 // How the rest of Landfall gets hold of an environment's supervisor.
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, type FSWatcher, watch } from "node:fs";
+import { closeSync, type FSWatcher, mkdirSync, openSync, watch } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LandfallError } from "../../../error.ts";

@@ -9,7 +9,7 @@ import { isRunning, observeStart, signalGroup } from "../../../system/processes.
 import type { Places } from "../places.ts";
 import type { Exit, ProcessSpec } from "./api.ts";
 import type { Tell } from "./events.ts";
-import { identifyShim, killGroup, loadStatus, readExit, type RunFiles, spawnGroup, waitGroupGone } from "./group.ts";
+import { identifyShim, killGroup, loadStatus, type RunFiles, readExit, spawnGroup, waitGroupGone } from "./group.ts";
 import { LogFile } from "./log-file.ts";
 import type { KeptRecord } from "./records.ts";
 import { Spool } from "./spool.ts";
@@ -150,7 +150,9 @@ export class Supervised {
   }
 
   #tellStopped(ignored: boolean, stop: ProcessSpec["stop"]): void {
-    const text = ignored ? `did not end ${stop.timeoutMs} ms after ${stop.signal} and was killed` : `ended after ${stop.signal}: ${describeExit(this.record.lastExit)}`;
+    const text = ignored
+      ? `did not end ${stop.timeoutMs} ms after ${stop.signal} and was killed`
+      : `ended after ${stop.signal}: ${describeExit(this.record.lastExit)}`;
     this.#around.tell(ignored ? "killed" : "stopped", this.record.spec, text);
   }
 
@@ -297,7 +299,11 @@ export class Supervised {
     if (readdirOrNone(this.#folder).some((name) => name.startsWith(`${record.run}.std`))) this.#openSpools();
     if (record.state === "running") record.state = record.spec.restart === "always" ? "restarting" : "exited";
     await this.#concludeRun();
-    this.#around.tell(record.spec.restart === "always" ? "crashed" : "exited", record.spec, `${describeExit(record.lastExit)}, while no supervisor ran`);
+    this.#around.tell(
+      record.spec.restart === "always" ? "crashed" : "exited",
+      record.spec,
+      `${describeExit(record.lastExit)}, while no supervisor ran`,
+    );
   }
 
   #restartLater(): void {
@@ -328,10 +334,13 @@ export class Supervised {
     const { endsBy, spec } = this.record;
     if (endsBy === undefined) return;
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => {
-      this.#timedOut = true;
-      this.stop(spec.stop).catch((error) => console.error(error));
-    }, Math.max(0, endsBy - Date.now()));
+    this.#deadline = setTimeout(
+      () => {
+        this.#timedOut = true;
+        this.stop(spec.stop).catch((error) => console.error(error));
+      },
+      Math.max(0, endsBy - Date.now()),
+    );
   }
 }
 
@@ -342,7 +351,8 @@ export function describeExit(exit: Exit | undefined): string {
   return exit?.code === undefined ? "ended with its status unknown" : `exit status ${exit.code}`;
 }
 
-const describeFailure = (error: unknown): string => (error instanceof LandfallError && error.parts.why ? `${error.message}: ${error.parts.why}` : (error as Error).message);
+const describeFailure = (error: unknown): string =>
+  error instanceof LandfallError && error.parts.why ? `${error.message}: ${error.parts.why}` : (error as Error).message;
 
 /** How often the kernel has killed for lack of memory since the machine was started; zero where it does not say. */
 function countMemoryKills(): number {

@@ -1,13 +1,14 @@
 // All processes of one environment, and the calls on them. What is to be done with one process is done one after the other.
-import { findFreePort } from "../../../system/network.ts";
-import { observeStart } from "../../../system/processes.ts";
-import { removeAll } from "../../../system/files.ts";
-import { LandfallError } from "../../../error.ts";
+
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { LandfallError } from "../../../error.ts";
+import { removeAll } from "../../../system/files.ts";
+import { findFreePort } from "../../../system/network.ts";
+import { observeStart } from "../../../system/processes.ts";
 import { tellToDrain } from "../drain.ts";
-import { openSecrets } from "../secrets.ts";
 import type { Places } from "../places.ts";
+import { openSecrets } from "../secrets.ts";
 import type { Exit, KeepWarm, ProcessRecord, ProcessSpec, SupervisorApi, SupervisorState } from "./api.ts";
 import { type Tell, tellTo } from "./events.ts";
 import { type KeptRecord, publish, Records } from "./records.ts";
@@ -211,7 +212,15 @@ export class Supervisor {
   }
 
   #keep(spec: ProcessSpec): KeptRecord {
-    const record: KeptRecord = { spec, state: spec.schedule ? "scheduled" : "restarting", since: Date.now(), restarts: 0, traffic: "none", run: 0, crashes: 0 };
+    const record: KeptRecord = {
+      spec,
+      state: spec.schedule ? "scheduled" : "restarting",
+      since: Date.now(),
+      restarts: 0,
+      traffic: "none",
+      run: 0,
+      crashes: 0,
+    };
     this.#records.byId.set(spec.id, record);
     this.#records.save();
     return record;
@@ -291,11 +300,18 @@ export class Supervisor {
       this.#inTurn(record.spec.id, async () => {
         const schedule = this.#records.byId.get(record.scheduleId ?? "");
         if (schedule) schedule.lastExit = record.lastExit;
-        this.#tell("job-run", record.spec, process.timedOut ? `stopped at its time-out: ${describeExit(record.lastExit)}` : describeExit(record.lastExit));
+        this.#tell(
+          "job-run",
+          record.spec,
+          process.timedOut ? `stopped at its time-out: ${describeExit(record.lastExit)}` : describeExit(record.lastExit),
+        );
         if (this.#records.byId.get(record.spec.id) === record) this.#forget(record);
         this.#removeOldRunLogs(record.scheduleId ?? "");
       });
-    process.ended().then(conclude).catch((error) => console.error(error));
+    process
+      .ended()
+      .then(conclude)
+      .catch((error) => console.error(error));
   }
 
   #removeOldRunLogs(scheduleId: string): void {
@@ -324,9 +340,11 @@ export class Supervisor {
 
   #inTurn<T>(id: string, act: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(id) ?? Promise.resolve()).then(act);
-    const settled = turn.catch(() => {}).then(() => {
-      if (this.#turns.get(id) === settled) this.#turns.delete(id);
-    });
+    const settled = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#turns.get(id) === settled) this.#turns.delete(id);
+      });
     this.#turns.set(id, settled);
     return turn;
   }

@@ -4,10 +4,10 @@ import { LandfallError } from "../../../error.ts";
 import { controlClient } from "../../../system/control.ts";
 import type { BalancerApi, Upstream } from "../balancer/api.ts";
 import type { Places } from "../places.ts";
+import type { Tell } from "./events.ts";
 import { passesHealth } from "./health.ts";
 import type { KeptRecord, Records } from "./records.ts";
 import { socketPathOf } from "./socket.ts";
-import type { Tell } from "./events.ts";
 
 /** A balancer that was just started, or restarted after a crash, is waited for so long. */
 const BALANCER_WAIT_MS = 15_000;

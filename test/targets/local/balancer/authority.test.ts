@@ -1,8 +1,8 @@
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { X509Certificate } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import { ensureLocalCertificate } from "../../../../src/targets/local/balancer/authority.ts";
 import { Stage, web } from "./stage.ts";
@@ -24,7 +24,9 @@ test("makes a certificate that is trusted through its authority, keeps it, and r
   const { port } = await stage.upstream((incoming, outgoing) => outgoing.end(incoming.headers["x-forwarded-proto"]));
   await stage.configure([web("a", port)]);
   const body = await new Promise((resolve, reject) => {
-    request({ host: "127.0.0.1", port: stage.edge.port, servername: "app.test", ca: readFileSync(files.authorityFile), agent: false }, (answer) => answer.on("data", (text) => resolve(String(text))))
+    request({ host: "127.0.0.1", port: stage.edge.port, servername: "app.test", ca: readFileSync(files.authorityFile), agent: false }, (answer) =>
+      answer.on("data", (text) => resolve(String(text))),
+    )
       .on("error", reject)
       .end();
   });

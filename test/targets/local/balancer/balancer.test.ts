@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { scryptSync } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { Agent, request, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -19,9 +19,23 @@ test("names the client to the upstream and ends hop-by-hop headers here", async 
     seen = incoming.headers;
     outgoing.writeHead(200, { "keep-alive": "timeout=9", "x-mine": "1", "x-hop": "1", connection: "x-hop" }).end("yes");
   });
-  const answer = await stage.ask("/", { headers: { host: "app.test:80", connection: "x-secret", "x-secret": "1", te: "trailers", "x-forwarded-for": "10.0.0.1", "x-forwarded-proto": "https" } });
+  const answer = await stage.ask("/", {
+    headers: {
+      host: "app.test:80",
+      connection: "x-secret",
+      "x-secret": "1",
+      te: "trailers",
+      "x-forwarded-for": "10.0.0.1",
+      "x-forwarded-proto": "https",
+    },
+  });
   expect(answer.body).toBe("yes");
-  expect(seen).toMatchObject({ host: "app.test:80", "x-forwarded-for": "10.0.0.1, 127.0.0.1", "x-forwarded-proto": "http", "x-forwarded-host": "app.test:80" });
+  expect(seen).toMatchObject({
+    host: "app.test:80",
+    "x-forwarded-for": "10.0.0.1, 127.0.0.1",
+    "x-forwarded-proto": "http",
+    "x-forwarded-host": "app.test:80",
+  });
   expect(seen["x-request-id"]).toBe(answer.headers["x-request-id"]);
   expect(seen).not.toHaveProperty("x-secret");
   expect(seen).not.toHaveProperty("te");
@@ -71,23 +85,25 @@ test("holds an upstream back while the client does not read", async () => {
   const total = 64 * 1_048_576;
   let written = 0;
   const paused = new Promise<void>((resolve) => {
-    void stage.serve((_, outgoing) => {
-      const more = (): void => {
-        while (written < total) {
-          written += 1_048_576;
-          if (outgoing.write(Buffer.alloc(1_048_576))) continue;
-          // Drained buffers pass through; one that does not drain within a second of silence is held.
-          const silent = setTimeout(resolve, 1_000);
-          return void outgoing.once("drain", () => (clearTimeout(silent), more()));
-        }
-        outgoing.end();
-      };
-      more();
-    }).then(() => {
-      const asked = request({ host: "127.0.0.1", port: stage.edge.port, agent: false }).end();
-      asked.on("error", () => undefined);
-      asked.on("response", (answer) => answer.pause());
-    });
+    void stage
+      .serve((_, outgoing) => {
+        const more = (): void => {
+          while (written < total) {
+            written += 1_048_576;
+            if (outgoing.write(Buffer.alloc(1_048_576))) continue;
+            // Drained buffers pass through; one that does not drain within a second of silence is held.
+            const silent = setTimeout(resolve, 1_000);
+            return void outgoing.once("drain", () => (clearTimeout(silent), more()));
+          }
+          outgoing.end();
+        };
+        more();
+      })
+      .then(() => {
+        const asked = request({ host: "127.0.0.1", port: stage.edge.port, agent: false }).end();
+        asked.on("error", () => undefined);
+        asked.on("response", (answer) => answer.pause());
+      });
   });
   await paused;
   expect(written).toBeLessThan(total);
@@ -205,7 +221,9 @@ test("answers 504 to silence", async () => {
 });
 
 test("refuses what is too large, too late or malformed", async () => {
-  await stage.serve((incoming, outgoing) => incoming.resume().on("end", () => outgoing.end()), { limits: { bodyBytesMax: 100_000, headerTimeoutMs: 200, idleTimeoutMs: 60_000 } });
+  await stage.serve((incoming, outgoing) => incoming.resume().on("end", () => outgoing.end()), {
+    limits: { bodyBytesMax: 100_000, headerTimeoutMs: 200, idleTimeoutMs: 60_000 },
+  });
   const first = async (text: string) => (await stage.raw(text)).split("\r\n")[0];
   expect(await first("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100001\r\n\r\n")).toMatch(/413/);
   expect((await stage.ask("/", { method: "POST", headers: { "transfer-encoding": "chunked" }, body: Buffer.alloc(100_001) })).status).toBe(413);
@@ -220,8 +238,22 @@ test("refuses what is too large, too late or malformed", async () => {
 
 test("lets no spelling of a path past a denial", async () => {
   const reached: string[] = [];
-  await stage.serve((incoming, outgoing) => (reached.push(incoming.url ?? ""), outgoing.end()), { routes: [route({ path: "/deploy/*", deny: true })] });
-  const spellings = ["/deploy/drain", "/x/../deploy/drain", "/%64eploy/drain", "/deploy%2fdrain", "//deploy//drain", "/./deploy/drain", "/x/%2e%2e/deploy/drain", "/x\\..\\deploy\\drain", "//evil/..//deploy/drain", "http://other.test/deploy/drain", "/deploy/%zz"];
+  await stage.serve((incoming, outgoing) => (reached.push(incoming.url ?? ""), outgoing.end()), {
+    routes: [route({ path: "/deploy/*", deny: true })],
+  });
+  const spellings = [
+    "/deploy/drain",
+    "/x/../deploy/drain",
+    "/%64eploy/drain",
+    "/deploy%2fdrain",
+    "//deploy//drain",
+    "/./deploy/drain",
+    "/x/%2e%2e/deploy/drain",
+    "/x\\..\\deploy\\drain",
+    "//evil/..//deploy/drain",
+    "http://other.test/deploy/drain",
+    "/deploy/%zz",
+  ];
   for (const spelling of spellings) {
     const answer = await stage.raw(`GET ${spelling} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
     expect([spelling, answer.slice(9, 12)]).toEqual([spelling, expect.stringMatching(/40[04]/)]);
@@ -267,8 +299,14 @@ test("keeps its configuration, finishes what is in hand when stopped, and serves
   await again.resume();
   expect((await stage.ask("/")).body).toBe("fast");
   await again.stop(1_000);
-  const lines = readFileSync(join(stage.folder, "access.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
-  expect(lines).toMatchObject([{ path: "/slow", status: 200, service: "web" }, { path: "/", status: 200 }]);
+  const lines = readFileSync(join(stage.folder, "access.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines).toMatchObject([
+    { path: "/slow", status: 200, service: "web" },
+    { path: "/", status: 200 },
+  ]);
 });
 
 test("tells Prometheus", async () => {
@@ -283,7 +321,10 @@ test("says whose port is taken", async () => {
   await stage.open();
   const other = await stage.upstream(() => undefined);
   stage.edge.port = other.port;
-  await expect(stage.configure([])).rejects.toMatchObject({ code: "PORT_TAKEN", message: `the balancer's port "${other.port}" for requests is in use by another process` });
+  await expect(stage.configure([])).rejects.toMatchObject({
+    code: "PORT_TAKEN",
+    message: `the balancer's port "${other.port}" for requests is in use by another process`,
+  });
 });
 
 test("loses nothing while all upstreams are replaced twenty times", async () => {

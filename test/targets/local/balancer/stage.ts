@@ -1,12 +1,12 @@
 // A balancer in this process with small upstreams behind it, all on ports of their own, all gone afterwards.
 import { mkdtempSync, rmSync } from "node:fs";
-import { type IncomingHttpHeaders, createServer, request, type RequestListener, type RequestOptions, type Server } from "node:http";
+import { createServer, type IncomingHttpHeaders, type RequestListener, type RequestOptions, request, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findFreePort } from "../../../../src/system/network.ts";
 import type { Edge, EdgeRoute, Upstream } from "../../../../src/targets/local/balancer/api.ts";
 import { Balancer } from "../../../../src/targets/local/balancer/balancer.ts";
-import { findFreePort } from "../../../../src/system/network.ts";
 
 export interface Answer {
   status: number;

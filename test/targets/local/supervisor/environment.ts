@@ -2,12 +2,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { placesOf, type Places } from "../../../../src/targets/local/places.ts";
+import { loadLines } from "../../../../src/system/files.ts";
+import { isRunning } from "../../../../src/system/processes.ts";
+import { type Places, placesOf } from "../../../../src/targets/local/places.ts";
 import type { ProcessRecord, ProcessSpec, SupervisorApi } from "../../../../src/targets/local/supervisor/api.ts";
 import type { SupervisorEvent } from "../../../../src/targets/local/supervisor/events.ts";
 import { ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
-import { loadLines } from "../../../../src/system/files.ts";
-import { isRunning } from "../../../../src/system/processes.ts";
 import { builtMain } from "../../../build.ts";
 
 export interface TestEnvironment {
@@ -75,12 +75,25 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
 /** A process that runs a line of JavaScript. */
 export function program(id: string, code: string, rest: Partial<ProcessSpec> = {}): ProcessSpec {
   return {
-    id, kind: "instance", service: id.split(".")[0], release: "r1", argv: [process.execPath, "-e", code], cwd: tmpdir(), env: { PATH: process.env.PATH ?? "" },
-    secretEnv: {}, restart: "always", stop: { signal: "SIGTERM", timeoutMs: 5_000 }, ...rest,
+    id,
+    kind: "instance",
+    service: id.split(".")[0],
+    release: "r1",
+    argv: [process.execPath, "-e", code],
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH ?? "" },
+    secretEnv: {},
+    restart: "always",
+    stop: { signal: "SIGTERM", timeoutMs: 5_000 },
+    ...rest,
   };
 }
 
 /** What a process has written, as far as the supervisor has taken it over. */
 export function linesOf(places: Places, id: string): string[] {
-  return readFileSync(join(places.logs, `${id}.jsonl`), "utf8").split("\n").filter(Boolean).map((text) => JSON.parse(text) as { line?: string }).flatMap(({ line }) => line ?? []);
+  return readFileSync(join(places.logs, `${id}.jsonl`), "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((text) => JSON.parse(text) as { line?: string })
+    .flatMap(({ line }) => line ?? []);
 }

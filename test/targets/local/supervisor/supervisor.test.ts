@@ -2,8 +2,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
 import { serveControl } from "../../../../src/system/control.ts";
+import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
 import { readLogs } from "../../../../src/targets/local/logs.ts";
 import { isGroupAlive } from "../../../../src/targets/local/supervisor/group.ts";
 import { connectSupervisor, ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
@@ -21,7 +21,12 @@ const SLEEP = "setInterval(() => {}, 1000)";
 describe("a process", { timeout: 60_000 }, () => {
   test("gets exactly its environment and a port, and is known by its program's pid", async () => {
     const supervisor = await environment.supervisor();
-    const record = await supervisor.start(program("web.1", `console.log(JSON.stringify({ env: process.env, pid: process.pid })); ${SLEEP}`, { port: "free", env: { COLOUR: "red", PATH: "/bin" } }));
+    const record = await supervisor.start(
+      program("web.1", `console.log(JSON.stringify({ env: process.env, pid: process.pid })); ${SLEEP}`, {
+        port: "free",
+        env: { COLOUR: "red", PATH: "/bin" },
+      }),
+    );
     await until(() => linesOf(environment.places, "web.1").length > 0);
     const told = JSON.parse(linesOf(environment.places, "web.1")[0] as string);
     expect(told).toEqual({ env: { COLOUR: "red", PATH: "/bin", PORT: String(record.port) }, pid: record.pid });
@@ -66,7 +71,10 @@ describe("a process", { timeout: 60_000 }, () => {
     const supervisor = await environment.supervisor();
     const spec = program("migrate", SLEEP, { kind: "job" });
     expect(await supervisor.run({ spec, timeoutMs: 300 })).toMatchObject({ timedOut: true, exit: { signal: "SIGTERM" } });
-    expect(await supervisor.run({ spec: { ...spec, argv: ["sh", "-c", "exit 4"] }, timeoutMs: 10_000 })).toMatchObject({ timedOut: false, exit: { code: 4 } });
+    expect(await supervisor.run({ spec: { ...spec, argv: ["sh", "-c", "exit 4"] }, timeoutMs: 10_000 })).toMatchObject({
+      timedOut: false,
+      exit: { code: 4 },
+    });
   });
 });
 
@@ -90,7 +98,9 @@ describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
 
   test("an exit in the gap is seen with its status", async () => {
     const supervisor = await environment.supervisor();
-    const { pid } = await supervisor.start(program("web.1", `process.on("SIGUSR2", () => { console.log("last"); process.exit(9) }); console.log("up"); ${SLEEP}`));
+    const { pid } = await supervisor.start(
+      program("web.1", `process.on("SIGUSR2", () => { console.log("last"); process.exit(9) }); console.log("up"); ${SLEEP}`),
+    );
     await until(() => linesOf(environment.places, "web.1").includes("up"));
     await environment.crashSupervisor();
     process.kill(pid as number, "SIGUSR2");
@@ -103,7 +113,11 @@ describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
 
 describe("the supervisor", { timeout: 60_000 }, () => {
   test("is never there twice", async () => {
-    const clients = await Promise.all([ensureSupervisor(environment.places), ensureSupervisor(environment.places), ensureSupervisor(environment.places)]);
+    const clients = await Promise.all([
+      ensureSupervisor(environment.places),
+      ensureSupervisor(environment.places),
+      ensureSupervisor(environment.places),
+    ]);
     const pids = await Promise.all(clients.map(async (client) => (await client.observe()).supervisor.pid));
     const second = spawn(process.execPath, [await builtMain("targets/local/supervisor/main.js"), environment.places.environment]);
     expect(await new Promise((resolve) => second.once("exit", resolve))).toBe(0);
@@ -150,8 +164,16 @@ test("the balancer is told of every change before a call returns", { timeout: 60
   const supervisor = await environment.supervisor();
   await supervisor.start(program("balancer", SLEEP, { kind: "balancer" }));
   const health = { path: "/", from: 200, to: 299, intervalMs: 50, timeoutMs: 1000, unhealthyAfter: 3 };
-  await supervisor.setEdge({ port: 1, metricsPort: 2, limits: { bodyBytesMax: 1, headerTimeoutMs: 1, idleTimeoutMs: 1 }, routes: [], services: { web: { health } } });
-  const { pid } = await supervisor.start(program("web.1", `require("http").createServer((_, answer) => answer.end()).listen(process.env.PORT, "127.0.0.1")`, { port: "free" }));
+  await supervisor.setEdge({
+    port: 1,
+    metricsPort: 2,
+    limits: { bodyBytesMax: 1, headerTimeoutMs: 1, idleTimeoutMs: 1 },
+    routes: [],
+    services: { web: { health } },
+  });
+  const { pid } = await supervisor.start(
+    program("web.1", `require("http").createServer((_, answer) => answer.end()).listen(process.env.PORT, "127.0.0.1")`, { port: "free" }),
+  );
   await supervisor.attach({ id: "web.1" });
   expect(states()).toEqual(["web.1 attached"]);
   process.kill(pid as number, "SIGKILL");
