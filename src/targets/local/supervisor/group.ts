@@ -82,7 +82,7 @@ export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
       cause: error,
     });
   } finally {
-    handles.forEach((handle) => closeSync(handle));
+    for (const handle of handles) closeSync(handle);
   }
 }
 

@@ -40,5 +40,5 @@ export function removeSocket(path: string): void {
 
 function isOurs(folder: string): boolean {
   const facts = statSync(folder, { throwIfNoEntry: false });
-  return facts !== undefined && facts.isDirectory() && facts.uid === (process.getuid?.() ?? facts.uid) && (facts.mode & 0o077) === 0;
+  return facts?.isDirectory() && facts.uid === (process.getuid?.() ?? facts.uid) && (facts.mode & 0o077) === 0;
 }
