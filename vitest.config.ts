@@ -7,8 +7,8 @@ export default defineConfig({
     // Tests start real processes: a fork each keeps their signals and working folders apart, and two at a time leave the machine some air.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     globalSetup: ["test/global-setup.ts"],
   },
 });

@@ -69,6 +69,13 @@ describe("logs", () => {
     expect(await readLines("ticker", "--since", "2999-01-01")).toEqual([]);
   });
 
+  it("of a misspelt service are refused, with the names there are", async () => {
+    const { code, stderr } = await sandbox.run(app, "logs", "local", "tickr");
+    expect(code).toBe(2);
+    expect(stderr).toContain('there is no service "tickr" in this app');
+    expect(stderr).toContain('it has "web", "ticker", "release"');
+  });
+
   it("are followed until SIGINT, which leaves everything running", async () => {
     const { child, outcome, ended } = sandbox.start(app, "logs", "local", "ticker", "--follow", "--tail", "0");
     await new Promise<void>((resolve) => child.stdout.on("data", () => outcome.stdout.split("beat").length > 3 && resolve()));

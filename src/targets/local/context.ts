@@ -84,7 +84,7 @@ export function loadRecords(places: Places): EnvironmentRecord[] {
 export const unknownService = (service: string, known: string[]) =>
   new LandfallError({
     code: "SERVICE_UNKNOWN",
-    what: `there is no service "${service}" in this release`,
+    what: `there is no service "${service}" in this app`,
     why: `it has ${known.map((name) => `"${name}"`).join(", ")}`,
     standing: "Nothing was changed.",
   });

@@ -7,7 +7,7 @@ import { beginOperation, findUnfinished, type Journal, type Operation } from "..
 import { withLease } from "../../state/lease.ts";
 import { loadLines } from "../../system/files.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
-import { type Context, loadRecord, makeContext } from "./context.ts";
+import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
 import { openSecrets } from "./secrets.ts";
 
 export const openLocal: OpenTarget = (input): EnvironmentTarget => {
@@ -71,7 +71,7 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
     status,
     hosts: async () => (await import("./status.ts")).describeInventory(await status()),
     logs: (filter) => {
-      loadRecord(context);
+      refuseUnknownService(context, filter.service);
       return readLogs(context, filter);
     },
     events: async ({ since, tail }) => {
@@ -97,6 +97,13 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
 
 /** The lease lies in the environment's folder, which a command that removes things must not make. */
 const stands = (context: Context): boolean => existsSync(context.places.environment);
+
+/** What runs outside every service logs as well: the release phase, and commands run by hand. */
+function refuseUnknownService(context: Context, service: string | undefined): void {
+  loadRecord(context);
+  const known = [...Object.keys(context.app.app.services), "release"];
+  if (service !== undefined && !known.includes(service)) throw unknownService(service, known);
+}
 
 async function* readLogs({ places }: Context, filter: LogFilter): AsyncGenerator<LogLine> {
   const logs = await import("./logs.ts");

@@ -40,5 +40,6 @@ export function removeSocket(path: string): void {
 
 function isOurs(folder: string): boolean {
   const facts = statSync(folder, { throwIfNoEntry: false });
-  return facts?.isDirectory() && facts.uid === (process.getuid?.() ?? facts.uid) && (facts.mode & 0o077) === 0;
+  if (!facts?.isDirectory()) return false;
+  return facts.uid === (process.getuid?.() ?? facts.uid) && (facts.mode & 0o077) === 0;
 }
