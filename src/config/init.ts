@@ -5,7 +5,7 @@ import { LandfallError } from "../error.ts";
 import { configIn } from "./load.ts";
 import { type AppKind, type RecognisedApp, recogniseApp } from "./recognise.ts";
 
-export { type AppKind, type RecognisedApp, recogniseApp } from "./recognise.ts";
+export { type AppKind, recogniseApp } from "./recognise.ts";
 
 export interface InitReport {
   /** Absolute path of what was written. */
