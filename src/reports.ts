@@ -93,16 +93,20 @@ export interface RecordedEvent {
 export interface LogFilter {
   service?: string;
   release?: string;
+  /** A process's id, or the beginning of one up to a dot: `web.2`. */
   instance?: string;
   since?: Date;
   grep?: RegExp;
+  /** Only the last so many of what was written before the call. */
   tail?: number;
+  /** Goes on with what is written from now on, until `signal` aborts. */
   follow?: boolean;
   signal?: AbortSignal;
 }
 
 export interface LogLine {
   at: number;
+  /** The process that wrote it: `web.1.7f3c2a1b`. */
   id: string;
   stream: "stdout" | "stderr";
   line: string;

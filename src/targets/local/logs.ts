@@ -1,30 +1,9 @@
 // Reads the logs of an environment as one: the lines of all processes in the order of their times, across rotations, and on as they come.
 import { closeSync, existsSync, type FSWatcher, fstatSync, mkdirSync, openSync, readdirSync, readSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
+import type { LogFilter, LogLine } from "../../reports.ts";
 import type { Places } from "./places.ts";
-import { type LogEntry, type LogMark, logFilesOf, type Stream } from "./supervisor/log-file.ts";
-
-export interface LogLine {
-  at: number;
-  /** The process that wrote it: `web.1.7f3c2a1b`. */
-  id: string;
-  stream: Stream;
-  line: string;
-}
-
-export interface LogFilter {
-  service?: string;
-  release?: string;
-  /** A process's id, or the beginning of one up to a dot: `web.2`. */
-  instance?: string;
-  since?: Date;
-  grep?: RegExp;
-  /** Only the last so many of what was written before the call. */
-  tail?: number;
-  /** Goes on with what is written from now on, until `signal` aborts. */
-  follow?: boolean;
-  signal?: AbortSignal;
-}
+import { type LogEntry, type LogMark, logFilesOf } from "./supervisor/log-file.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LOOK_AGAIN_MS = 250;
