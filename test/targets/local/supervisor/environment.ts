@@ -89,11 +89,11 @@ export function program(id: string, code: string, rest: Partial<ProcessSpec> = {
   };
 }
 
-/** What a process has written, as far as the supervisor has taken it over. */
+/** What a process has written, as far as the supervisor has taken it over; a line it is just writing is not one yet. */
 export function linesOf(places: Places, id: string): string[] {
   return readFileSync(join(places.logs, `${id}.jsonl`), "utf8")
     .split("\n")
-    .filter(Boolean)
+    .slice(0, -1)
     .map((text) => JSON.parse(text) as { line?: string })
     .flatMap(({ line }) => line ?? []);
 }
