@@ -29,6 +29,11 @@ export interface Upstream {
   service: string;
   port: number;
   state: "attached" | "draining";
+  /**
+   * The fraction (0 to 1) of its service's requests that it gets, drawn anew for each; the instances without one share the rest. What
+   * is meant for an instance that is not healthy goes to the others, and when no others are there, it gets all.
+   */
+  share?: number;
 }
 
 export interface UpstreamStatus extends Upstream {
@@ -39,10 +44,32 @@ export interface UpstreamStatus extends Upstream {
   failed: number;
 }
 
+/** What became of the requests of one instance. Neither requests whose client went away nor what passes through a WebSocket is in it. */
+export interface InstanceTraffic {
+  id: string;
+  /** Since the balancer was started or the instance first attached, whichever was later. */
+  total: number;
+  /** Of those: answered 5xx by the instance, broken off, timed out, or not even connected. */
+  failed: number;
+  /** Outcomes from `after` on that are not kept any more: the balancer keeps the last 20,000 of each instance. */
+  missed: number;
+  /** In the order they ended. `n` grows by one each; `ms` is the time to the answer's first byte, or to the failure. */
+  samples: { n: number; ms: number; failed: boolean }[];
+  /** The number that the next outcome will have: what to give as `after` next time. */
+  next: number;
+}
+
+/** `after` holds, by id, the `next` of the call before; an instance that is not in it is told from its oldest outcome on. */
+export interface TrafficQuestion {
+  ids: string[];
+  after?: Record<string, number>;
+}
+
 export interface BalancerApi {
   /** The whole truth each time; idempotent. An upstream that is gone from the list while busy finishes what it has. */
   configure(input: { edge: Edge; upstreams: Upstream[] }): Promise<void>;
   observe(input?: undefined): Promise<{ upstreams: UpstreamStatus[]; requests: number; failures: number }>;
+  observeTraffic(input: TrafficQuestion): Promise<InstanceTraffic[]>;
   /** Resolves when the upstream has nothing in hand, or at the time-out with what is left. */
   idle(input: { id: string; timeoutMs: number }): Promise<{ inHand: number }>;
 }

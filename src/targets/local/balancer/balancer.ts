@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import { LandfallError } from "../../../error.ts";
 import { loadJson, writeJson } from "../../../system/files.ts";
 import { AccessLog } from "./access-log.ts";
-import type { BalancerApi, Edge, Upstream } from "./api.ts";
+import type { BalancerApi, Edge, InstanceTraffic, TrafficQuestion, Upstream } from "./api.ts";
 import { bodyLength } from "./body.ts";
 import { Credentials } from "./credentials.ts";
 import { type Context, Exchange } from "./exchange.ts";
@@ -33,14 +33,16 @@ const IDLE_MARGIN_MS = 3_000;
 /** Everything the balancer's process does, without the process: tests hold it in theirs. */
 export class Balancer implements BalancerApi {
   readonly #folder: string;
-  readonly #upstreams = new Upstreams();
+  readonly #upstreams: Upstreams;
   readonly #context: Context;
   readonly #tunnels = new Set<Tunnel>();
   #listening: Listening | undefined;
   #pem = "";
 
-  constructor(folder: string) {
+  /** @param random 0 to 1, for what is left to chance: shares, and who is first among equals */
+  constructor(folder: string, random: () => number = Math.random) {
     this.#folder = folder;
+    this.#upstreams = new Upstreams(random);
     this.#context = {
       edge: undefined as unknown as Edge,
       rule: () => ({ decision: { act: "deny" }, headers: [] }),
@@ -67,6 +69,10 @@ export class Balancer implements BalancerApi {
   async observe(): ReturnType<BalancerApi["observe"]> {
     const { requests, failures } = this.#context.metrics;
     return { upstreams: this.#upstreams.all().map((member) => member.describe()), requests, failures };
+  }
+
+  async observeTraffic({ ids, after }: TrafficQuestion): Promise<InstanceTraffic[]> {
+    return ids.map((id) => this.#upstreams.outcomes.read(id, after?.[id]));
   }
 
   async idle(input: { id: string; timeoutMs: number }): Promise<{ inHand: number }> {

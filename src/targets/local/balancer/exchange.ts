@@ -59,6 +59,9 @@ export class Exchange {
   #attempts = 0;
   #resets = 0;
   #connected = false;
+  #sentAt = 0;
+  #firstByteMs = 0;
+  #answeredBadly = false;
   #responseBegan = false;
   #flushed = false;
   #abort: ((error?: Error) => void) | undefined;
@@ -184,6 +187,7 @@ export class Exchange {
     this.withMember((member) => {
       this.#connected = false;
       this.#abort = undefined;
+      this.#sentAt = performance.now();
       const { method = "GET" } = this.request;
       member
         .pool(this.context.edge.limits.idleTimeoutMs)
@@ -208,6 +212,8 @@ export class Exchange {
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
     if (status < 200) return true;
+    this.#firstByteMs = performance.now() - this.#sentAt;
+    this.#answeredBadly = status >= 500;
     this.#resume = resume;
     if (this.context.stopping) this.response.shouldKeepAlive = false;
     this.response.writeHead(status, reason, returnedHeaders(rawHeaders, this.routeHeaders, this.id));
@@ -226,6 +232,7 @@ export class Exchange {
 
   onComplete(): void {
     this.#flushed = true;
+    if (!this.#finished) this.member?.outcomes.add(this.#firstByteMs, this.#answeredBadly);
     this.#giveBack(false);
     this.#closeIfUnread();
     this.response.end();
@@ -237,18 +244,21 @@ export class Exchange {
     if (this.#finished) return;
     const cause = rootOf(error);
     if (cause instanceof BodyTooLarge) return this.refuse(413);
-    if (isRefusal(cause)) this.#down(cause, member);
-    if (this.#mayRetry()) return this.#dispatch();
     if (error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_NOT_SUPPORTED") return this.refuse(400);
-    if (!this.response.headersSent) return this.fail(error.code?.endsWith("_TIMEOUT") ? 504 : 502);
+    member?.outcomes.add(this.#firstByteMs || performance.now() - this.#sentAt, true);
+    if (isRefusal(cause)) this.#down(cause, member);
+    if (this.#mayRetry(error)) return this.#dispatch();
+    if (!this.response.headersSent) return this.fail(isTimeout(error) ? 504 : 502);
     // The client must see that its answer was cut short.
     this.#failed = true;
     this.response.destroy();
   }
 
-  #mayRetry(): boolean {
+  #mayRetry(error: Error): boolean {
     if (this.#attempts >= ATTEMPTS_MAX || this.#responseBegan) return false;
     if (!this.#connected) return !(this.#body instanceof StreamedBody) || !this.#body.started;
+    // A service that is too slow is not helped by being asked twice.
+    if (isTimeout(error)) return false;
     return this.#resets++ === 0 && IDEMPOTENT.has(this.request.method ?? "") && !(this.#body instanceof StreamedBody);
   }
 
@@ -313,6 +323,8 @@ export class Exchange {
 }
 
 const isRefusal = (error: NodeJS.ErrnoException): boolean => error.code === "ECONNREFUSED" || error.code === "ECONNRESET";
+
+const isTimeout = (error: NodeJS.ErrnoException): boolean => error.code?.endsWith("_TIMEOUT") ?? false;
 
 const cutFragment = (url: string): string => (url.includes("#") ? url.slice(0, url.indexOf("#")) : url);
 

@@ -17,6 +17,7 @@ await balancer.resume();
 const api: BalancerApi = {
   configure: (input) => balancer.configure(input),
   observe: () => balancer.observe(),
+  observeTraffic: (input) => balancer.observeTraffic(input),
   idle: (input) => balancer.idle(input),
 };
 const control = await serveControl(controlSocket, api);

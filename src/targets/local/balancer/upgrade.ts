@@ -38,15 +38,24 @@ export class UpgradeExchange extends Exchange {
 
   #ask(member: Member, headers: string[]): void {
     let connected = false;
+    const askedAt = performance.now();
+    const tell = (failed: boolean) => member.outcomes.add(performance.now() - askedAt, failed);
     const { method } = this.request;
     const asked = startRequest({ host: "127.0.0.1", port: member.port, method, path: this.target?.url, headers, setHost: false, agent: false });
     asked.setTimeout(this.context.edge.limits.idleTimeoutMs, () => asked.destroy(new Error("silent for too long")));
     asked.once("socket", (socket) => socket.once("connect", () => (connected = true)));
     this.#socket.once("close", () => asked.destroy());
-    asked.once("upgrade", (answer, upstream, head) => this.#join(answer, upstream as Socket, head));
-    asked.once("response", (answer) => this.#relay(answer));
+    asked.once("upgrade", (answer, upstream, head) => {
+      tell(false);
+      this.#join(answer, upstream as Socket, head);
+    });
+    asked.once("response", (answer) => {
+      tell((answer.statusCode ?? 0) >= 500);
+      this.#relay(answer);
+    });
     asked.once("error", (error: NodeJS.ErrnoException) => {
       if (this.isFinished) return this.#release(true);
+      tell(true);
       if (connected) {
         this.#release(true);
         return this.fail(502);

@@ -2,6 +2,7 @@
 import { Pool } from "undici";
 import type { Edge, Upstream, UpstreamStatus } from "./api.ts";
 import { watchHealth } from "./health.ts";
+import { type Outcomes, OutcomesById } from "./outcomes.ts";
 
 /**
  * Node's own servers close a connection after 5 s of silence. Ours must be gone before, and undici's timers may be late by
@@ -20,7 +21,9 @@ export class Member {
   readonly id: string;
   readonly service: string;
   readonly port: number;
+  readonly outcomes: Outcomes;
   state: Upstream["state"] | "gone" = "attached";
+  share: number | undefined;
   healthy = true;
   inHand = 0;
   served = 0;
@@ -31,10 +34,11 @@ export class Member {
   #stopWatching: (() => void) | undefined;
   #check: (() => void) | undefined;
 
-  constructor(upstream: Upstream, onChange: () => void) {
+  constructor(upstream: Upstream, outcomes: Outcomes, onChange: () => void) {
     this.id = upstream.id;
     this.service = upstream.service;
     this.port = upstream.port;
+    this.outcomes = outcomes;
     this.#onChange = onChange;
   }
 
@@ -117,13 +121,26 @@ export class Member {
   }
 }
 
+/** The upstreams of one service that get requests. */
+interface Ready {
+  /** They divide what the others are not drawn for. */
+  open: Member[];
+  shared: Member[];
+}
+
 /** All upstreams. The lists that requests choose from are made anew on each change, never on a request. */
 export class Upstreams {
   #members: Member[] = [];
   #leaving: Member[] = [];
-  #ready = new Map<string, Member[]>();
+  #ready = new Map<string, Ready>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #healthOf = new Map<string, string>();
+  readonly outcomes = new OutcomesById();
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
 
   /** Takes over the whole list. When it returns, no request can be given to an upstream that is not attached in it. */
   replace(upstreams: readonly Upstream[], services: Edge["services"]): void {
@@ -131,7 +148,12 @@ export class Upstreams {
     const staying = upstreams.map((upstream) => {
       const known = before.get(keyOf(upstream));
       before.delete(keyOf(upstream));
-      return this.#settle(known ?? new Member(upstream, this.#refresh), upstream, services[upstream.service]?.health, !known);
+      return this.#settle(
+        known ?? new Member(upstream, this.outcomes.of(upstream.id), this.#refresh),
+        upstream,
+        services[upstream.service]?.health,
+        !known,
+      );
     });
     this.#members = staying;
     for (const member of before.values()) if (member.state !== "gone") member.retire("gone");
@@ -139,18 +161,13 @@ export class Upstreams {
     this.#refresh();
   }
 
-  /** The one with the fewest requests in hand, by chance among equals; undefined when there is none. */
-  choose(service: string, without?: readonly Member[]): Member | undefined {
+  /** Draws by the shares, then takes the one with the fewest requests in hand; undefined when there is none. */
+  choose(service: string, without: readonly Member[]): Member | undefined {
     const ready = this.#ready.get(service);
     if (!ready) return undefined;
-    // A random place to begin decides between equals without a list of them.
-    const first = ready.length > 1 ? Math.floor(Math.random() * ready.length) : 0;
-    let best: Member | undefined;
-    for (let step = 0; step < ready.length; step++) {
-      const member = ready[(first + step) % ready.length] as Member;
-      if ((!best || member.inHand < best.inHand) && !without?.includes(member)) best = member;
-    }
-    return best;
+    const drawn = ready.shared.length > 0 ? this.#draw(ready.shared) : undefined;
+    if (drawn && !without.includes(drawn)) return drawn;
+    return this.#leastBusy(ready.open, without) ?? this.#leastBusy(ready.shared, without);
   }
 
   /** Calls back when the service has an upstream ready or the time is over. The answer cancels. */
@@ -182,7 +199,28 @@ export class Upstreams {
     for (const member of this.all()) member.destroy();
   }
 
+  #draw(shared: readonly Member[]): Member | undefined {
+    let point = this.#random();
+    for (const member of shared) {
+      point -= member.share as number;
+      if (point < 0) return member;
+    }
+    return undefined;
+  }
+
+  #leastBusy(members: readonly Member[], without: readonly Member[]): Member | undefined {
+    // A random place to begin decides between equals without a list of them.
+    const first = members.length > 1 ? Math.floor(this.#random() * members.length) : 0;
+    let best: Member | undefined;
+    for (let step = 0; step < members.length; step++) {
+      const member = members[(first + step) % members.length] as Member;
+      if ((!best || member.inHand < best.inHand) && !without.includes(member)) best = member;
+    }
+    return best;
+  }
+
   #settle(member: Member, upstream: Upstream, health: ServiceHealth | undefined, isNew: boolean): Member {
+    member.share = upstream.share;
     if (upstream.state === "draining") {
       if (member.state !== "draining") member.retire("draining");
       return member;
@@ -200,9 +238,13 @@ export class Upstreams {
     this.#leaving = this.#leaving.filter((member) => member.inHand > 0);
     const known = new Set(this.all().map(keyOf));
     for (const key of this.#healthOf.keys()) if (!known.has(key)) this.#healthOf.delete(key);
-    const ready = new Map<string, Member[]>();
+    this.outcomes.trim(new Set(this.all().map(({ id }) => id)));
+    const ready = new Map<string, Ready>();
     for (const member of this.#members) {
-      if (member.state === "attached" && member.healthy) ready.set(member.service, [...(ready.get(member.service) ?? []), member]);
+      if (member.state !== "attached" || !member.healthy) continue;
+      const of = ready.get(member.service) ?? { open: [], shared: [] };
+      (member.share === undefined ? of.open : of.shared).push(member);
+      ready.set(member.service, of);
     }
     this.#ready = ready;
     for (const service of this.#ready.keys()) for (const wake of [...(this.#waiting.get(service) ?? [])]) wake();

@@ -1,5 +1,6 @@
 // What the supervisor does for the rest of Landfall, and what it knows. Instances, resources and the balancer are all processes.
 import type { ProcessIdentity } from "../../../system/processes.ts";
+import type { Edge, InstanceTraffic, TrafficQuestion } from "../balancer/api.ts";
 
 export interface ProcessSpec {
   /** Unique in the environment and safe as a file name: `web.1.7f3c2a1b`, `balancer`, `resource.database`. */
@@ -50,6 +51,8 @@ export interface ProcessRecord {
   lastExit?: Exit;
   /** In the balancer: gets requests, finishes what it has, or neither. */
   traffic: "attached" | "draining" | "none";
+  /** Attached with a share: the fraction (0 to 1) of its service's requests. Without one it divides the rest with the others. */
+  share?: number;
   /** Kept warm for a switch back, until then (milliseconds since 1970). */
   warm?: KeepWarm;
 }
@@ -74,8 +77,13 @@ export interface SupervisorApi {
   stop(input: { id: string; stop?: ProcessSpec["stop"] }): Promise<{ ignored: boolean; exit?: Exit }>;
   /** Runs it once to its end, and forgets it. `timedOut` when it was stopped at its budget. */
   run(input: { spec: ProcessSpec; timeoutMs: number }): Promise<{ exit: Exit; timedOut: boolean }>;
-  /** Sets what the balancer does with an instance and waits until the balancer does it. */
-  attach(input: { id: string }): Promise<void>;
+  /**
+   * Gives an instance requests and waits until the balancer does it: the share of its service's requests (0 to 1), or without one its
+   * part of what the shares leave. Attaching again with another share, or none, changes it at once.
+   */
+  attach(input: { id: string; share?: number }): Promise<void>;
+  /** How the requests of these instances ended, as the balancer saw it. A balancer that is being started again is waited for. */
+  observeTraffic(input: TrafficQuestion): Promise<InstanceTraffic[]>;
   /** No new requests; resolves when none is in hand, or at the time-out with the number still in hand. */
   drain(input: { id: string; timeoutMs: number }): Promise<{ inHand: number }>;
   /**
@@ -84,7 +92,7 @@ export interface SupervisorApi {
    */
   keepWarm(input: KeepWarm): Promise<void>;
   /** What the balancer needs besides the instances. Kept, and given again to a balancer that was restarted. */
-  setEdge(edge: import("../balancer/api.ts").Edge): Promise<void>;
+  setEdge(edge: Edge): Promise<void>;
   /** Stops everything in order (jobs, instances, balancer, resources), then itself. */
   shutdown(input?: undefined): Promise<void>;
 }

@@ -29,8 +29,8 @@ interface Kept {
 
 /** What of a record others may know. */
 export function publish(kept: KeptRecord): ProcessRecord {
-  const { spec, state, group, pid, port, since, restarts, lastExit, traffic, warm } = kept;
-  return { spec, state, group, pid, port, since, restarts, lastExit, traffic, warm };
+  const { spec, state, group, pid, port, since, restarts, lastExit, traffic, share, warm } = kept;
+  return { spec, state, group, pid, port, since, restarts, lastExit, traffic, share, warm };
 }
 
 export class Records {

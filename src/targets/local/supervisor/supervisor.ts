@@ -58,7 +58,8 @@ export class Supervisor {
       start: (spec) => this.#inTurn(spec.id, () => this.#start(spec)),
       stop: ({ id, stop }) => this.stop(id, stop),
       run: (input) => this.run(input),
-      attach: ({ id }) => this.attach(id),
+      attach: ({ id, share }) => this.attach(id, share),
+      observeTraffic: (question) => this.#traffic.observe(question),
       drain: ({ id, timeoutMs }) => this.drain(id, timeoutMs),
       keepWarm: (warm) => this.keepWarm(warm),
       setEdge: async (edge) => {
@@ -139,15 +140,16 @@ export class Supervisor {
     });
   }
 
-  async attach(id: string): Promise<void> {
+  async attach(id: string, share?: number): Promise<void> {
     await this.#inTurn(id, async () => {
       const record = this.#recordOf(id);
       this.#traffic.requireBalancer();
       record.traffic = "attached";
+      record.share = share;
       record.warm = undefined;
       this.#records.save();
       await this.#traffic.push();
-      this.#tell("attached", record.spec, "takes requests");
+      this.#tell("attached", record.spec, share === undefined ? "takes requests" : `takes ${+(share * 100).toFixed(2)} % of the requests`);
     });
   }
 
@@ -155,6 +157,7 @@ export class Supervisor {
     const record = this.#recordOf(id);
     await this.#inTurn(id, async () => {
       record.traffic = "draining";
+      record.share = undefined;
       this.#records.save();
       await this.#traffic.push();
       this.#tell("draining", record.spec, "takes no new requests");
@@ -166,6 +169,7 @@ export class Supervisor {
     await this.#inTurn(warm.id, async () => {
       const record = this.#recordOf(warm.id);
       record.traffic = "draining";
+      record.share = undefined;
       record.warm = warm;
       this.#records.save();
       await this.#traffic.push();

@@ -2,7 +2,7 @@
 // changes, and again whenever it was started anew, so that the two can never drift apart.
 import { LandfallError } from "../../../error.ts";
 import { controlClient } from "../../../system/control.ts";
-import type { BalancerApi, Upstream } from "../balancer/api.ts";
+import type { BalancerApi, InstanceTraffic, TrafficQuestion, Upstream } from "../balancer/api.ts";
 import type { Places } from "../places.ts";
 import type { Tell } from "./events.ts";
 import { passesHealth } from "./health.ts";
@@ -47,6 +47,13 @@ export class Traffic {
   /** As push, for changes that nobody waits for. */
   pushSoon(): void {
     this.push().catch((error) => console.error(`the balancer was not told: ${(error as Error).message}`));
+  }
+
+  async observe(question: TrafficQuestion): Promise<InstanceTraffic[]> {
+    this.requireBalancer();
+    const told = await this.#ask(() => this.#balancer.observeTraffic(question));
+    if (!told) throw this.#unreachable("it was stopped");
+    return told;
   }
 
   /** Waits until the instance has no request in hand. A balancer that is gone has none. */
@@ -101,12 +108,19 @@ export class Traffic {
 
   async #configure(): Promise<void> {
     const { records } = this.#input;
+    await this.#ask(async () => {
+      if (records.edge) await this.#balancer.configure({ edge: records.edge, upstreams: upstreamsOf(records) });
+    });
+  }
+
+  /** Asks until the balancer answers, since one that was just started does not listen yet. Undefined when none is to be running. */
+  async #ask<T>(call: () => Promise<T>): Promise<T | undefined> {
     const end = performance.now() + BALANCER_WAIT_MS;
     for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 200)) {
       // Without a balancer there is nobody to tell; it is told everything when it comes.
-      if (!this.#balancerRecord() || !records.edge) return;
+      if (!this.#balancerRecord()) return undefined;
       try {
-        return await this.#balancer.configure({ edge: records.edge, upstreams: upstreamsOf(records) });
+        return await call();
       } catch (error) {
         if (!isUnreachable(error)) throw error;
         if (performance.now() > end) throw this.#unreachable((error as Error).message, error);
@@ -133,9 +147,9 @@ export class Traffic {
 
 /** What the balancer should know: the instances that get requests, and those that finish theirs. */
 function upstreamsOf(records: Records): Upstream[] {
-  return [...records.byId.values()].flatMap(({ spec, traffic, port, suspended, state }) => {
+  return [...records.byId.values()].flatMap(({ spec, traffic, share, port, suspended, state }) => {
     const isUp = !suspended && port !== undefined && (state === "running" || state === "stopping");
-    return traffic === "none" || !isUp ? [] : [{ id: spec.id, service: spec.service ?? "", port, state: traffic }];
+    return traffic === "none" || !isUp ? [] : [{ id: spec.id, service: spec.service ?? "", port, state: traffic, share }];
   });
 }
 

@@ -16,9 +16,13 @@ export interface Answer {
 
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), "landfall-balancer-"));
-  readonly balancer = new Balancer(this.folder);
+  readonly balancer: Balancer;
   readonly servers: Server[] = [];
   edge: Edge = undefined as unknown as Edge;
+
+  constructor(random?: () => number) {
+    this.balancer = new Balancer(this.folder, random);
+  }
 
   async open(changes: Partial<Edge> = {}): Promise<this> {
     this.edge = {
@@ -86,6 +90,12 @@ export class Stage {
   }
 }
 
-export const web = (id: string, port: number, state: Upstream["state"] = "attached"): Upstream => ({ id, service: "web", port, state });
+export const web = (id: string, port: number, state: Upstream["state"] = "attached", share?: number): Upstream => ({
+  id,
+  service: "web",
+  port,
+  state,
+  share,
+});
 
 export const route = (changes: Partial<EdgeRoute>): EdgeRoute => ({ path: "/*", deny: false, headers: {}, ...changes });

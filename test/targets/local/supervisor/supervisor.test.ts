@@ -158,9 +158,10 @@ test("the balancer is told of every change before a call returns", { timeout: 60
   const balancer = await serveControl<BalancerApi>(environment.places.balancerSocket, {
     configure: async (input) => void told.push(input),
     observe: async () => ({ upstreams: [], requests: 0, failures: 0 }),
+    observeTraffic: async ({ ids, after }) => ids.map((id) => ({ id, total: 3, failed: 1, missed: 0, samples: [], next: after?.[id] ?? 0 })),
     idle: async () => ({ inHand: 2 }),
   });
-  const states = () => told.at(-1)?.upstreams.map(({ id, state }) => `${id} ${state}`);
+  const states = () => told.at(-1)?.upstreams.map(({ id, state, share }) => [id, state, share].filter((word) => word !== undefined).join(" "));
   const supervisor = await environment.supervisor();
   await supervisor.start(program("balancer", SLEEP, { kind: "balancer" }));
   const health = { path: "/", from: 200, to: 299, intervalMs: 50, timeoutMs: 1000, unhealthyAfter: 3 };
@@ -181,6 +182,19 @@ test("the balancer is told of every change before a call returns", { timeout: 60
   await until(() => states()?.length === 0);
   await environment.event(({ type }) => type === "resumed");
   await until(() => states()?.length === 1);
+  await supervisor.attach({ id: "web.1", share: 0.05 });
+  expect(states()).toEqual(["web.1 attached 0.05"]);
+  expect(await supervisor.observeTraffic({ ids: ["web.1"], after: { "web.1": 7 } })).toEqual([
+    { id: "web.1", total: 3, failed: 1, missed: 0, samples: [], next: 7 },
+  ]);
+  const before = told.length;
+  await environment.crashSupervisor();
+  const next = await environment.supervisor();
+  await until(() => told.length > before);
+  expect(states()).toEqual(["web.1 attached 0.05"]);
+  expect((await environment.record("web.1")).share).toBe(0.05);
+  await next.attach({ id: "web.1" });
+  expect(states()).toEqual(["web.1 attached"]);
   expect(await supervisor.drain({ id: "web.1", timeoutMs: 100 })).toEqual({ inHand: 2 });
   expect(states()).toEqual(["web.1 draining"]);
   await supervisor.stop({ id: "web.1" });
