@@ -4,8 +4,8 @@ import { LandfallError } from "../../error.ts";
 import type { Fleet } from "../../rollout/run.ts";
 import { instanceId, type Standing } from "../../rollout/steps.ts";
 import { type Context, type EnvironmentRecord, recordEvent } from "./context.ts";
+import { waitHealthy } from "./diagnosis/wait-healthy.ts";
 import { askUntilReady, tellToDrain } from "./drain.ts";
-import { waitHealthy } from "./health.ts";
 import { instanceSpec } from "./instances.ts";
 import { loadRelease } from "./releases.ts";
 import type { ProcessRecord, SupervisorApi } from "./supervisor/api.ts";
@@ -60,6 +60,7 @@ export function openFleet(
             settings,
             serving,
             environment: context.app.name,
+            places: context.places,
             supervisor,
             since,
             signal: context.signal,
@@ -143,6 +144,7 @@ export async function rehearseStop(
       settings,
       serving: record.release,
       environment: context.app.name,
+      places: context.places,
       supervisor,
       since,
       signal: context.signal,

@@ -1,11 +1,12 @@
 // Watches a new instance until it is healthy, or until it can be known that it will not be; the reason is part of the error.
 import { request } from "node:http";
-import type { HealthCheck, Service } from "../../config/schema.ts";
-import { describeDuration } from "../../config/units.ts";
-import { type ErrorCode, LandfallError } from "../../error.ts";
-import { systemClock } from "../../system/clock.ts";
+import type { HealthCheck, Service } from "../../../config/schema.ts";
+import { describeDuration } from "../../../config/units.ts";
+import { type ErrorCode, LandfallError } from "../../../error.ts";
+import { systemClock } from "../../../system/clock.ts";
+import type { Places } from "../places.ts";
+import type { ProcessRecord, SupervisorApi } from "../supervisor/api.ts";
 import { observeListeners } from "./listeners.ts";
-import type { ProcessRecord, SupervisorApi } from "./supervisor/api.ts";
 
 interface Watched {
   id: string;
@@ -15,6 +16,7 @@ interface Watched {
   /** The release that serves meanwhile. */
   serving?: string;
   environment: string;
+  places: Places;
   supervisor: SupervisorApi;
   /** An exit before this moment (milliseconds since 1970) is another life's. */
   since: number;
