@@ -70,7 +70,7 @@ function guarded<T>(path: string, act: () => T): T {
     return act();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "ENOTDIR"].includes(code ?? "")) throw error;
+    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "ENOTDIR", "EEXIST"].includes(code ?? "")) throw error;
     throw new LandfallError({
       code: "STATE_UNWRITABLE",
       what: `the state in "${path}" could not be written`,

@@ -61,8 +61,10 @@ export const describeOutcome = (report: DeployReport | CommissionReport): string
 
 export function describeDecommission(report: DecommissionReport): string {
   const { processes, ports, paths } = report.checked;
+  const name = `${report.app} ${report.environment}`;
+  if (report.removed.length === 0) return `${name} does not stand on this machine: nothing to remove`;
   return [
-    `${report.app} ${report.environment} is gone`,
+    `${name} is gone`,
     ...report.removed.map((thing) => `  removed  ${thing}`),
     ...report.kept.map((thing) => `  kept     ${thing}`),
     `  looked again for ${processes} processes, ${ports} ports and ${paths} paths: none is left`,

@@ -1,0 +1,48 @@
+// What the tests need of a machine besides Node and npm: each program, how it is recognised, and the Debian package that brings it.
+import { spawnSync } from "node:child_process";
+
+interface Program {
+  debianPackage: string;
+  what: string;
+  isThere(): boolean;
+}
+
+const answers = (program: string, ...args: string[]): boolean => spawnSync(program, args, { stdio: "ignore" }).status === 0;
+
+const PROGRAMS: Program[] = [
+  { debianPackage: "git", what: "git", isThere: () => answers("git", "--version") },
+  { debianPackage: "python3-venv", what: "python3 with venv", isThere: () => answers("python3", "-c", "import venv, ensurepip") },
+  {
+    debianPackage: "redis-server",
+    what: "valkey-server or redis-server",
+    isThere: () => answers("valkey-server", "--version") || answers("redis-server", "--version"),
+  },
+];
+
+/**
+ * On a throw-away machine (root, apt-get, LANDFALL_CI_STRICT=1) installs what is missing; anywhere else it is the person's to decide,
+ * and this says what to type. Tests that can be left out are skipped then; without git hardly any can.
+ */
+export function ensurePrograms(): void {
+  const missing = () => PROGRAMS.filter((program) => !program.isThere());
+  if (missing().length > 0 && process.env.LANDFALL_CI_STRICT === "1" && process.getuid?.() === 0) install(missing());
+  const left = missing();
+  if (left.length === 0) return;
+  console.error(`The tests need ${left.map(({ what }) => what).join(", ")}:  ${commandFor(left)}`);
+  if (left.some(({ what }) => what === "git")) throw new Error("without git no test of a release can run");
+}
+
+const commandFor = (programs: Program[]): string => `apt-get install ${programs.map((one) => one.debianPackage).join(" ")}`;
+
+function install(programs: Program[]): void {
+  const names = programs.map((one) => one.debianPackage);
+  console.error(`installing ${names.join(", ")}`);
+  // Servers that a package brings must not be started: the tests start their own.
+  const options = {
+    stdio: ["ignore", "ignore", 2] as ["ignore", "ignore", number],
+    timeout: 300_000,
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
+  };
+  spawnSync("apt-get", ["update", "-qq"], options);
+  spawnSync("apt-get", ["install", "-qq", "-y", "--no-install-recommends", ...names], options);
+}
