@@ -19,7 +19,13 @@ export function appIn(app: App, name: string): EnvironmentApp {
       const own = environment.services[id];
       return [
         id,
-        { ...service, ...own, instances: own?.instances ?? service.instances, environment: { ...service.environment, ...own?.environment } },
+        {
+          ...service,
+          ...own,
+          instances: own?.instances ?? service.instances,
+          scaling: (own?.scaling ?? service.scaling) || undefined,
+          environment: { ...service.environment, ...own?.environment },
+        },
       ];
     }),
   );

@@ -1,6 +1,7 @@
 // What concerns several keys at once. Each rule reads the app and says what contradicts; check.ts finds the places.
 import { Cron } from "croner";
 import type { ErrorCode } from "../error.ts";
+import { findScalingConflicts } from "./scaling.ts";
 import type { App, Resource, Service } from "./schema.ts";
 import type { Aim } from "./source.ts";
 import { suggest } from "./suggest.ts";
@@ -26,6 +27,7 @@ export function findConflicts(app: App, input: unknown): Conflict[] {
     ...Object.entries(app.services).flatMap(([name, service]) => serviceConflicts(name, service, input)),
     ...variableConflicts(app),
     ...resourceConflicts(app),
+    ...findScalingConflicts(app, input),
     ...routeConflicts(app),
     ...unclearWeb(app),
     ...Object.keys(app.environments).flatMap((name) => environmentConflicts(app, name, input)),
@@ -58,7 +60,7 @@ function serviceConflicts(name: string, service: Service, input: unknown): Confl
   return found.map((conflict) => ({ ...conflict, reads: [path] }));
 }
 
-type Unplaced = Omit<Conflict, "reads">;
+export type Unplaced = Omit<Conflict, "reads">;
 
 function instanceConflicts(owner: string, path: Path, singleton: boolean, written: unknown): Unplaced[] {
   const instances = valueAt(written, ["instances"]);

@@ -64,11 +64,37 @@ const instances = z
   ])
   .transform((value) => (typeof value === "number" ? { min: value, max: Math.max(value, 10) } : value));
 
+const percentage = z
+  .string()
+  .regex(/^(100|[1-9]\d?)%$/, { error: 'a percentage from "1%" to "100%"' })
+  .transform((text) => Number.parseInt(text, 10));
+
+const scaling = z.strictObject({
+  cpu: key(percentage.optional(), { about: "The average use of the processor to keep: of one core locally, of the machine or the task on AWS.", example: '"60%"' }),
+  requests: key(z.number().min(0.01).max(1_000_000).optional(), { about: "Requests per second that one instance should get.", example: "50" }),
+  queue: key(
+    z.strictObject({
+      resource: key(name, { about: "The queue that its instances take messages from." }),
+      latency: key(duration, { about: "How long a message may wait until its turn comes." }),
+      processing: key(duration.optional(), { about: "How long one instance takes for one message; measured from what the fleet deletes when left out." }),
+    }).optional(),
+    { about: "Enough instances for the messages that wait.", example: '{ resource: "jobs", latency: "30s" }' },
+  ),
+  cooldown: key(
+    z.strictObject({
+      out: key(duration.prefault("60s"), { about: "Until new instances may be followed by more." }),
+      in: key(duration.prefault("5m"), { about: "Only what was too many during all of this time is taken away." }),
+    }).prefault({}),
+    { about: "How long a change is left to show its effect." },
+  ),
+});
+
 const service = z.strictObject({
   command: key(command, { about: "Started by the shell in the release's folder. `$PORT` is the port it must listen on.", example: '"node server.js"' }),
   port: key(z.int().min(1).max(65535).optional(), { about: "Makes it a web service: requests reach it. Locally every instance gets a port of its own in `PORT`; on a machine of its own, this one." }),
   health: key(health.prefault({}), { about: "When a web instance counts as working." }),
   instances: key(instances.prefault(1), { about: "A number, or `{ min, max }` for `landfall scale` and autoscaling.", example: "{ min: 2, max: 6 }" }),
+  scaling: key(scaling.optional(), { about: "Changes the number of instances between `min` and `max` by load. Of several measures the one that asks for most instances counts." }),
   environment: key(z.record(variable, z.string()).default({}), { about: "Variables, as they are. Not for secrets." }),
   secrets: key(z.array(variable).default([]), { about: "Names of secrets given to it as variables; set with `landfall secrets set`." }),
   drain: key(drain.prefault({}), { about: "How an instance is asked before it is stopped." }),
@@ -144,6 +170,7 @@ const rolloutOverride = z.strictObject({
 
 const serviceOverride = z.strictObject({
   instances: key(instances.optional(), { about: "Instead of the service's own." }),
+  scaling: key(z.union([z.literal(false), scaling]).optional(), { about: "Instead of the service's own; `false` for a number that only people change." }),
   environment: key(z.record(variable, z.string()).optional(), { about: "Added to the service's own; the same variable is replaced." }),
 });
 
@@ -162,7 +189,7 @@ const environment = z.strictObject({
     }).prefault({}),
     { about: "What the balancer accepts." },
   ),
-  services: key(z.record(name, serviceOverride).default({}), { about: "Per service: `instances` and `environment` of this environment." }),
+  services: key(z.record(name, serviceOverride).default({}), { about: "Per service: `instances`, `scaling` and `environment` of this environment." }),
   rollout: key(rolloutOverride.optional(), { about: "Instead of the app's." }),
 });
 
@@ -184,6 +211,7 @@ export type AppInput = z.input<typeof appSchema>;
 export type App = z.output<typeof appSchema>;
 export type Service = z.output<typeof service>;
 export type Resource = z.output<typeof resource>;
+export type Scaling = NonNullable<Service["scaling"]>;
 export type Recipe = z.output<typeof recipe>;
 export type Route = z.output<typeof route>;
 export type Environment = z.output<typeof environment>;

@@ -7,6 +7,7 @@ export type Path = readonly (string | number)[];
 /** The parts of a zod type that are read here. */
 interface Definition {
   type: string;
+  format?: string;
   innerType?: z.ZodType;
   in?: z.ZodType;
   element?: z.ZodType;
@@ -141,11 +142,12 @@ function ownWords(definition: Definition): string | undefined {
   return words as string | undefined;
 }
 
-function describeNumber({ checks = [] }: Definition): string {
+function describeNumber({ format, checks = [] }: Definition): string {
+  const number = format === "safeint" ? "a whole number" : "a number";
   const bound = (kind: string) => checks.find((check) => check._zod.def.check === kind)?._zod.def.value;
   const [from, to] = [bound("greater_than"), bound("less_than")];
-  if (from === undefined) return "a whole number";
-  return to === undefined ? `a whole number from ${from} up` : `a whole number from ${from} to ${to}`;
+  if (from === undefined) return number;
+  return to === undefined ? `${number} from ${from} up` : `${number} from ${from} to ${to}`;
 }
 
 /** A value as a user would write it. */

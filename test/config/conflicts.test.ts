@@ -1,5 +1,6 @@
 // Each rule of conflicts.ts once, by its first line; the whole texts are in errors.test.ts.
 import { describe, expect, test } from "vitest";
+import { appIn } from "../../src/config/app.ts";
 import { validateText } from "../../src/config/check.ts";
 import { LandfallError } from "../../src/error.ts";
 
@@ -72,6 +73,68 @@ describe("services", () => {
     ]);
     expect(problemsOfWeb({ health: { interval: "2m" } })).toEqual(['"2m" | the health deadline of service "web" is not after its interval']);
   });
+});
+
+describe("scaling", () => {
+  const instances = { min: 1, max: 4 };
+  const scaling = { cpu: "60%" };
+  const resources = { jobs: { type: "queue" }, database: { type: "postgres" } };
+  const byQueue = (resource: string) => ({ queue: { resource, latency: "30s" } });
+
+  test("has a range to move in", () => {
+    expect(problemsOfWeb({ instances, scaling })).toEqual([]);
+    expect(problemsOfWeb({ scaling })).toEqual(['"scaling" | service "web" has scaling and a fixed number of instances: 1']);
+    expect(problemsOfWeb({ instances: 3, scaling })).toEqual(['3 | service "web" has scaling and a fixed number of instances: 3']);
+    expect(problemsOfWeb({ instances: { min: 2, max: 2 }, scaling })).toEqual(['{ | service "web" has scaling and a fixed number of instances: 2']);
+    expect(problemsOfWeb({ instances: { min: 3, max: 2 }, scaling })).toHaveLength(1);
+  });
+
+  test("has a range in each environment too, unless it is switched off there", () => {
+    const inLocal = (override: object) =>
+      problems({ services: { web: { ...web, instances, scaling } }, environments: { local: { target: "local", services: { web: override } } } });
+    expect(inLocal({ instances: 1 })).toEqual(['1 | service "web" in environment "local" has scaling and a fixed number of instances: 1']);
+    expect(inLocal({ instances: 1, scaling: false })).toEqual([]);
+    expect(inLocal({ scaling: { requests: 5 } })).toEqual([]);
+    expect(inLocal({ scaling: {} })).toEqual(['"scaling" | the scaling of service "web" in environment "local" measures nothing']);
+  });
+
+  test("of jobs and singletons has no sense", () => {
+    expect(worker({ scaling, singleton: true, instances: 1 })).toEqual(['"scaling" | service "worker" has both "scaling" and "singleton"']);
+    expect(worker({ scaling, schedule: "* * * * *" })).toEqual(['"scaling" | service "worker" has both "scaling" and "schedule"']);
+  });
+
+  test("measures what can be measured", () => {
+    expect(problemsOfWeb({ instances, scaling: {} })).toEqual(['"scaling" | the scaling of service "web" measures nothing']);
+    expect(worker({ instances, scaling: { requests: 5 } })).toEqual(['"requests" | service "worker" is scaled by requests and has no port']);
+    const scaledBy = (resource: string) => problems({ resources, services: { web: { ...web, instances, scaling: byQueue(resource) } } });
+    expect(scaledBy("jobs")).toEqual([]);
+    expect(scaledBy("job")).toEqual(['"job" | service "web" is scaled by queue "job", which is not there']);
+    expect(scaledBy("database")).toEqual(['"database" | service "web" is scaled by resource "database", which is a postgres']);
+    expect(
+      problems({
+        resources: { jobs: { type: "queue", url: "https://sqs.example.com/1/jobs" } },
+        services: { web: { ...web, instances, scaling: byQueue("jobs") } },
+      }),
+    ).toEqual(['"jobs" | service "web" is scaled by queue "jobs", which is given by its URL']);
+  });
+
+  test("goes down to none only by a queue", () => {
+    const range = { min: 0, max: 4 };
+    expect(problems({ resources, services: { web: { ...web, instances: range, scaling: byQueue("jobs") } } })).toEqual([]);
+    expect(problems({ resources, services: { web: { ...web, instances: range, scaling: { ...scaling, ...byQueue("jobs") } } } })).toEqual([
+      '{ | service "web" may be scaled to no instance at all, and not by its queue alone',
+    ]);
+  });
+});
+
+test("an environment's own scaling counts there", () => {
+  const app = validateText("export default {}", "a.ts", {
+    name: "a",
+    services: { web: { ...web, instances: { min: 1, max: 4 }, scaling: { cpu: "60%" } } },
+    environments: { local: { target: "local", services: { web: { scaling: false } } }, production: { target: "aws" } },
+  });
+  expect(appIn(app, "local").app.services.web?.scaling).toBeUndefined();
+  expect(appIn(app, "production").app.services.web?.scaling).toEqual({ cpu: 60, cooldown: { out: 60_000, in: 300_000 } });
 });
 
 describe("variables", () => {

@@ -28,8 +28,23 @@ const process = {
   secrets: fc.array(fc.constantFrom("S", "T"), { maxLength: 2 }),
   stop: some({ signal: fc.constantFrom("SIGTERM", "SIGINT"), timeout: duration }),
 };
+const scaling = some(
+  {
+    cpu: fc.constantFrom("1%", "60%"),
+    requests: fc.double({ min: 0.5, max: 100, noNaN: true }),
+    queue: fc.record({ resource: name, latency: duration }),
+    cooldown: some({ out: duration, in: duration }),
+  },
+  ["cpu"],
+);
 const drain = some({ ask: path, start: path, timeout: duration });
 const web = some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, drain }, ["command", "port"]);
+const scaled = fc.record({
+  command,
+  port: fc.constant(1),
+  instances: fc.record({ min: fc.integer({ min: 1, max: 2 }), max: fc.constant(3) }),
+  scaling,
+});
 const worker = some({ ...process, instances }, ["command"]);
 const scheduler = some({ ...process, singleton: fc.boolean() }, ["command"]);
 const job = some({ ...process, schedule: fc.constantFrom("* * * * *", "*/5 1 * * mon", "0 0 1 1 *") }, ["command", "schedule"]);
@@ -51,7 +66,7 @@ const route = fc.oneof(
   some({ path, redirect: some({ to: path, status: fc.constantFrom(301, 302) }, ["to"]) }),
   some({ path, service: fc.constant("web"), basicAuth }),
 );
-const override = some({ web: some({ instances, environment }) });
+const override = some({ web: some({ instances, environment, scaling: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, scaling) }) });
 const local = some(
   {
     target: fc.constant("local"),
@@ -67,7 +82,7 @@ const aws = some({ target: fc.constant("aws"), services: override, rollout }, ["
 const app = some(
   {
     name,
-    services: some({ web, worker, scheduler, job }, ["web"]),
+    services: some({ web: fc.oneof({ weight: 4, arbitrary: web }, scaled), worker, scheduler, job }, ["web"]),
     resources: fc.dictionary(name, resource, { maxKeys: 2 }),
     routes: fc.array(route, { maxLength: 2 }),
     release: some({ build: fc.array(command, { maxLength: 2 }), expand: command, timeout: duration }),
