@@ -15,7 +15,7 @@ interface DecommissionOptions {
 export default function decommission(command: Command): void {
   asActing(command, ["landfall decommission local", "landfall decommission review-12 --yes --keep-data"])
     .option("--yes", "do not ask for the environment's name")
-    .option("--keep-data", "keep the data of the resources and say where it is")
+    .option("--keep-data", "keep the data and the secrets, and say where; commission takes them up again")
     .action(async (env: string, options: DecommissionOptions) => {
       if (!options.yes) await confirm(env, options);
       const done = await operate(env, options, (environment) => environment.decommission({ keepData: options.keepData }));
@@ -31,7 +31,7 @@ async function confirm(env: string, { keepData }: DecommissionOptions): Promise<
     throw new UsageProblem(`decommissioning "${env}" was not confirmed`, {
       code: "CONFIRMATION_DECLINED",
       why: `It removes ${losing}, and there is no terminal to ask on.`,
-      next: `landfall decommission ${env} --yes`,
+      next: `landfall decommission ${env} --yes${keepData ? " --keep-data" : ""}`,
     });
   }
   const answer = await ask(`This removes environment "${env}": ${losing}.\nType its name to go on: `);

@@ -62,11 +62,12 @@ export const describeOutcome = (report: DeployReport | CommissionReport): string
 export function describeDecommission(report: DecommissionReport): string {
   const { processes, ports, paths } = report.checked;
   const name = `${report.app} ${report.environment}`;
-  if (report.removed.length === 0) return `${name} does not stand on this machine: nothing to remove`;
+  const kept = report.kept.map((folder) => `  kept     ${folder} (taken up again by  landfall commission ${report.environment} )`);
+  if (report.removed.length === 0) return [`${name} does not stand on this machine: nothing to remove`, ...kept].join("\n");
   return [
     `${name} is gone`,
     ...report.removed.map((thing) => `  removed  ${thing}`),
-    ...report.kept.map((thing) => `  kept     ${thing}`),
+    ...kept,
     `  looked again for ${processes} processes, ${ports} ports and ${paths} paths: none is left`,
   ].join("\n");
 }

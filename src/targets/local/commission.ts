@@ -5,6 +5,7 @@ import type { CommissionReport } from "../../reports.ts";
 import { findFreePort, isPortFree } from "../../system/network.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, recordEvent, writeRecord } from "./context.ts";
 import { balancerSpec, makeEdge } from "./edge.ts";
+import { takeUpKept } from "./keep.ts";
 import { type PreparedResource, prepareResources } from "./resources/index.ts";
 import { openSecrets } from "./secrets.ts";
 import type { SupervisorApi } from "./supervisor/api.ts";
@@ -14,6 +15,7 @@ export async function commission(context: Context): Promise<CommissionReport> {
   const { name, app } = context.app;
   const before = findRecord(context.places);
   mkdirSync(context.places.environment, { recursive: true, mode: 0o711 });
+  if (takeUpKept(context.places)) context.emit({ type: "note", text: `taking up the data kept in ${context.places.kept}` });
   const record = before ?? (await makeRecord(context));
   await refuseTakenPort(context, record, before !== undefined);
   const supervisor = await ensureSupervisor(context.places);

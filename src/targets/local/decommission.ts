@@ -1,5 +1,5 @@
 // Removes all of an environment and looks again: a process, port or path that is still there is an error, named.
-import { existsSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
@@ -9,18 +9,19 @@ import { isPortFree } from "../../system/network.ts";
 import { isRunning, type ProcessIdentity } from "../../system/processes.ts";
 import { type Context, findRecord, loadRecords } from "./context.ts";
 import { listImages, removeUnusedImages } from "./images.ts";
+import { findKept, keepData, removeIfEmpty } from "./keep.ts";
+import type { Places } from "./places.ts";
 import { listReleases, removeUnusedReleases } from "./releases.ts";
 import { removeSharedPrograms } from "./resources/index.ts";
 import type { SupervisorState } from "./supervisor/api.ts";
 import { removeSocket } from "./supervisor/socket.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
 
-export async function decommission(context: Context, { keepData = false }: { keepData?: boolean }): Promise<DecommissionReport> {
+export async function decommission(context: Context, options: { keepData?: boolean }): Promise<DecommissionReport> {
   const { places } = context;
   const { name, app } = context.app;
   const record = findRecord(places);
-  if (!existsSync(places.environment))
-    return { app: app.name, environment: name, removed: [], kept: [], checked: { processes: 0, ports: 0, paths: 0 } };
+  if (!existsSync(places.environment)) return decommissionKept(context, options);
 
   // A dead supervisor is started again first: only it knows which processes are ours.
   const supervisor = await ensureSupervisor(places);
@@ -31,9 +32,9 @@ export async function decommission(context: Context, { keepData = false }: { kee
     return `${state.processes.length} processes and the supervisor stopped`;
   });
   for (const socket of [places.supervisorSocket, places.balancerSocket]) removeSocket(socket);
-  const kept = keepData ? keep(context) : [];
+  if (options.keepData) keepData(places);
   removeAll(places.environment);
-  const shared = removeShared(context);
+  const shared = [...(options.keepData ? [] : removeKept(places)), ...removeShared(context)];
 
   const identities = [state.supervisor, ...state.processes.flatMap((one) => one.group ?? [])];
   const ports = [...state.processes.flatMap((one) => one.port ?? []), ...(record ? [record.port, record.metricsPort] : [])];
@@ -42,22 +43,29 @@ export async function decommission(context: Context, { keepData = false }: { kee
     app: app.name,
     environment: name,
     removed: [...describeProcesses(state), ...ports.map((port) => `port ${port}`), `folder ${places.environment}`, ...shared],
-    kept,
+    kept: findKept(places),
     checked: { processes: identities.length, ports: ports.length, paths: 1 + shared.length },
   };
 }
 
-async function waitGone(context: Context, identity: ProcessIdentity): Promise<void> {
-  for (let waited = 0; waited < 10_000 && isRunning(identity); waited += 20) await context.clock.sleep(20);
+/** The environment itself is gone already; what was kept of it goes with a decommission that keeps nothing. */
+function decommissionKept(context: Context, { keepData }: { keepData?: boolean }): DecommissionReport {
+  const { places, app } = context;
+  const removed = keepData ? [] : removeKept(places);
+  if (removed.length > 0) removed.push(...removeShared(context));
+  const checked = { processes: 0, ports: 0, paths: removed.length };
+  return { app: app.app.name, environment: app.name, removed, kept: findKept(places), checked };
 }
 
-/** Moves the data out of the environment's folder; a later commission of the same name does not pick it up by itself. */
-function keep({ places, clock, app }: Context): string[] {
-  if (!existsSync(places.data)) return [];
-  const kept = join(places.app, `kept-${app.name}-${clock.now()}`);
-  renameSync(places.data, kept);
-  for (const file of [places.secrets, places.secretsKey]) if (existsSync(file)) renameSync(file, join(kept, file.slice(dirname(file).length + 1)));
-  return [kept];
+function removeKept(places: Places): string[] {
+  const kept = findKept(places);
+  for (const folder of kept) removeAll(folder);
+  removeIfEmpty(dirname(places.kept));
+  return kept.map((folder) => `folder ${folder}`);
+}
+
+async function waitGone(context: Context, identity: ProcessIdentity): Promise<void> {
+  for (let waited = 0; waited < 10_000 && isRunning(identity); waited += 20) await context.clock.sleep(20);
 }
 
 /** What environments share goes when no other needs it: releases, images, the folders above, programs. */
@@ -75,13 +83,13 @@ function removeShared({ places }: Context): string[] {
     removed.push(`folder ${places.images}`, `folder ${places.releases}`);
   }
   const apps = dirname(places.app);
-  if (isEmpty(places.app)) removeAll(places.app);
+  removeIfEmpty(places.app);
   if (isEmpty(apps)) {
-    removeSharedPrograms(places.home);
+    removed.push(...removeSharedPrograms(places.home).map((thing) => (thing.startsWith("/") ? `folder ${thing}` : thing)));
     removeAll(places.cache);
     removeAll(apps);
-    if (isEmpty(places.home)) rmdirSync(places.home);
-    removed.push(`folder ${places.home}`);
+    removeIfEmpty(places.home);
+    if (!existsSync(places.home)) removed.push(`folder ${places.home}`);
   }
   return removed;
 }

@@ -11,6 +11,8 @@ export function placesOf(home: string, app: string, environment: string) {
     app: appFolder,
     images: join(appFolder, "images"),
     releases: join(appFolder, "releases"),
+    /** What a decommission kept of this environment. */
+    kept: join(appFolder, "kept", environment),
     /** Everything below is this environment's own. */
     environment: folder,
     record: join(folder, "environment.json"),
