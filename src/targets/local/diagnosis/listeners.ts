@@ -1,20 +1,84 @@
-// Which addresses a process group listens on, from the kernel's own tables (Linux; elsewhere nothing is known).
+// What the kernel knows of a process group: where it listens, and whether it works (Linux; elsewhere nothing is known).
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-const LISTEN = "0A";
-
-/** `["127.0.0.1:5001"]`. Empty when it listens nowhere, or where the tables cannot be read. */
-export async function observeListeners(groupPid: number): Promise<string[]> {
-  if (process.platform !== "linux") return [];
-  const inodes = new Set(membersOf(groupPid).flatMap(socketsOf));
-  return [...new Set(["tcp", "tcp6"].flatMap((table) => listening(table, inodes)))];
+export interface Listener {
+  /** `127.0.0.1`, `0.0.0.0`, `::`, `::1`. */
+  host: string;
+  port: number;
 }
 
-function membersOf(groupPid: number): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => Number(readText(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ")[2]) === groupPid);
+export interface GroupLook {
+  listens: Listener[];
+  /** Used by those that run now, since each was started. */
+  cpuMs: number;
+  processes: number;
+}
+
+const STATE_LISTEN = "0A";
+/** The unit of the times in /proc: USER_HZ, which is 100 on every architecture that Linux has kept. */
+const TICK_MS = 10;
+
+/** Undefined where the kernel does not tell. */
+export function observeGroup(groupPid: number): GroupLook | undefined {
+  if (process.platform !== "linux") return undefined;
+  const members = membersOf(groupPid);
+  const inodes = new Set(members.flatMap(({ pid }) => socketsOf(pid)));
+  const listens = listeningSockets().filter((socket) => inodes.has(socket.inode));
+  return {
+    listens: unique(listens),
+    cpuMs: members.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    processes: members.length,
+  };
+}
+
+export interface Holder {
+  pid: number;
+  /** Its leader's pid. */
+  group: number;
+  command: string;
+}
+
+/**
+ * The process that gets connections to 127.0.0.1 on that port, when it is not of the group and was not started for `instance` either
+ * (a program may leave its group, and keeps its environment). Undefined when it belongs there, or when nobody can tell.
+ */
+export function findForeignHolder(port: number, groupPid: number, instance: string): Holder | undefined {
+  if (process.platform !== "linux") return undefined;
+  const sockets = listeningSockets().filter((socket) => socket.port === port);
+  // The more exact address gets the connection.
+  const nearest = ["127.0.0.1", "0.0.0.0", "::"].map((host) => sockets.filter((socket) => socket.host === host)).find((some) => some.length > 0);
+  const inodes = new Set(nearest?.map(({ inode }) => inode));
+  const held = new Set(membersOf(groupPid).flatMap(({ pid }) => socketsOf(pid).filter((inode) => inodes.has(inode))));
+  if (inodes.size === held.size) return undefined;
+  const [holder] = holdersOf(new Set([...inodes].filter((inode) => !held.has(inode))));
+  if (!holder || readText(`/proc/${holder.pid}/environ`).split("\0").includes(`LANDFALL_INSTANCE=${instance}`)) return undefined;
+  return holder;
+}
+
+/** The process that listens on that port, at whatever address. */
+export function findHolder(port: number): Holder | undefined {
+  if (process.platform !== "linux") return undefined;
+  return holdersOf(new Set(listeningSockets().flatMap((socket) => (socket.port === port ? [socket.inode] : []))))[0];
+}
+
+function holdersOf(inodes: Set<string>): Holder[] {
+  if (inodes.size === 0) return [];
+  return allProcesses()
+    .filter(({ pid }) => socketsOf(pid).some((inode) => inodes.has(inode)))
+    .map(({ pid, group }) => ({ pid, group, command: readText(`/proc/${pid}/comm`).trim() }));
+}
+
+const membersOf = (groupPid: number) => allProcesses().filter(({ group }) => group === groupPid);
+
+function allProcesses(): { pid: number; group: number; cpuMs: number }[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    const fields = readText(`/proc/${name}/stat`).split(") ").at(-1)?.split(" ") ?? [];
+    // In proc(5)'s numbering: 3 state, 5 process group, 14 and 15 time in user and kernel mode.
+    return fields[0] === "Z" || fields.length < 13
+      ? []
+      : [{ pid: Number(name), group: Number(fields[2]), cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS }];
+  });
 }
 
 function socketsOf(pid: number): string[] {
@@ -31,21 +95,32 @@ function socketsOf(pid: number): string[] {
   }
 }
 
-function listening(table: string, inodes: Set<string>): string[] {
-  return readText(`/proc/net/${table}`)
-    .split("\n")
-    .slice(1)
-    .map((row) => row.trim().split(/\s+/))
-    .filter((row) => row[3] === LISTEN && inodes.has(row[9] ?? ""))
-    .map((row) => describeAddress(row[1] ?? ""));
+function listeningSockets(): (Listener & { inode: string })[] {
+  return ["tcp", "tcp6"].flatMap((table) =>
+    readText(`/proc/net/${table}`)
+      .split("\n")
+      .slice(1)
+      .map((row) => row.trim().split(/\s+/))
+      .filter((row) => row[3] === STATE_LISTEN)
+      .map((row) => ({ ...readAddress(row[1] ?? ""), inode: row[9] ?? "" })),
+  );
 }
 
+const unique = (listeners: Listener[]): Listener[] => [...new Map(listeners.map(({ host, port }) => [`${host} ${port}`, { host, port }])).values()];
+
 /** The kernel writes each 32-bit word of the address in the machine's byte order. */
-function describeAddress(hex: string): string {
+function readAddress(hex: string): Listener {
   const [address = "", port = ""] = hex.split(":");
   const bytes = (address.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse().map((byte) => Number.parseInt(byte, 16)));
-  const host = bytes.length === 4 ? bytes.join(".") : bytes.every((byte) => byte === 0) ? "[::]" : "[IPv6]";
-  return `${host}:${Number.parseInt(port, 16)}`;
+  return { host: describeHost(bytes), port: Number.parseInt(port, 16) };
+}
+
+function describeHost(bytes: number[]): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const isMapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  if (isMapped) return bytes.slice(12).join(".");
+  const words = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) * 256 + (bytes[index * 2 + 1] ?? 0)).toString(16));
+  return words.join(":").replace(/(?:^|:)0(?::0)+(?::|$)/, "::");
 }
 
 function readText(file: string): string {

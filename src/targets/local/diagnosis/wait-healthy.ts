@@ -1,14 +1,21 @@
 // Watches a new instance until it is healthy, or until it can be known that it will not be; the reason is part of the error.
-import { request } from "node:http";
+// Here it is only looked and asked: what that means is decided in classify.ts.
+import { join } from "node:path";
 import type { HealthCheck, Service } from "../../../config/schema.ts";
-import { describeDuration } from "../../../config/units.ts";
-import { type ErrorCode, LandfallError } from "../../../error.ts";
 import { systemClock } from "../../../system/clock.ts";
+import { loadText } from "../../../system/files.ts";
 import type { Places } from "../places.ts";
+import { openSecrets } from "../secrets.ts";
 import type { ProcessRecord, SupervisorApi } from "../supervisor/api.ts";
-import { observeListeners } from "./listeners.ts";
+import { type Answer, classify, type Look, type Observations, shapeOf } from "./classify.ts";
+import { describeFault } from "./describe.ts";
+import { gatherFacts } from "./facts.ts";
+import { findLeaks, type Given, hideSecrets } from "./leaks.ts";
+import { findForeignHolder, type Listener, observeGroup } from "./listeners.ts";
+import { LogTail } from "./log-tail.ts";
+import { isMetrics, passes, probe } from "./probe.ts";
 
-interface Watched {
+export interface Watched {
   id: string;
   service: string;
   release: string;
@@ -23,42 +30,130 @@ interface Watched {
   signal?: AbortSignal;
 }
 
-interface Attempt {
-  /** Since the instance was started. */
-  afterMs: number;
-  passed: boolean;
-  answer: string;
-  status?: number;
-}
-
-/** A worker has no port to ask: it counts as working when it has run for so long. */
-const SETTLE_MS = 1_000;
-/** The same refusal so often, over so long, will not change: 503 apart, which says “not yet” (RFC 9110, 15.6.4). */
-const SAME_ANSWERS = 3;
-const SAME_FOR_MS = 1_000;
 const BODY_SHOWN = 200;
+const LINES_KEPT = 200;
+const LOOK_EVERY_MS = 250;
+/** Most apps are up before that, and need no look. */
+const FIRST_LOOK_MS = 400;
+const ELSEWHERE_TIMEOUT_MS = 300;
 
+/**
+ * Resolves when the instance is healthy: a web service when its check passes, any other when it has settled.
+ * Rejects with a diagnosis (INSTANCE_… or HEALTH_…) as soon as it can be known that it will not be. Stops nothing.
+ */
 export async function waitHealthy(watched: Watched): Promise<void> {
-  const { health, port } = watched.settings;
-  const from = performance.now();
-  const attempts: Attempt[] = [];
+  const watch = new Watch(watched);
   for (;;) {
     watched.signal?.throwIfAborted();
-    const process = await findProcess(watched);
-    const afterMs = performance.now() - from;
-    if (process.lastExit && process.lastExit.at >= watched.since) throw crashed(watched, process);
-    if (!port) {
-      if (afterMs >= SETTLE_MS) return;
-    } else {
-      const attempt = { ...(await probe(process.port ?? 0, health)), afterMs };
-      if (attempt.passed) return;
-      attempts.push(attempt);
-      await failIfKnowable(watched, process, attempts);
-      if (afterMs > health.deadline) throw unhealthy(watched, process, attempts, "HEALTH_NEVER_PASSED");
+    const process = await watch.observe();
+    const verdict = classify(watch.seen);
+    if (verdict === "healthy") return;
+    if (verdict) {
+      const facts = await gatherFacts({ watched, process, seen: watch.seen, fault: verdict });
+      throw describeFault({ watched, process, seen: watch.seen, fault: verdict, facts, hide: (text) => hideSecrets(text, watch.given) });
     }
-    // Most apps are up within a second, and each wave of a rollout waits here.
-    const pauseMs = afterMs < 1_000 ? 5 : afterMs < 2_000 ? 25 : 250;
-    await systemClock.sleep(Math.min(health.interval, pauseMs), watched.signal);
+    await systemClock.sleep(watch.pauseMs(), watched.signal);
+  }
+}
+
+class Watch {
+  readonly seen: Observations;
+  readonly #watched: Watched;
+  readonly #from = performance.now();
+  readonly #log: LogTail;
+  readonly #shapes = new Set<string>();
+  #given: Given | undefined;
+  #process: ProcessRecord | undefined;
+
+  constructor(watched: Watched) {
+    this.#watched = watched;
+    this.#log = new LogTail(join(watched.places.logs, `${watched.id}.jsonl`), watched.since);
+    const { health, port } = watched.settings;
+    this.seen = {
+      nowMs: 0,
+      ...(port === undefined ? {} : { health, configuredPort: port }),
+      exits: [],
+      countsMemoryKills: /^oom_kill /m.test((process.platform === "linux" && loadText("/proc/vmstat")) || ""),
+      attempts: [],
+      looks: [],
+      lines: [],
+    };
+  }
+
+  /** What the instance was given: known once it was seen. */
+  get given(): Given {
+    if (!this.#given && this.#process) this.#given = loadGiven(this.#process, this.#watched.places);
+    return this.#given ?? { secrets: {}, plain: {} };
+  }
+
+  async observe(): Promise<ProcessRecord> {
+    const { seen } = this;
+    const process = await findProcess(this.#watched);
+    this.#process = process;
+    seen.nowMs = this.#nowMs();
+    seen.port = process.port;
+    const { lastExit, group } = process;
+    if (lastExit && lastExit.at >= this.#watched.since && seen.exits.at(-1)?.at !== lastExit.at) seen.exits.push(lastExit);
+    if (process.state !== "running" || !group) return process;
+    if (seen.health) seen.attempts.push({ answer: await this.#ask(process, group.pid, seen.health), atMs: this.#nowMs() });
+    if (this.#isTimeToLook()) await this.#look(group.pid);
+    seen.nowMs = this.#nowMs();
+    return process;
+  }
+
+  /** Each wave of a rollout waits here, so that the first second is looked at closely. */
+  pauseMs(): number {
+    const { nowMs, health, attempts } = this.seen;
+    const pauseMs = nowMs < 1_000 ? 5 : nowMs < 2_000 ? 25 : LOOK_EVERY_MS;
+    // An app that answers is not to be kept busy with being asked.
+    const answersMs = attempts.at(-1)?.answer.kind === "answered" ? 100 : 0;
+    return Math.min(health?.interval ?? LOOK_EVERY_MS, Math.max(pauseMs, answersMs));
+  }
+
+  #nowMs = (): number => performance.now() - this.#from;
+
+  async #ask({ port = 0, spec }: ProcessRecord, group: number, health: HealthCheck): Promise<Answer> {
+    const reply = await probe({ port, path: health.path, timeoutMs: health.timeout });
+    if (reply.kind !== "answered") return reply;
+    const { status, body, location } = reply;
+    const passed = passes(reply, health);
+    return {
+      kind: "answered",
+      status,
+      passed,
+      body: hideSecrets(body, this.given).slice(0, BODY_SHOWN),
+      location,
+      leaks: findLeaks(body, this.given),
+      foreign: passed ? findForeignHolder(port, group, spec.id) : undefined,
+    };
+  }
+
+  #isTimeToLook(): boolean {
+    const lastMs = this.seen.looks.at(-1)?.atMs;
+    return lastMs === undefined ? this.#nowMs() >= FIRST_LOOK_MS : this.#nowMs() - lastMs >= LOOK_EVERY_MS - 5;
+  }
+
+  async #look(groupPid: number): Promise<void> {
+    const { seen } = this;
+    const group = observeGroup(groupPid);
+    const startedAt = Date.now() - this.#nowMs();
+    const said = this.#log.read();
+    for (const { line } of said) this.#shapes.add(shapeOf(line));
+    seen.lines = [...seen.lines, ...said.map(({ at, line }) => ({ atMs: at - startedAt, line }))].slice(-LINES_KEPT);
+    if (!group) return;
+    const atMs = this.#nowMs();
+    const isRefused = seen.attempts.at(-1)?.answer.kind === "refused";
+    const listens = isRefused ? await Promise.all(group.listens.map((one) => this.#askElsewhere(one))) : group.listens;
+    seen.looks.push({ ...group, listens, atMs, news: this.#shapes.size } satisfies Look);
+  }
+
+  async #askElsewhere(listener: Listener): Promise<Look["listens"][number]> {
+    const { health, port } = this.seen;
+    if (!health || listener.port === port) return listener;
+    const host = listener.host === "0.0.0.0" ? "127.0.0.1" : listener.host === "::" ? "::1" : listener.host;
+    const reply = await probe({ host, port: listener.port, path: health.path, timeoutMs: ELSEWHERE_TIMEOUT_MS });
+    if (reply.kind !== "answered" || isMetrics(reply)) return listener;
+    return { ...listener, passes: passes(reply, health) };
   }
 }
 
@@ -69,124 +164,15 @@ async function findProcess({ supervisor, id }: Watched): Promise<ProcessRecord> 
   return process;
 }
 
-async function failIfKnowable(watched: Watched, process: ProcessRecord, attempts: Attempt[]): Promise<void> {
-  const last = attempts.at(-1);
-  const same = attempts.slice(attempts.findLastIndex((attempt) => attempt.answer !== last?.answer) + 1);
-  const lasted = (last?.afterMs ?? 0) - (same[0]?.afterMs ?? 0);
-  if (!last || same.length < SAME_ANSWERS || lasted < SAME_FOR_MS) return;
-  if (last.status !== undefined && last.status !== 503) throw unhealthy(watched, process, attempts, "HEALTH_STATUS");
-  if (last.answer !== "connection refused" || !process.group) return;
-  const listens = await observeListeners(process.group.pid);
-  // It may have begun to listen since it was asked.
-  const isReachable = listens.some((address) => ["127.0.0.1", "0.0.0.0", "[::]"].some((host) => address === `${host}:${process.port}`));
-  if (listens.length > 0 && !isReachable) throw wrongPort(watched, process, listens);
+/** What any process may be told of, or says of itself, is no secret of the app. */
+const OF_LANDFALL = /^(?:LANDFALL_.*|HOST|PORT|LANG)$/;
+
+function loadGiven({ spec }: ProcessRecord, places: Places): Given {
+  const secrets = openSecrets(places);
+  return {
+    secrets: Object.fromEntries(
+      Object.entries(spec.secretEnv).flatMap(([variable, name]) => (secrets.has(name) ? [[variable, secrets.reveal(name)]] : [])),
+    ),
+    plain: Object.fromEntries(Object.entries(spec.env).filter(([variable]) => !OF_LANDFALL.test(variable))),
+  };
 }
-
-function probe(port: number, health: HealthCheck): Promise<Omit<Attempt, "afterMs">> {
-  return new Promise((resolve) => {
-    const outgoing = request({
-      host: "127.0.0.1",
-      port,
-      path: health.path,
-      agent: false,
-      timeout: health.timeout,
-      headers: { "user-agent": "landfall-health" },
-    });
-    const hung = () => outgoing.destroy(Object.assign(new Error(), { code: "TIMEOUT" }));
-    const timer = setTimeout(hung, health.timeout);
-    const settle = (attempt: Omit<Attempt, "afterMs">) => {
-      clearTimeout(timer);
-      resolve(attempt);
-    };
-    outgoing.on("error", (error: NodeJS.ErrnoException) => settle({ passed: false, answer: describeFailure(error, health) }));
-    outgoing.on("response", (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        if (body.length < BODY_SHOWN) body += chunk.slice(0, BODY_SHOWN);
-      });
-      response.on("error", (error: NodeJS.ErrnoException) => settle({ passed: false, answer: describeFailure(error, health) }));
-      response.on("end", () => {
-        const status = response.statusCode ?? 0;
-        settle({
-          passed: status >= health.status.from && status <= health.status.to,
-          status,
-          answer: `${status} ${JSON.stringify(body.slice(0, BODY_SHOWN))}`,
-        });
-      });
-    });
-    outgoing.end();
-  });
-}
-
-function describeFailure(error: NodeJS.ErrnoException, health: HealthCheck): string {
-  if (error.code === "ECONNREFUSED") return "connection refused";
-  if (error.code === "TIMEOUT") return `no answer within ${describeDuration(health.timeout)}`;
-  return error.code === "ECONNRESET" ? "connection closed without an answer" : (error.code ?? error.message);
-}
-
-const standingOf = ({ serving, release }: Watched) =>
-  serving
-    ? `Release ${serving} is still serving all traffic. ${release} took none and was stopped.`
-    : `No release is serving yet. ${release} was stopped.`;
-
-const logsOf = ({ environment, service, release }: Watched) => `landfall logs ${environment} ${service} --release ${release}`;
-
-function crashed(watched: Watched, { lastExit }: ProcessRecord): LandfallError {
-  const reason = lastExit?.signal ? `killed by ${lastExit.signal}` : `ended with status ${lastExit?.code}`;
-  return new LandfallError({
-    code: "INSTANCE_CRASHED",
-    what: `release ${watched.release} of "${watched.service}" crashed before it was healthy`,
-    evidence: [["command", watched.settings.command], ["process", `${watched.id} ${reason}`], ...lastLog(lastExit?.lastLines)],
-    standing: standingOf(watched),
-    next: logsOf(watched),
-  });
-}
-
-function wrongPort(watched: Watched, process: ProcessRecord, elsewhere: string[]): LandfallError {
-  return new LandfallError({
-    code: "INSTANCE_WRONG_PORT",
-    what: `release ${watched.release} of "${watched.service}" does not listen where it was told to`,
-    evidence: [
-      ["asked", `127.0.0.1:${process.port}, given in the variable PORT: connection refused`],
-      ["listens", elsewhere.join(", ")],
-    ],
-    standing: standingOf(watched),
-    next: `let "${watched.service}" listen on 127.0.0.1 at the port in PORT`,
-  });
-}
-
-function unhealthy(watched: Watched, process: ProcessRecord, attempts: Attempt[], code: ErrorCode): LandfallError {
-  const { health } = watched.settings;
-  const status = health.status.from === health.status.to ? `${health.status.from}` : `${health.status.from}-${health.status.to}`;
-  const asked = `GET http://127.0.0.1:${process.port}${health.path} for ${describeDuration(health.deadline)} at most; ${status} within ${describeDuration(health.timeout)} passes`;
-  const what =
-    code === "HEALTH_STATUS"
-      ? `release ${watched.release} of "${watched.service}" answers its health check with ${attempts.at(-1)?.status}`
-      : `release ${watched.release} of "${watched.service}" never passed its health check`;
-  return new LandfallError({
-    code,
-    what,
-    evidence: [["asked", asked], ...describeAttempts(attempts).map((text): [string, string] => ["answered", text])],
-    standing: standingOf(watched),
-    next: logsOf(watched),
-  });
-}
-
-/** Equal answers in a row make one line: `attempts 3-15  503 "..."  4.1 s - 28.0 s`. */
-function describeAttempts(attempts: Attempt[]): string[] {
-  const runs: { from: number; to: number }[] = [];
-  attempts.forEach((attempt, index) => {
-    const run = runs.at(-1);
-    if (run && attempts[run.to]?.answer === attempt.answer) run.to = index;
-    else runs.push({ from: index, to: index });
-  });
-  const seconds = (index: number) => `${((attempts[index]?.afterMs ?? 0) / 1000).toFixed(1)} s`;
-  return runs.slice(-6).map(({ from, to }) => {
-    const numbers = from === to ? `attempt ${from + 1}` : `attempts ${from + 1}-${to + 1}`;
-    return `${numbers}  ${attempts[from]?.answer}  ${seconds(from)} - ${seconds(to)}`;
-  });
-}
-
-const lastLog = (lines: string[] | undefined): [string, string][] =>
-  (lines ?? []).slice(-8).map((line, index) => [index === 0 ? "last log" : "", line]);

@@ -1,0 +1,253 @@
+// From what was observed of a new instance to the verdict on it, or to none yet. Pure: no clock, no process, no file.
+// The rules, and why they are what they are: docs/decisions/0005-when-a-failure-is-knowable.md.
+import type { HealthCheck } from "../../../config/schema.ts";
+import type { Exit } from "../supervisor/api.ts";
+import type { Leaks } from "./leaks.ts";
+import type { Holder, Listener } from "./listeners.ts";
+import type { Reply } from "./probe.ts";
+import { type Cause, findSaying, readLine, type Saying } from "./sayings.ts";
+
+export type Answer =
+  | Exclude<Reply, { kind: "answered" }>
+  | {
+      kind: "answered";
+      status: number;
+      passed: boolean;
+      /** Its beginning, without secrets. */
+      body: string;
+      location?: string;
+      leaks?: Leaks;
+      /** Another process than the instance answered. */
+      foreign?: Holder;
+    };
+
+/** All times are milliseconds since the instance was started. */
+export interface Attempt {
+  atMs: number;
+  answer: Answer;
+}
+
+export interface Look {
+  atMs: number;
+  /** `passes`: the health check, asked there, is answered as it should be. */
+  listens: (Listener & { passes?: boolean })[];
+  cpuMs: number;
+  processes: number;
+  /** How many different lines its log has had; numbers in them do not count as different. */
+  news: number;
+}
+
+export interface Observations {
+  nowMs: number;
+  /** Absent for a service that takes no requests. */
+  health?: HealthCheck;
+  /** The port it was given, and the one that the configuration names. */
+  port?: number;
+  configuredPort?: number;
+  /** How its runs ended, oldest first. */
+  exits: Exit[];
+  /** Whether the kernel counts what it kills for lack of memory. */
+  countsMemoryKills: boolean;
+  attempts: Attempt[];
+  /** Empty where the kernel does not tell. */
+  looks: Look[];
+  /** The last lines of its log. */
+  lines: { atMs: number; line: string }[];
+}
+
+export type FaultKind =
+  | Cause
+  | "crashed"
+  | "ended"
+  | "wrongPort"
+  | "wrongAddress"
+  | "foreignAnswer"
+  | "leaks"
+  | "status"
+  | "notHttp"
+  | "timedOut"
+  | "notListening"
+  | "neverPassed"
+  | "slowStart";
+
+export interface Fault {
+  kind: FaultKind;
+  /** What the program said of it. */
+  saying?: Saying;
+}
+
+export type Verdict = "healthy" | Fault;
+
+const SAME_ANSWERS = 3;
+const SAME_FOR_MS = 1_000;
+const SETTLED_AFTER_MS = 1_000;
+const SETTLED_AT_LAST_MS = 5_000;
+/** More of one processor than answering health checks takes. */
+const BUSY_SHARE = 0.25;
+const GRACE_MS_MAX = 10_000;
+
+/** How long after the deadline an instance is still watched, to tell a slow one from one that never comes. */
+export const graceMs = (health: HealthCheck): number => Math.min(health.deadline, GRACE_MS_MAX);
+
+export function classify(seen: Observations): Verdict | undefined {
+  const exit = findFinalExit(seen);
+  if (exit) return classifyExit(exit, seen);
+  if (!seen.health) return hasSettled(seen) ? "healthy" : undefined;
+  const last = seen.attempts.at(-1);
+  if (!last) return undefined;
+  return (
+    classifyAnswer(seen, seen.health, last) ?? classifyListeners(seen) ?? classifyRepeatedWords(seen, seen.health) ?? classifyEnd(seen, seen.health)
+  );
+}
+
+/** A port that someone took between choosing and listening is the machine's bad luck: the supervisor gives another one, once. */
+function findFinalExit({ exits, port }: Observations): Exit | undefined {
+  const exit = exits.at(-1);
+  const saying = exits.length === 1 ? findSaying(exit?.lastLines ?? []) : undefined;
+  return saying?.cause === "portInUse" && saying.port === port && port !== undefined ? undefined : exit;
+}
+
+function classifyExit(exit: Exit, { countsMemoryKills }: Observations): Fault {
+  const saying = findSaying(exit.lastLines);
+  if (exit.outOfMemory || (exit.signal === "SIGKILL" && !countsMemoryKills)) return { kind: "outOfMemory", saying };
+  // Where the program was killed from outside, its last words are about something else.
+  if (exit.signal && exit.signal !== "SIGABRT") return { kind: "crashed" };
+  // The statuses of POSIX shells for a command that is not there, and for one that is no program.
+  if (exit.code === 127) return { kind: "commandNotFound", saying };
+  if (exit.code === 126) return { kind: "commandNotExecutable", saying };
+  if (saying && saying.cause !== "commandNotFound" && saying.cause !== "commandNotExecutable") return { kind: saying.cause, saying };
+  return { kind: exit.code === 0 ? "ended" : "crashed" };
+}
+
+/** Still busy from its start, it may be about to fail: loading a program is work. One that works from its first second is let go on. */
+function hasSettled({ nowMs, looks }: Observations): boolean {
+  return nowMs >= SETTLED_AFTER_MS && (nowMs >= SETTLED_AT_LAST_MS || shareOfCpu(looks.at(-3), looks.at(-1)) < 2 * BUSY_SHARE);
+}
+
+function classifyAnswer(seen: Observations, health: HealthCheck, { atMs, answer }: Attempt): Verdict | undefined {
+  const { count, sinceMs } = findSame(seen.attempts);
+  const isSame = (forMs: number) => count >= SAME_ANSWERS && atMs - sinceMs >= forMs && stillMs(seen) >= forMs;
+  if (answer.kind === "answered") {
+    if (answer.leaks) return { kind: "leaks" };
+    if (answer.passed && answer.foreign) return count >= SAME_ANSWERS && atMs - sinceMs >= SAME_FOR_MS ? { kind: "foreignAnswer" } : undefined;
+    if (answer.passed) return atMs > health.deadline ? { kind: "slowStart" } : "healthy";
+    if (answer.status === 503) return undefined;
+    return isSame(statusPatienceMs(answer, health)) ? blame({ kind: "status" }, seen) : undefined;
+  }
+  const isNoHttp = answer.kind === "notHttp" || answer.kind === "closed";
+  return isNoHttp && isSame(patienceMs(health)) ? { kind: "notHttp" } : undefined;
+}
+
+/** Within the bounds of what people wait for, a share of the time that the user thinks a start may take. */
+const patienceMs = (health: HealthCheck): number => Math.min(Math.max(health.deadline / 6, 2_000), 5_000);
+
+/** A router that says "moved" or "not allowed" is complete; 404, 408, 425, 429 and 5xx are also what half-started apps answer. */
+function statusPatienceMs({ status, body }: Extract<Answer, { kind: "answered" }>, health: HealthCheck): number {
+  const isStarting = status >= 500 || [404, 408, 425, 429].includes(status);
+  const cause = readLine(body)?.cause;
+  const willNotPass = cause === "resourceRefused" || cause === "variableMissing" || cause === "fileMissing";
+  return isStarting && !willNotPass ? patienceMs(health) : SAME_FOR_MS;
+}
+
+/** It listens, but not there. */
+function classifyListeners(seen: Observations): Fault | undefined {
+  const { attempts, looks, port, configuredPort, nowMs } = seen;
+  const { count, sinceMs } = findSame(attempts);
+  const listens = looks.at(-1)?.listens ?? [];
+  if (attempts.at(-1)?.answer.kind !== "refused" || count < SAME_ANSWERS || nowMs - sinceMs < SAME_FOR_MS || listens.length === 0) return undefined;
+  if (listens.some((one) => one.port === port)) {
+    const first = looks.findLastIndex((look) => !look.listens.some((one) => one.port === port)) + 1;
+    return (looks.at(-1)?.atMs ?? 0) - (looks[first]?.atMs ?? 0) >= SAME_FOR_MS ? { kind: "wrongAddress" } : undefined;
+  }
+  // Whatever else it opens first (metrics, a debugger) is not the app. The app is what passes the check, or has the port of the configuration.
+  const isTheApp = listens.some((one) => one.passes || one.port === configuredPort);
+  return isTheApp && stillMs(seen) >= SAME_FOR_MS ? { kind: "wrongPort" } : undefined;
+}
+
+/** It tries again and again and says the same each time, of something that it needs, and never came to listen. */
+function classifyRepeatedWords(seen: Observations, health: HealthCheck): Fault | undefined {
+  if (seen.attempts.at(-1)?.answer.kind !== "refused" || (seen.looks.at(-1)?.listens.length ?? 1) > 0) return undefined;
+  const sayings = seen.lines.flatMap(({ atMs, line }) => {
+    const saying = readLine(line);
+    return saying?.cause === "resourceRefused" || saying?.cause === "resourceUnreachable" ? [{ atMs, saying, shape: shapeOf(line) }] : [];
+  });
+  const last = sayings.at(-1);
+  const same = sayings.filter(({ shape }) => shape === last?.shape);
+  const lastedMs = (last?.atMs ?? 0) - (same[0]?.atMs ?? 0);
+  const patience = patienceMs(health);
+  const isFinal = last && same.length >= SAME_ANSWERS && lastedMs >= patience && seen.nowMs - last.atMs <= patience && stillMs(seen) >= patience;
+  return isFinal ? { kind: last.saying.cause, saying: last.saying } : undefined;
+}
+
+/** The deadline has passed, and the little while after it too. */
+function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined {
+  if (seen.nowMs <= health.deadline + graceMs(health)) return undefined;
+  const answer = seen.attempts.at(-1)?.answer;
+  const listens = seen.looks.at(-1)?.listens ?? [];
+  switch (answer?.kind) {
+    case "refused":
+      if (listens.some(({ port }) => port === seen.port)) return { kind: "wrongAddress" };
+      return listens.length > 0 ? { kind: "wrongPort" } : blame({ kind: "notListening" }, seen);
+    case "silent":
+      return blame({ kind: "timedOut" }, seen);
+    case "closed":
+    case "notHttp":
+      return { kind: "notHttp" };
+    case "answered": {
+      const { count } = findSame(seen.attempts);
+      return blame({ kind: count >= SAME_ANSWERS ? "status" : "neverPassed" }, seen);
+    }
+    default:
+      return blame({ kind: "neverPassed" }, seen);
+  }
+}
+
+/** The cause behind the symptom, where the answer or the last lines of the log name it. */
+function blame(fault: Fault, { attempts, lines }: Observations): Fault {
+  const answer = attempts.at(-1)?.answer;
+  const said = answer?.kind === "answered" ? readLine(answer.body) : undefined;
+  // An answer like 404 is complete in itself; what an app complains of meanwhile is another matter.
+  const isSymptom = answer?.kind !== "answered" || answer.status >= 500;
+  const saying = said ?? (isSymptom ? findSaying(lines.map(({ line }) => line)) : undefined);
+  return saying ? { kind: saying.cause, saying } : fault;
+}
+
+/** The last attempts that came to the same. */
+function findSame(attempts: Attempt[]): { count: number; sinceMs: number } {
+  const last = attempts.at(-1);
+  if (!last) return { count: 0, sinceMs: 0 };
+  const key = keyOf(last.answer);
+  const first = attempts.findLastIndex(({ answer }) => keyOf(answer) !== key) + 1;
+  return { count: attempts.length - first, sinceMs: attempts[first]?.atMs ?? 0 };
+}
+
+function keyOf(answer: Answer): string {
+  if (answer.kind !== "answered") return answer.kind;
+  return `${answer.status} ${answer.passed} ${answer.foreign !== undefined} ${shapeOf(answer.body)}`;
+}
+
+/** A line or an answer without what changes each time: times, counters, identifiers. */
+export const shapeOf = (text: string): string => text.slice(0, 300).replace(/[0-9a-f]*\d[0-9a-f]*/gi, "#");
+
+/** For how long the group neither worked, nor said anything new, nor changed where it listens. Where nothing can be seen, for ever. */
+function stillMs({ looks, nowMs }: Observations): number {
+  if (looks.length === 0) return Number.POSITIVE_INFINITY;
+  let from = looks.length - 1;
+  while (from > 0 && isStill(looks[from - 1] as Look, looks[from] as Look)) from -= 1;
+  return nowMs - (looks[from]?.atMs ?? nowMs);
+}
+
+const isStill = (before: Look, after: Look): boolean =>
+  before.processes === after.processes &&
+  before.news === after.news &&
+  placesOf(before) === placesOf(after) &&
+  shareOfCpu(before, after) <= BUSY_SHARE;
+
+const placesOf = ({ listens }: Look): string =>
+  listens
+    .map(({ host, port }) => `${host} ${port}`)
+    .sort()
+    .join();
+
+const shareOfCpu = (before: Look | undefined, after: Look | undefined): number =>
+  before && after && after.atMs > before.atMs ? (after.cpuMs - before.cpuMs) / (after.atMs - before.atMs) : 0;
