@@ -3,7 +3,7 @@ import type { Exit } from "./targets/local/supervisor/api.ts";
 
 export interface ResourceReport {
   name: string;
-  type: "postgres" | "queue" | "bucket" | "cache";
+  type: "postgres" | "mysql" | "queue" | "bucket" | "cache";
   /** Host and port, never a password. */
   address: string;
   state: "running" | "stopped" | "external";

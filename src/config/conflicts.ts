@@ -1,6 +1,7 @@
 // What concerns several keys at once. Each rule reads the app and says what contradicts; check.ts finds the places.
 import { Cron } from "croner";
 import type { ErrorCode } from "../error.ts";
+import { findAwsConflicts } from "./aws.ts";
 import { findScalingConflicts } from "./scaling.ts";
 import type { App, Resource, Service } from "./schema.ts";
 import type { Aim } from "./source.ts";
@@ -31,6 +32,7 @@ export function findConflicts(app: App, input: unknown): Conflict[] {
     ...routeConflicts(app),
     ...unclearWeb(app),
     ...Object.keys(app.environments).flatMap((name) => environmentConflicts(app, name, input)),
+    ...findAwsConflicts(app, input),
   ];
 }
 
@@ -146,7 +148,7 @@ const upperCase = (name: string) => name.toUpperCase().replaceAll("-", "_");
 /** The variables that a resource gives to every service, by the name of the resource. */
 export function variablesOf(name: string, resource: Resource): string[] {
   const base = upperCase(name);
-  return [`${base}_URL`, ...(resource.type === "postgres" && resource.readOnlyUser ? [`${base}_READONLY_URL`] : [])];
+  return [`${base}_URL`, ...("readOnlyUser" in resource && resource.readOnlyUser ? [`${base}_READONLY_URL`] : [])];
 }
 
 const givers = (app: App) =>

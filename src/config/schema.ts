@@ -89,6 +89,14 @@ const scaling = z.strictObject({
   ),
 });
 
+const machineType = z.string().regex(/^[a-z][a-z0-9-]*\.[a-z0-9-]+$/, { error: 'an EC2 instance type such as "t4g.small"' });
+
+const machine = z.strictObject({
+  types: key(z.array(machineType).min(1).max(20).prefault(["t4g.small"]), { about: "EC2 instance types, the preferred one first; all of one architecture. A `g` after the generation, as in t4g, means ARM." }),
+  disk: key(size.prefault("10GB"), { about: "The size of its encrypted disk." }),
+  spot: key(z.boolean().default(false), { about: "Use spare capacity, which is cheaper and may be taken away with two minutes' notice." }),
+});
+
 const service = z.strictObject({
   command: key(command, { about: "Started by the shell in the release's folder. `$PORT` is the port it must listen on.", example: '"node server.js"' }),
   port: key(z.int().min(1).max(65535).optional(), { about: "Makes it a web service: requests reach it. Locally every instance gets a port of its own in `PORT`; on a machine of its own, this one." }),
@@ -102,6 +110,7 @@ const service = z.strictObject({
   singleton: key(z.boolean().default(false), { about: "Never two at once, not even during a rollout: for schedulers." }),
   schedule: key(z.string().optional(), { about: "Makes it a job: the command is run at these times (cron, five fields, UTC), never twice at once.", example: '"*/5 * * * *"' }),
   timeout: key(duration.prefault("1h"), { about: "For jobs: a run that takes longer is stopped." }),
+  machine: key(machine.prefault({}), { about: "AWS: the machine that each instance gets." }),
 });
 
 const url = z.union([
@@ -110,14 +119,24 @@ const url = z.union([
 ]);
 const urlKey = key(url.optional(), { about: "Use this one instead of starting one: a URL, or `{ secret: NAME }` when it has a password." });
 
+const database = {
+  url: urlKey,
+  readOnlyUser: key(z.boolean().default(true), { about: "Make a second user that can only read; its URL is `<NAME>_READONLY_URL`." }),
+  version: key(z.string().regex(/^\d+(\.\d+)?$/, { error: 'a version such as "17" or "8.4"' }).optional(), { about: "AWS: the engine's version; 17 for Postgres and 8.4 for MySQL when left out." }),
+  machine: key(z.string().regex(/^db\.[a-z0-9-]+\.[a-z0-9-]+$/, { error: 'an RDS instance class such as "db.t4g.micro"' }).default("db.t4g.micro"), { about: "AWS: the instance class." }),
+  disk: key(size.prefault("20GB"), { about: "AWS: the disk it begins with, at least 20GB." }),
+  diskMax: key(size.prefault("100GB"), { about: "AWS: the disk grows by itself up to this size." }),
+  multiZone: key(z.boolean().default(false), { about: "AWS: keep a standby in a second zone, which takes over by itself. Doubles the price." }),
+  backups: key(duration.prefault("7d"), { about: "AWS: how long backups are kept, and how far back the database can be restored to any second. At most 35d." }),
+  deletionProtection: key(z.boolean().default(true), { about: "AWS: refuses to be deleted until this is false." }),
+  finalSnapshot: key(z.boolean().default(true), { about: "AWS: a snapshot is kept when it is deleted or replaced." }),
+};
+
 const kind = <T extends string>(type: T) => key(z.literal(type), { about: "What it is." });
 
 const resource = z.discriminatedUnion("type", [
-  z.strictObject({
-    type: kind("postgres"),
-    url: urlKey,
-    readOnlyUser: key(z.boolean().default(true), { about: "Make a second user that can only read; its URL is `<NAME>_READONLY_URL`." }),
-  }),
+  z.strictObject({ type: kind("postgres"), ...database }),
+  z.strictObject({ type: kind("mysql"), ...database }),
   z.strictObject({
     type: kind("queue"),
     url: urlKey,
@@ -125,7 +144,13 @@ const resource = z.discriminatedUnion("type", [
     deadLetterAfter: key(z.int().min(1).max(1000).default(5), { about: "Deliveries until a message goes to the dead letters." }),
   }),
   z.strictObject({ type: kind("bucket"), url: urlKey }),
-  z.strictObject({ type: kind("cache"), url: urlKey, memory: key(size.prefault("64MB"), { about: "The most it may hold; the least recently used goes first." }) }),
+  z.strictObject({
+    type: kind("cache"),
+    url: urlKey,
+    memory: key(size.prefault("64MB"), { about: "The most it may hold; the least recently used goes first." }),
+    machine: key(z.string().regex(/^cache\.[a-z0-9-]+\.[a-z0-9-]+$/, { error: 'an ElastiCache node type such as "cache.t4g.micro"' }).optional(), { about: "AWS: the node type; the smallest that holds `memory` when left out." }),
+    multiZone: key(z.boolean().default(false), { about: "AWS: keep a replica in a second zone, which takes over by itself. Doubles the price." }),
+  }),
 ]);
 
 const recipe = z.strictObject({
@@ -172,7 +197,63 @@ const serviceOverride = z.strictObject({
   instances: key(instances.optional(), { about: "Instead of the service's own." }),
   scaling: key(z.union([z.literal(false), scaling]).optional(), { about: "Instead of the service's own; `false` for a number that only people change." }),
   environment: key(z.record(variable, z.string()).optional(), { about: "Added to the service's own; the same variable is replaced." }),
+  machine: key(machine.optional(), { about: "Instead of the service's own, as a whole." }),
 });
+
+/** What an environment says of a resource, whatever its type; conflicts.ts knows which type has which key. */
+const resourceOverride = z.strictObject({
+  url: urlKey,
+  machine: key(z.string().regex(/^(db|cache)\.[a-z0-9-]+\.[a-z0-9-]+$/, { error: 'an RDS instance class or an ElastiCache node type, such as "db.t4g.micro"' }).optional(), { about: "Instead of the resource's own." }),
+  disk: key(size.optional(), { about: "Instead of the resource's own." }),
+  diskMax: key(size.optional(), { about: "Instead of the resource's own." }),
+  memory: key(size.optional(), { about: "Instead of the resource's own." }),
+  multiZone: key(z.boolean().optional(), { about: "Instead of the resource's own." }),
+  backups: key(duration.optional(), { about: "Instead of the resource's own." }),
+  deletionProtection: key(z.boolean().optional(), { about: "Instead of the resource's own." }),
+  finalSnapshot: key(z.boolean().optional(), { about: "Instead of the resource's own." }),
+});
+
+const hostName = z.string().max(253).regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/, { error: 'a host name in lower case, such as "www.example.com"' });
+
+const domain = z.strictObject({
+  name: key(hostName, { about: "The host name that the app answers to.", example: '"www.example.com"' }),
+  aliases: key(z.array(hostName).max(9).default([]), { about: "Further host names, of the same zone." }),
+  zone: key(z.string().regex(/^Z[A-Z0-9]{3,31}$/, { error: 'the id of a hosted zone, such as "Z0123456789ABCDEFGHIJ"' }).optional(), { about: "The id of the Route 53 zone that the names are in: their records and the certificate's proof are made there." }),
+  certificate: key(z.string().regex(/^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/[0-9a-f-]+$/, { error: "the ARN of a certificate in ACM" }).optional(), { about: "Use this certificate instead of having one made: for names whose DNS is elsewhere." }),
+});
+
+const cidr = z.string().regex(/^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.0\/(1[6-9]|2[0-2])$/, { error: 'a private IPv4 range from /16 to /22, such as "10.0.0.0/16"' });
+
+const network = z.strictObject({
+  cidr: key(cidr.default("10.0.0.0/16"), { about: "The addresses of its network." }),
+  zones: key(z.literal([2, 3]).default(2), { about: "How many of the region's zones it spreads over." }),
+  nat: key(z.enum(["gateway", "instance", "none"]).default("gateway"), { about: "How instances reach the internet. `gateway`: AWS's own, one per zone. `instance`: one small machine for all zones, much cheaper, and a few minutes without it when it fails. `none`: each instance has a public address, which lets only the balancer in." }),
+});
+
+const alarms = z.strictObject({
+  serverErrors: key(percentage.prefault("2%"), { about: "The share of answers with a status of 500 or above." }),
+  clientErrors: key(percentage.prefault("25%"), { about: "The share of answers with a status from 400 to 499." }),
+  latency: key(duration.prefault("2s"), { about: "One request in twenty takes longer than this." }),
+  queueAge: key(duration.prefault("15m"), { about: "How long the oldest message of a queue has waited." }),
+  databaseCpu: key(percentage.prefault("85%"), { about: "The use of a database's processor." }),
+  databaseDisk: key(percentage.prefault("90%"), { about: "How much of what a database's disk may grow to is used." }),
+  databaseConnections: key(percentage.prefault("80%"), { about: "The share of a database's possible connections that is in use." }),
+});
+
+const AWS = {
+  region: key(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, { error: 'an AWS region such as "eu-central-1"' }).optional(), { about: "AWS: the region; that of your AWS settings when left out." }),
+  account: key(z.string().regex(/^\d{12}$/, { error: "an AWS account's number of 12 digits, as a text" }).optional(), { about: "AWS: the account it must be in. With other credentials nothing is done." }),
+  costCeiling: key(z.number().min(0).max(10_000_000).optional(), { about: "AWS: in US dollars a month. A change that would cost more is refused." }),
+  domain: key(domain.optional(), { about: "AWS: the app's host name, for HTTPS. Without it the app answers to plain HTTP at a name of AWS's." }),
+  network: key(network.prefault({}), { about: "AWS: the network of its own that the environment gets." }),
+  firewall: key(z.boolean().default(false), { about: "AWS: put a web application firewall before the balancer." }),
+  alerts: key(z.array(z.string().regex(/^(mailto:[^@\s:]+@[^@\s:]+\.[^@\s:]+|https:\/\/[^\s/:]+(:\d+)?\/\S*)$/, { error: 'an address to notify, such as "mailto:team@example.com" or "https://events.example.com/alerts"' })).default([]), { about: "AWS: who hears of alarms. E-mail addresses are asked to confirm first." }),
+  alarms: key(alarms.prefault({}), { about: "AWS: what is alarming." }),
+  logs: key(z.strictObject({ keep: key(duration.prefault("30d"), { about: "How long logs are kept, in whole days; CloudWatch rounds it up." }) }).prefault({}), { about: "AWS: logs of services, of the balancer and of the network." }),
+};
+
+/** The keys of an environment that only mean something on AWS. */
+export const AWS_KEYS = Object.keys(AWS) as (keyof typeof AWS)[];
 
 const environment = z.strictObject({
   target: key(z.enum(["local", "aws"]), { about: "Where it lives." }),
@@ -189,8 +270,10 @@ const environment = z.strictObject({
     }).prefault({}),
     { about: "What the balancer accepts." },
   ),
-  services: key(z.record(name, serviceOverride).default({}), { about: "Per service: `instances`, `scaling` and `environment` of this environment." }),
+  services: key(z.record(name, serviceOverride).default({}), { about: "Per service: what is different in this environment." }),
+  resources: key(z.record(name, resourceOverride).default({}), { about: "Per resource: what is different in this environment." }),
   rollout: key(rolloutOverride.optional(), { about: "Instead of the app's." }),
+  ...AWS,
 });
 
 /** The keys of landfall.config.ts. */

@@ -48,7 +48,7 @@ describe("whole texts", () => {
           9 |       zebra: 1,
             |       ^^^^^
 
-        Known there: command, port, health, instances, scaling, environment, secrets, drain, stop, singleton, schedule, timeout.
+        Known there: command, port, health, instances, scaling, environment, secrets, drain, stop, singleton, schedule, timeout, machine.
         Nothing was changed.
         Next: remove the key, then run  landfall check"
     `);
@@ -213,7 +213,7 @@ describe("mistakes that people make", () => {
           12 |   resources: { database: { type: "postgress" } },
              |                                  ^^^^^^^^^^^ did you mean "postgres"?
 
-        Required: "postgres", "queue", "bucket" or "cache".
+        Required: "postgres", "mysql", "queue", "bucket" or "cache".
         Nothing was changed.
         Next: change the value, then run  landfall check"
     `);

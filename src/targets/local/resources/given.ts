@@ -4,7 +4,15 @@ import { requireAnswer, touch } from "./answer.ts";
 import { withClient } from "./postgres-users.ts";
 import { type PreparedResource, type ResourceContext, resourceFailed } from "./resource.ts";
 
-const DEFAULT_PORTS: Record<string, number> = { "postgres:": 5432, "postgresql:": 5432, "redis:": 6379, "rediss:": 6379, "http:": 80, "https:": 443 };
+const DEFAULT_PORTS: Record<string, number> = {
+  "postgres:": 5432,
+  "postgresql:": 5432,
+  "mysql:": 3306,
+  "redis:": 6379,
+  "rediss:": 6379,
+  "http:": 80,
+  "https:": 443,
+};
 
 type GivenResource = Resource & { url: NonNullable<Resource["url"]> };
 

@@ -2,6 +2,7 @@
 import { prepareBucket } from "./bucket.ts";
 import { prepareCache } from "./cache.ts";
 import { isGiven } from "./given.ts";
+import { prepareMysql } from "./mysql.ts";
 import { prepareObjectServer } from "./object-server.ts";
 import { preparePostgres } from "./postgres.ts";
 import { prepareQueue } from "./queue.ts";
@@ -36,6 +37,7 @@ export async function prepareResources(input: Omit<ResourceContext, "emit"> & { 
   // One after the other: two that prepare at once could choose the same port.
   for (const [name, resource] of entries) {
     if (resource.type === "postgres") prepared.push(await preparePostgres(name, resource, context, taken));
+    else if (resource.type === "mysql") prepared.push(prepareMysql(name, resource, context));
     else if (resource.type === "cache") prepared.push(await prepareCache(name, resource, context, taken));
     else if (resource.type === "queue") prepared.push(prepareQueue(name, resource, context, server));
     else prepared.push(prepareBucket(name, resource, context, server));
