@@ -17,7 +17,7 @@ interface Edge {
 /** A part may import its own row and the rows above it. A part is a folder of src/, or a file directly in it. */
 const TABLE: string[][] = [
   ["error", "progress", "reports", "system", "config", "state"],
-  ["release", "plan", "observe"],
+  ["release", "plan", "observe", "scaling"],
   ["rollout"],
   ["targets"],
   ["app", "launch"],
@@ -55,6 +55,10 @@ describe("imports in src/", () => {
     const concrete = (file: string) => /^targets\/([^/]+)\//.exec(file)?.[1];
     const outside = ownEdges.filter(({ from, to }) => concrete(to) && concrete(from) !== concrete(to));
     expect(show(outside.filter(({ from }) => from !== "app.ts" && from !== "launch.ts"))).toEqual([]);
+  });
+
+  it("of scaling lead to the configuration only", () => {
+    expect(show(ownEdges.filter(({ from, to }) => from.startsWith("scaling/") && !/^(scaling|config)\//.test(to)))).toEqual([]);
   });
 
   it("of the command line lead to index.ts and its own folder only", () => {
