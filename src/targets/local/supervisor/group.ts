@@ -1,7 +1,7 @@
 // A process group: its shell shim, its signals, and who is left in it. The shim writes what the supervisor would otherwise learn from
 // wait(2), so that the supervisor may die and come back without losing an exit status.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { chownSync, closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { LandfallError } from "../../../error.ts";
 import { loadText } from "../../../system/files.ts";
@@ -57,6 +57,8 @@ export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
   const { id, files } = launch;
   const handles = [files.stdout, files.stderr, files.status].map((file) => openSync(file, "a", 0o600));
   try {
+    // The shim's few words fit into the block that this claims: a full disk is met here, and not by a shim that could tell nobody.
+    writeSync(handles[2] as number, "\n");
     // Programs that open /dev/stdout again need the file to be theirs.
     if (launch.uid !== undefined) for (const file of Object.values(files)) chownSync(file, launch.uid, launch.gid ?? -1);
     const child = spawn("/bin/sh", ["-c", shimScript(launch.env), shimName(id), shimName(id), ...launch.argv], {

@@ -5,6 +5,8 @@ import type { Edge } from "../balancer/api.ts";
 import type { Places } from "../places.ts";
 import type { ProcessRecord } from "./api.ts";
 
+const SAVE_AGAIN_MS = 1_000;
+
 /** A record with what only the supervisor itself needs. */
 export interface KeptRecord extends ProcessRecord {
   /** Counts the starts: names the spool files. */
@@ -38,6 +40,7 @@ export class Records {
   readonly #file: string;
   readonly #edgeFile: string;
   #edge: Edge | undefined;
+  #later: NodeJS.Timeout | undefined;
   readonly #boot = loadText("/proc/sys/kernel/random/boot_id")?.trim();
   /** False after the machine was started again: then no pid of the records means anything. */
   readonly pidsHold: boolean;
@@ -51,8 +54,20 @@ export class Records {
     this.pidsHold = kept?.boot === this.#boot;
   }
 
+  /** Throws when the disk refuses: for what must not be done without a record. */
   save(): void {
     writeJson(this.#file, { boot: this.#boot, processes: [...this.byId.values()] } satisfies Kept);
+  }
+
+  /** For what has happened already: a full disk must not end the supervisor, which tries again until there is room. */
+  saveOrLater(): void {
+    clearTimeout(this.#later);
+    try {
+      this.save();
+    } catch (error) {
+      console.error(`the records were not saved: ${(error as Error).message}`);
+      this.#later = setTimeout(() => this.saveOrLater(), SAVE_AGAIN_MS).unref();
+    }
   }
 
   get edge(): Edge | undefined {
@@ -60,7 +75,7 @@ export class Records {
   }
 
   keepEdge(edge: Edge): void {
-    this.#edge = edge;
     writeJson(this.#edgeFile, edge);
+    this.#edge = edge;
   }
 }

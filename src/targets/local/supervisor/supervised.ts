@@ -22,7 +22,10 @@ const STEADY_AFTER_MS = 30_000;
 export interface Surroundings {
   places: Places;
   tell: Tell;
+  /** Throws when the disk refuses. */
   save(): void;
+  /** Tries again until it has succeeded. */
+  saveOrLater(): void;
   reveal(secret: string): string;
   /** A port that no record holds, reserved for that id from now on. */
   reservePort(id: string): Promise<number>;
@@ -80,7 +83,7 @@ export class Supervised {
     record.group = { pid, startedAt: observeStart(pid) ?? "gone" };
     record.state = "running";
     record.since = Date.now();
-    this.#around.save();
+    this.#around.saveOrLater();
     child.once("exit", () => this.#look());
     child.unref();
     await this.#follow();
@@ -110,7 +113,7 @@ export class Supervised {
   /** The run must be over by then, or it is stopped. */
   endBy(time: number): void {
     this.record.endsBy = time;
-    this.#around.save();
+    this.#around.saveOrLater();
     this.#armDeadline();
   }
 
@@ -128,7 +131,7 @@ export class Supervised {
     clearTimeout(this.#restart);
     const wasRunning = this.#isFollowed;
     record.state = "stopping";
-    this.#around.save();
+    this.#around.saveOrLater();
     const ignored = wasRunning && !(await this.#stopGroup(stop));
     if (this.#isFollowed) await this.#concludeRun();
     if (wasRunning) this.#tellStopped(ignored, stop);
@@ -238,7 +241,7 @@ export class Supervised {
     const status = loadStatus(this.#files().status);
     if (status.pid !== undefined && this.record.pid === undefined) {
       this.record.pid = status.pid;
-      this.#around.save();
+      this.#around.saveOrLater();
     }
     const leaderGone = this.record.group === undefined || !isRunning(this.record.group);
     if ((status.exit !== undefined || leaderGone) && this.record.state === "running") this.#crashed();
@@ -287,7 +290,7 @@ export class Supervised {
     record.crashes = upMs > STEADY_AFTER_MS ? 1 : record.crashes + 1;
     record.group = undefined;
     record.pid = undefined;
-    this.#around.save();
+    this.#around.saveOrLater();
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
@@ -324,7 +327,7 @@ export class Supervised {
       if (this.#isFollowed || record.state !== "restarting") return;
       record.crashes += 1;
       record.lastExit = { at: Date.now(), lastLines: [describeFailure(error)] };
-      this.#around.save();
+      this.#around.saveOrLater();
       this.#around.tell("crashed", record.spec, `could not be started again: ${describeFailure(error)}`);
       this.#restartLater();
     }

@@ -147,7 +147,7 @@ export class Supervisor {
       record.traffic = "attached";
       record.share = share;
       record.warm = undefined;
-      this.#records.save();
+      this.#records.saveOrLater();
       await this.#traffic.push();
       this.#tell("attached", record.spec, share === undefined ? "takes requests" : `takes ${+(share * 100).toFixed(2)} % of the requests`);
     });
@@ -158,7 +158,7 @@ export class Supervisor {
     await this.#inTurn(id, async () => {
       record.traffic = "draining";
       record.share = undefined;
-      this.#records.save();
+      this.#records.saveOrLater();
       await this.#traffic.push();
       this.#tell("draining", record.spec, "takes no new requests");
     });
@@ -171,7 +171,7 @@ export class Supervisor {
       record.traffic = "draining";
       record.share = undefined;
       record.warm = warm;
-      this.#records.save();
+      this.#records.saveOrLater();
       await this.#traffic.push();
     });
   }
@@ -226,7 +226,12 @@ export class Supervisor {
       crashes: 0,
     };
     this.#records.byId.set(spec.id, record);
-    this.#records.save();
+    try {
+      this.#records.save();
+    } catch (error) {
+      this.#records.byId.delete(spec.id);
+      throw error;
+    }
     return record;
   }
 
@@ -237,7 +242,7 @@ export class Supervisor {
     this.#traffic.forget(id);
     this.#schedules.remove(id);
     this.#records.byId.delete(id);
-    this.#records.save();
+    this.#records.saveOrLater();
   }
 
   #supervise(record: KeptRecord): Supervised {
@@ -245,6 +250,7 @@ export class Supervisor {
       places: this.#places,
       tell: this.#tell,
       save: () => this.#records.save(),
+      saveOrLater: () => this.#records.saveOrLater(),
       reveal: (name) => openSecrets(this.#places).reveal(name),
       reservePort: (id) => this.#reservePort(id),
       changed: () => this.#changed(record),
@@ -281,7 +287,7 @@ export class Supervisor {
     const id = runIdOf(spec.id, at);
     const before = [...this.#records.byId.values()].find((record) => record.scheduleId === spec.id);
     if (before) {
-      this.#records.save();
+      this.#records.saveOrLater();
       return this.#tell("job-skipped", { ...spec, id }, `"${before.spec.id}" is still running`);
     }
     const record = this.#keep({ ...spec, id, restart: "never", schedule: undefined });
@@ -290,7 +296,7 @@ export class Supervisor {
       await this.#launch(record);
     } catch (error) {
       schedule.lastExit = { at: Date.now(), lastLines: [(error as Error).message] };
-      this.#records.save();
+      this.#records.saveOrLater();
       return this.#tell("job-run", { ...spec, id }, `could not be started: ${(error as Error).message}`);
     }
     const process = this.#processes.get(id);
