@@ -11,6 +11,7 @@ const answers = (program: string, ...args: string[]): boolean => spawnSync(progr
 
 const PROGRAMS: Program[] = [
   { debianPackage: "git", what: "git", isThere: () => answers("git", "--version") },
+  { debianPackage: "procps", what: "ps", isThere: () => answers("ps", "-p", String(process.pid)) },
   { debianPackage: "python3-venv", what: "python3 with venv", isThere: () => answers("python3", "-c", "import venv, ensurepip") },
   {
     debianPackage: "redis-server",

@@ -11,6 +11,8 @@ import type { App } from "./schema.ts";
 interface Kept {
   /** Of the text and of the code that checked it. */
   hash: string;
+  /** Of the configuration. */
+  path: string;
   app: App;
 }
 
@@ -34,9 +36,30 @@ export function keepCached(path: string, text: string, app: App): void {
     if (!isSelfContained(text) || !existsSync(appsFolder(findHome()))) return;
     const folder = dirname(file);
     if (existsSync(folder) && readdirSync(folder).length >= KEPT_MAX) removeAll(folder);
-    writeJson(file, { hash: hashOf(text), app } satisfies Kept);
+    writeJson(file, { hash: hashOf(text), path, app } satisfies Kept);
   } catch {
     // A full or read-only disk is told by the command that needs to write there.
+  }
+}
+
+/** Forgets configurations whose file is gone; returns their paths. */
+export function removeStaleCached(): string[] {
+  const folder = folderOf(findHome());
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.flatMap((name) => {
+    const path = pathIn(join(folder, name));
+    if (path !== undefined && existsSync(path)) return [];
+    removeAll(join(folder, name));
+    return path ?? [];
+  });
+}
+
+/** Undefined when the file cannot be made sense of. */
+function pathIn(file: string): string | undefined {
+  try {
+    return loadJson<Kept>(file)?.path;
+  } catch {
+    return undefined;
   }
 }
 
@@ -50,7 +73,9 @@ export const isSelfContained = (text: string): boolean => !FROM_OUTSIDE.test(tex
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-const fileOf = (path: string): string => join(cacheFolder(findHome()), "config", `${sha256(path)}.json`);
+const folderOf = (home: string): string => join(cacheFolder(home), "config");
+
+const fileOf = (path: string): string => join(folderOf(findHome()), `${sha256(path)}.json`);
 
 const hashOf = (text: string): string => sha256(`${describeBuild()}\n${text}`);
 
