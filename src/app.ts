@@ -12,6 +12,8 @@ export interface OpenOptions {
   emit?: Emit;
   /** Ends long work at the next safe point. */
   signal?: AbortSignal;
+  /** Wait for an operation that is under way on the environment, instead of rejecting with LEASE_HELD. */
+  wait?: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export async function openEnvironment(name: string, options: OpenOptions = {}): 
   if (!environment) throw unknownEnvironment(name, Object.keys(app.environments));
   if (environment.target === "aws") throw notBuilt(name);
   const { openLocal } = await import("./targets/local/target.ts");
-  return openLocal({ app: appIn(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal });
+  return openLocal({ app: appIn(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal, wait: options.wait });
 }
 
 /** Everything that can be known to be wrong without changing anything; rejects with all problems of the file. */

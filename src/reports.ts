@@ -29,6 +29,18 @@ export interface DeployReport {
   imageMade: boolean;
   address: string;
   durationMs: number;
+  /** Whether the contract phase ran; absent when it was not asked for. */
+  contracted?: boolean;
+}
+
+/** What `resume` and `abort` did. */
+export interface RecoveryReport {
+  /** `nothing` when no operation was interrupted and all stood as recorded. */
+  did: "finished" | "undone" | "brought back" | "nothing";
+  /** The operation that was interrupted. */
+  operation?: string;
+  /** What stands now. */
+  status: Status;
 }
 
 export interface InstanceReport {
@@ -59,8 +71,10 @@ export interface Status {
   supervisor: "running" | "stopped";
   services: { name: string; kind: "web" | "worker" | "scheduler" | "job"; wanted: number; healthy: number; schedule?: string; instances: InstanceReport[] }[];
   resources: ResourceReport[];
+  /** The operation that somebody is running now. */
+  underWay?: { operation: string; since: number; pid: number; user: string };
   /** What was interrupted, if anything. */
-  unfinished?: { operation: string; since: number };
+  unfinished?: { operation: string; since: number; step?: string };
 }
 
 /** Ansible's dynamic inventory: `--list`. */

@@ -8,6 +8,7 @@ import { printJson, printOut } from "./print/terminal.ts";
 export interface CommonOptions {
   json?: boolean;
   verbose?: boolean;
+  wait?: boolean;
 }
 
 /** For commands that only read: no progress, and an interruption ends them at once. */
@@ -22,7 +23,7 @@ type ActingOptions = CommonOptions & { output?: ProgressOptions["output"] };
 export const operate = <T>(name: string, options: ActingOptions, work: (environment: EnvironmentTarget) => Promise<T>): Promise<T> =>
   perform({ name }, options, async (context) => {
     const { openEnvironment } = await import("../index.ts");
-    return work(await openEnvironment(name, context));
+    return work(await openEnvironment(name, { ...context, wait: options.wait }));
   });
 
 /**

@@ -10,4 +10,7 @@ export const asReading = (command: Command, examples: string[]): Command =>
 
 /** For commands that change something: their progress goes to stderr, their report to stdout. */
 export const asActing = (command: Command, examples: string[]): Command =>
-  withExamples(command, examples).option("--json", "print the report as JSON on stdout").option("-v, --verbose", "also print what the steps print");
+  withExamples(command, examples)
+    .option("--json", "print the report as JSON on stdout")
+    .option("-v, --verbose", "also print what the steps print")
+    .option("--wait", "wait for an operation that is under way, instead of refusing");

@@ -162,7 +162,8 @@ const recipe = z.strictObject({
 const release = z.strictObject({
   build: key(z.array(command).default([]), { about: "Run once per release, in its folder: assets, static files." }),
   expand: key(command.optional(), { about: "Migrations that the release before can live with; once per release, before any traffic moves." }),
-  contract: key(command.optional(), { about: "Migrations that only the new release can live with; once the rollout is final." }),
+  contract: key(command.optional(), { about: "Migrations that only the new release can live with; run by `landfall deploy --contract` once the rollout is final. There is no rollback past them." }),
+  autoContract: key(z.boolean().default(false), { about: "Every deploy ends with `contract`, once the old fleet's soak is over." }),
   timeout: key(duration.prefault("10m"), { about: "Time budget of each of them." }),
 });
 
@@ -178,19 +179,36 @@ const route = z.strictObject({
 
 const batch = z.union([z.int().min(1), z.string().regex(/^(100|[1-9]\d?)%$/, { error: 'a whole number or a percentage such as "25%"' })]);
 
-const strategy = z.enum(["rolling", "blueGreen"]);
+const strategy = z.enum(["rolling", "blueGreen", "canary"]);
+
+const weight = z
+  .string()
+  .regex(/^(50|[1-4]?\d)%$/, { error: 'a percentage from "1%" to "50%": as much again goes to the baseline beside the canary' })
+  .transform((text) => Number.parseInt(text, 10) / 100);
+
+const canary = z.strictObject({
+  weights: key(z.array(weight).min(1).prefault(["5%", "25%"]), { about: "The canary's share of the requests, step by step; a fresh baseline of the old release gets as much." }),
+  instances: key(z.int().min(1).max(100).default(1), { about: "Instances of the canary, and as many of the baseline." }),
+  step: key(duration.prefault("2m"), { about: "Each step takes at least so long." }),
+  samples: key(z.int().min(20).max(1_000_000).default(200), { about: "Requests that the canary must have answered in each step. Too few by `timeout` end the rollout: nothing is known of the canary." }),
+  timeout: key(duration.prefault("10m"), { about: "Each step takes at most so long." }),
+});
 
 const rollout = z.strictObject({
-  strategy: key(strategy.default("rolling"), { about: "`rolling` replaces batch by batch; `blueGreen` starts a whole new fleet, switches, and keeps the old one warm." }),
+  strategy: key(strategy.default("rolling"), { about: "`rolling` replaces batch by batch; `blueGreen` starts a whole new fleet, switches, and keeps the old one warm; `canary` gives the new release a share of the requests first, compares it with fresh instances of the old one, and goes on as `blueGreen`." }),
   batch: key(batch.default(1), { about: "Instances replaced at a time, for `rolling`." }),
-  soak: key(duration.prefault("5m"), { about: "How long the old fleet stays warm, for `blueGreen`." }),
+  surge: key(z.boolean().default(true), { about: "For `rolling`: start the new instances of a batch before the old ones are stopped. `false` needs no room for both, and serves with a batch less meanwhile." }),
+  soak: key(duration.prefault("5m"), { about: "How long the old fleet stays warm, for `blueGreen` and `canary`." }),
+  canary: key(canary.prefault({}), { about: "For `canary`: how it is tried." }),
 });
 
 /** Without defaults: what an environment leaves out is the app's. */
 const rolloutOverride = z.strictObject({
   strategy: key(strategy.optional(), { about: "Instead of the app's." }),
   batch: key(batch.optional(), { about: "Instead of the app's." }),
+  surge: key(z.boolean().optional(), { about: "Instead of the app's." }),
   soak: key(duration.optional(), { about: "Instead of the app's." }),
+  canary: key(canary.optional(), { about: "Instead of the app's, as a whole." }),
 });
 
 const serviceOverride = z.strictObject({
@@ -298,4 +316,5 @@ export type Scaling = NonNullable<Service["scaling"]>;
 export type Recipe = z.output<typeof recipe>;
 export type Route = z.output<typeof route>;
 export type Environment = z.output<typeof environment>;
+export type Rollout = z.output<typeof rollout>;
 export type HealthCheck = z.output<typeof health>;

@@ -8,6 +8,8 @@ export interface Standing {
   slot: number;
   /** Gets requests. Warm instances and those being drained do not. */
   attached: boolean;
+  /** On trial: the fraction of the service's requests that it gets. The others spread what is left. */
+  share?: number;
 }
 
 export interface Wanted {
@@ -15,14 +17,28 @@ export interface Wanted {
   count: number;
   /** Never two at once. */
   singleton: boolean;
+  /** Requests reach it, so it can be switched to and back, kept warm, and tried with a share of them. */
+  web: boolean;
+}
+
+/** How a release is tried with a share of the requests. */
+export interface Trial {
+  /** The canary's share in each step, as fractions up to 0.5. */
+  weights: number[];
+  /** Instances of the canary, and as many of the baseline. */
+  instances: number;
 }
 
 export interface Desired {
   release: string;
   services: Wanted[];
-  strategy: "rolling" | "blueGreen";
+  strategy: "rolling" | "blueGreen" | "canary";
   /** Instances per wave, or a share of the fleet such as "25%". */
   batch: number | string;
+  /** Whether the new ones of a wave stand before its old ones are stopped. Default: they do. */
+  surge?: boolean;
+  /** For `canary`. */
+  canary?: Trial;
 }
 
 export interface Place {
@@ -37,7 +53,10 @@ export type Step =
   | { do: "ask"; service: string; ids: string[] }
   /** Start what is not running there, and wait until all are healthy. */
   | { do: "start"; service: string; places: Place[] }
-  | { do: "attach"; service: string; ids: string[] }
+  /** With a share, each of them gets that fraction of the requests. */
+  | { do: "attach"; service: string; ids: string[]; share?: number }
+  /** Compare the canary with the baseline until it is known which is to be. */
+  | { do: "judge"; service: string; canary: string[]; baseline: string[]; weight: number }
   | { do: "drain"; service: string; ids: string[] }
   | { do: "stop"; service: string; ids: string[] }
   /** No new requests; they keep the connections they have and are not told to drain, so that they can be switched back to. */
@@ -52,51 +71,64 @@ export function batchSize(batch: number | string, count: number): number {
 
 /** Steps in order. Empty when what stands is what is wanted. */
 export function compileRollout(standing: Standing[], desired: Desired): Step[] {
+  const fleetOf = (service: string) => standing.filter((one) => one.service === service);
   const wantedNames = new Set(desired.services.map((wanted) => wanted.service));
   const gone = [...new Set(standing.map((one) => one.service))].filter((service) => !wantedNames.has(service));
   return [
-    ...desired.services.flatMap((wanted) => compileFleet(standing, desired, wanted)),
-    ...gone.flatMap((service) =>
-      retire(
-        service,
-        standing.filter((one) => one.service === service),
-      ),
-    ),
+    ...desired.services.flatMap((wanted) => compileFleet(fleetOf(wanted.service), desired, wanted)),
+    ...gone.flatMap((service) => retire(service, fleetOf(service))),
   ];
+}
+
+/** One service's fleet, as it stands and as it should. */
+interface Fleet {
+  service: string;
+  count: number;
+  old: Standing[];
+  missing: Place[];
 }
 
 function compileFleet(standing: Standing[], desired: Desired, wanted: Wanted): Step[] {
   const { service, count } = wanted;
-  const mine = standing.filter((one) => one.service === service);
-  const fresh = mine.filter((one) => one.release === desired.release);
-  const old = mine.filter((one) => one.release !== desired.release);
-  const places = Array.from({ length: count }, (_, index): Place => ({ service, release: desired.release, slot: index + 1 }));
-  const missing = places.filter((place) => !fresh.some((one) => one.slot === place.slot && one.attached));
+  const fresh = standing.filter((one) => one.release === desired.release);
+  const old = standing.filter((one) => one.release !== desired.release);
   const surplus = fresh.filter((one) => one.slot > count);
+  const inService = new Set(fresh.filter((one) => one.attached && one.share === undefined).map((one) => one.slot));
+  const places = Array.from({ length: count }, (_, index): Place => ({ service, release: desired.release, slot: index + 1 }));
+  const fleet: Fleet = { service, count, old, missing: places.filter((place) => !inService.has(place.slot)) };
 
-  if (wanted.singleton) return [...retire(service, [...old, ...surplus]), ...bring(service, missing)];
-  const steps =
-    desired.strategy === "blueGreen" ? replaceAtOnce(service, missing, old) : replaceInWaves(service, missing, old, batchSize(desired.batch, count));
-  return [...steps, ...retire(service, surplus)];
+  if (wanted.singleton) return [...retire(service, [...old, ...surplus]), ...bring(service, fleet.missing)];
+  return [...replace(fleet, desired, wanted.web), ...retire(service, surplus)];
 }
 
-function replaceInWaves(service: string, missing: Place[], old: Standing[], size: number): Step[] {
+function replace(fleet: Fleet, desired: Desired, web: boolean): Step[] {
+  // What takes its work from a queue would go on taking it while it is kept warm: two releases at work at once.
+  if (desired.strategy === "rolling" || !web) return replaceInWaves(fleet, desired);
+  return desired.strategy === "canary" && desired.canary ? tryThenReplace(fleet, desired.canary) : replaceAtOnce(fleet);
+}
+
+function replaceInWaves({ service, count, old, missing }: Fleet, { strategy, batch, surge = true }: Desired): Step[] {
   const serving = old.filter((one) => one.attached);
-  const idle = old.filter((one) => !one.attached);
-  const steps: Step[] = retire(service, idle);
+  const steps: Step[] = retire(
+    service,
+    old.filter((one) => !one.attached),
+  );
   // Where nothing serves there is nothing to be careful with.
   if (serving.length === 0) return [...steps, ...bring(service, missing)];
+  const size = strategy === "rolling" ? batchSize(batch, count) : count;
   for (let first = 0; first < missing.length; first += size) {
     const leaving = serving.slice(first, first + size);
-    steps.push(...ask(service, leaving), ...bring(service, missing.slice(first, first + size)), ...remove(service, leaving));
+    const coming = bring(service, missing.slice(first, first + size));
+    steps.push(...ask(service, leaving), ...(surge ? [...coming, ...remove(service, leaving)] : [...remove(service, leaving), ...coming]));
   }
   return [...steps, ...retire(service, serving.slice(missing.length))];
 }
 
-function replaceAtOnce(service: string, missing: Place[], old: Standing[]): Step[] {
+function replaceAtOnce({ service, old, missing }: Fleet): Step[] {
   const serving = old.filter((one) => one.attached);
   // Of several older fleets only the one that serves now is worth keeping warm.
-  const stale = old.filter((one) => !one.attached && !serving.some((other) => other.release === one.release));
+  const servingReleases = new Set(serving.map((one) => one.release));
+  const stale = old.filter((one) => !one.attached && !servingReleases.has(one.release));
   const steps = [
     ...(missing.length > 0 ? retire(service, serving.length > 0 ? stale : []) : []),
     ...ask(service, serving),
@@ -104,6 +136,33 @@ function replaceAtOnce(service: string, missing: Place[], old: Standing[]): Step
   ];
   if (serving.length === 0) return steps;
   return [...steps, { do: "keepWarm", service, ids: serving.map((one) => one.id) }];
+}
+
+/**
+ * The canary and a baseline of as many fresh instances of the old release get the same share, step by step. Instances that have run
+ * for days would be no fair comparison: their caches are warm, and their leaks are old.
+ */
+function tryThenReplace(fleet: Fleet, { weights, instances }: Trial): Step[] {
+  const { service, count, old, missing } = fleet;
+  const serving = old.filter((one) => one.attached && one.share === undefined);
+  const [first] = serving;
+  if (!first || missing.length === 0) return replaceAtOnce(fleet);
+  const canary = missing.slice(0, instances);
+  const firstSlot = Math.max(count, ...old.map((one) => one.slot)) + 1;
+  // A baseline that an interrupted trial left is not fresh any more.
+  const left = old.filter((one) => !serving.includes(one));
+  const baseline = canary.map((_, index): Place => ({ service, release: first.release, slot: firstSlot + index }));
+  const ids = { canary: canary.map(instanceId), baseline: baseline.map(instanceId) };
+  return [
+    ...retire(service, left),
+    { do: "start", service, places: [...canary, ...baseline] },
+    ...weights.flatMap((weight): Step[] => [
+      { do: "attach", service, ids: [...ids.canary, ...ids.baseline], share: weight / canary.length },
+      { do: "judge", service, ...ids, weight },
+    ]),
+    ...remove(service, ids.baseline),
+    ...replaceAtOnce({ ...fleet, old: serving }),
+  ];
 }
 
 function bring(service: string, places: Place[]): Step[] {
@@ -118,26 +177,31 @@ function ask(service: string, leaving: Standing[]): Step[] {
   return leaving.length > 0 ? [{ do: "ask", service, ids: leaving.map((one) => one.id) }] : [];
 }
 
-function remove(service: string, leaving: Standing[]): Step[] {
+function remove(service: string, leaving: (Standing | string)[]): Step[] {
   if (leaving.length === 0) return [];
-  const ids = leaving.map((one) => one.id);
+  const ids = leaving.map((one) => (typeof one === "string" ? one : one.id));
   return [
     { do: "drain", service, ids },
     { do: "stop", service, ids },
   ];
 }
 
+/** Who is on trial has a short life that everybody knows of: it is not asked. */
 const retire = (service: string, leaving: Standing[]): Step[] => [
   ...ask(
     service,
-    leaving.filter((one) => one.attached),
+    leaving.filter((one) => one.attached && one.share === undefined),
   ),
   ...remove(service, leaving),
 ];
 
+const WORDS = { ask: "ask", start: "start", attach: "put in service", drain: "drain", stop: "stop", keepWarm: "keep warm" };
+
 /** `start web.1, web.2 (7f3c2a)`: one line for a person. */
 export function describeStep(step: Step): string {
-  const words = { ask: "ask", start: "start", attach: "put in service", drain: "drain", stop: "stop", keepWarm: "keep warm" };
+  if (step.do === "judge") return `compare ${step.canary.join(", ")} with ${step.baseline.join(", ")} at ${percent(step.weight)} each`;
   const ids = step.do === "start" ? step.places.map(instanceId) : step.ids;
-  return `${words[step.do]} ${ids.join(", ")}`;
+  return `${WORDS[step.do]} ${ids.join(", ")}${step.do === "attach" && step.share !== undefined ? " on trial" : ""}`;
 }
+
+const percent = (fraction: number): string => `${Math.round(fraction * 100)} %`;

@@ -13,6 +13,8 @@ export interface FileLock {
   handle: number;
   /** Leaves word for those who wait: read with `loadNote`. */
   note(value: unknown): void;
+  /** False once somebody has removed the file: another may hold the lock of a new one by now. */
+  isHeld(): boolean;
   release(options?: { removeFile?: boolean }): void;
 }
 
@@ -24,13 +26,15 @@ export function tryFileLock(file: string): FileLock | undefined {
     closeSync(handle);
     return undefined;
   }
+  const isHeld = () => statSync(file, { throwIfNoEntry: false })?.ino === fstatSync(handle).ino;
   // Whoever held it before may have removed the file: then ours is the lock of a file that nobody else can find.
-  if (statSync(file, { throwIfNoEntry: false })?.ino !== fstatSync(handle).ino) {
+  if (!isHeld()) {
     closeSync(handle);
     return tryFileLock(file);
   }
   return {
     handle,
+    isHeld,
     note(value) {
       ftruncateSync(handle);
       writeSync(handle, JSON.stringify(value));

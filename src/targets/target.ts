@@ -10,6 +10,7 @@ import type {
   LogFilter,
   LogLine,
   RecordedEvent,
+  RecoveryReport,
   Status,
 } from "../reports.ts";
 
@@ -18,6 +19,10 @@ export interface DeployOptions {
   ref?: string;
   /** Release the working tree as it is. */
   dirty?: boolean;
+  /** Once the rollout is final, run the contract phase. Waits for the end of the old fleet's soak. */
+  contract?: boolean;
+  /** Stop instances that do not allow it. */
+  force?: boolean;
 }
 
 export interface SecretStore {
@@ -30,12 +35,12 @@ export interface SecretStore {
 export interface EnvironmentTarget {
   commission(): Promise<CommissionReport>;
   deploy(options: DeployOptions): Promise<DeployReport>;
-  rollback(options: { to?: string }): Promise<DeployReport>;
-  /** Finishes the interrupted operation; undefined when there is none. */
-  resume(): Promise<DeployReport | CommissionReport | undefined>;
-  /** Undoes the interrupted deploy; undefined when there is none. */
-  abort(): Promise<DeployReport | undefined>;
-  scale(counts: Record<string, number>): Promise<Status>;
+  rollback(options: { to?: string; force?: boolean }): Promise<DeployReport>;
+  /** Finishes the interrupted operation; without one, brings back what stood, after a restart of the machine for example. */
+  resume(): Promise<RecoveryReport>;
+  /** Undoes the interrupted operation. */
+  abort(): Promise<RecoveryReport>;
+  scale(counts: Record<string, number>, options?: { force?: boolean }): Promise<Status>;
   /** Runs a command in the release's folder with a service's variables. Its output goes through `emit`. */
   exec(service: string, argv: string[]): Promise<{ code: number; signal?: string }>;
   status(): Promise<Status>;
@@ -53,6 +58,8 @@ export interface TargetInput {
   folder: string;
   emit: Emit;
   signal?: AbortSignal;
+  /** Wait for an operation that is under way, instead of rejecting with LEASE_HELD. */
+  wait?: boolean;
 }
 
 export type OpenTarget = (input: TargetInput) => EnvironmentTarget;

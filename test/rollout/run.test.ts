@@ -2,13 +2,13 @@
 import { expect, it } from "vitest";
 import { type Fleet, runRollout } from "../../src/rollout/run.ts";
 import { type Desired, instanceId, type Standing } from "../../src/rollout/steps.ts";
-import type { Journal } from "../../src/state/journal.ts";
+import { systemClock } from "../../src/system/clock.ts";
 
 const desiredOf = (release: string): Desired => ({
   release,
   strategy: "rolling",
   batch: 1,
-  services: [{ service: "web", singleton: false, count: 1 }],
+  services: [{ service: "web", singleton: false, web: true, count: 1 }],
 });
 
 /** A fleet in memory; `drained` is called when an instance is out of service, and nothing starts once the signal aborted. */
@@ -16,11 +16,12 @@ function makeFleet(stands: Map<string, Standing>, drained: () => void, signal?: 
   return {
     standing: async () => [...stands.values()],
     ask: async () => {},
-    start: async ({ places }) => {
+    start: async (place) => {
       signal?.throwIfAborted();
-      for (const place of places) stands.set(instanceId(place), { ...place, id: instanceId(place), attached: false });
+      stands.set(instanceId(place), { ...place, id: instanceId(place), attached: false });
     },
-    attach: async (ids) => {
+    hear: async () => ({ canary: [], baseline: [] }),
+    attach: async ({ ids }) => {
       for (const id of ids) Object.assign(stands.get(id) ?? {}, { attached: true });
     },
     drain: async ({ ids }) => {
@@ -39,12 +40,13 @@ it("goes back to the release before when it is interrupted while that one drains
   const stands = new Map([[old.id, old]]);
   const stopping = new AbortController();
   const interrupt = () => stopping.abort(new DOMException("interrupted", "AbortError"));
-  const journal = { intend: () => () => {}, end: () => {} } as unknown as Journal;
+  const journal = { perform: async <T>(_: string, act: () => Promise<T> | T) => act() };
 
   const rollout = runRollout({
     fleet: makeFleet(stands, interrupt, stopping.signal),
     wayBack: makeFleet(stands, () => {}),
     journal,
+    clock: systemClock,
     desired: desiredOf("new"),
     before: desiredOf("old"),
     emit: () => {},

@@ -15,7 +15,7 @@ const desired = (over: Partial<Desired> = {}): Desired => ({
   release: "new",
   strategy: "rolling",
   batch: 1,
-  services: [{ service: "web", count: 2, singleton: false }],
+  services: [{ service: "web", count: 2, singleton: false, web: true }],
   ...over,
 });
 
@@ -65,7 +65,7 @@ describe("compileRollout", () => {
 
   it("stops a singleton before it starts the next", () => {
     const clock = fleet("old", 1, true, "clock");
-    const steps = compileRollout(clock, desired({ services: [{ service: "clock", count: 1, singleton: true }] }));
+    const steps = compileRollout(clock, desired({ services: [{ service: "clock", count: 1, singleton: true, web: false }] }));
     expect(steps.map(describeStep)).toEqual([
       "ask clock.1.old",
       "drain clock.1.old",
@@ -113,8 +113,8 @@ describe("compileRollout", () => {
           batch,
           strategy,
           services: [
-            { service: "web", count, singleton: false },
-            { service: "clock", count: 1, singleton: true },
+            { service: "web", count, singleton: false, web: true },
+            { service: "clock", count: 1, singleton: true, web: false },
           ],
         });
         const after = perform(before, compileRollout(before, goal), (now, step) => {

@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { type CommonOptions, operate, report } from "../operate.ts";
 import { asActing } from "../options.ts";
-import { describeOutcome } from "../print/reports.ts";
+import { describeRecovery } from "../print/reports.ts";
+import { describeStatus } from "../print/status.ts";
+import { paintOut } from "../print/terminal.ts";
 
 export default function resume(command: Command): void {
   asActing(command, ["landfall resume local", "landfall resume staging --json"]).action(async (env: string, options: CommonOptions) => {
     const done = await operate(env, options, (environment) => environment.resume());
-    report(options, done, (outcome) => (outcome ? describeOutcome(outcome) : `Nothing was interrupted in ${env}.`));
+    report(options, done, (outcome) => `${describeRecovery(outcome)}\n${describeStatus(outcome.status, { paint: paintOut(), now: Date.now() })}`);
   });
 }

@@ -9,6 +9,7 @@ import type {
   LaunchReport,
   LogLine,
   RecordedEvent,
+  RecoveryReport,
 } from "../../index.ts";
 import { alignRows, describeDate, describeDuration, describeTime } from "./format.ts";
 import type { Paint } from "./terminal.ts";
@@ -46,18 +47,29 @@ export function describeCommission(report: CommissionReport): string {
 
 export function describeDeploy(report: DeployReport): string {
   const what = `${report.app} ${report.environment}: release ${report.release}`;
-  if (!report.changed) return `${what} is serving already, nothing to do\n${report.address}`;
+  if (!report.changed && !report.contracted) return `${what} is serving already, nothing to do\n${report.address}`;
   const before = report.previous ? `, before it ${report.previous}` : "";
   return [
     `${what} is serving (${describeDuration(report.durationMs)}${before})`,
     ...(report.description ? [`  ${report.description}`] : []),
+    ...describeContract(report),
     report.address,
   ].join("\n");
 }
 
-/** `resume` finishes whichever operation was interrupted. */
-export const describeOutcome = (report: DeployReport | CommissionReport): string =>
-  "release" in report ? describeDeploy(report) : describeCommission(report);
+const describeContract = ({ contracted }: DeployReport): string[] =>
+  contracted === undefined ? [] : [contracted ? "  its contract phase has run" : "  it has no contract phase to run"];
+
+/** What `resume` or `abort` did, in one line; what stands then is printed after it. */
+export function describeRecovery({ did, operation, status }: RecoveryReport): string {
+  const texts = {
+    finished: `The interrupted ${operation} is finished.`,
+    undone: `The interrupted ${operation} is undone.`,
+    "brought back": "What stood before stands again.",
+    nothing: `Nothing was interrupted in ${status.environment}, and all stands as it should.`,
+  };
+  return texts[did];
+}
 
 export function describeDecommission(report: DecommissionReport): string {
   const { processes, ports, paths } = report.checked;

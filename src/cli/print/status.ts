@@ -5,7 +5,8 @@ import type { Paint } from "./terminal.ts";
 
 export function describeStatus(status: Status, { paint, now }: { paint: Paint; now: number }): string {
   if (!status.commissioned) {
-    return `${title(status, paint)}  not commissioned\n\n  Next: landfall commission ${status.environment}`;
+    const next = describeUnfinished(status, now) || `  Next: landfall commission ${status.environment}`;
+    return `${title(status, paint)}  not commissioned\n\n${next}`;
   }
   const parts = [
     head(status, paint),
@@ -67,10 +68,15 @@ function describeResources({ resources }: Status, paint: Paint): string {
   return [paint("bold", "resources"), ...indent(rows)].join("\n");
 }
 
-function describeUnfinished({ unfinished, environment }: Status, now: number): string {
+function describeUnfinished({ underWay, unfinished, environment }: Status, now: number): string {
+  if (underWay) {
+    const { operation, since, pid, user } = underWay;
+    return `${operation} is under way for ${describeDuration(Math.max(0, now - since))} (process ${pid}, user ${user})`;
+  }
   if (!unfinished) return "";
   const since = `${describeDate(unfinished.since)}, ${describeDuration(Math.max(0, now - unfinished.since))} ago`;
-  return `${unfinished.operation} was interrupted (begun ${since}).\n  Next: landfall resume ${environment}   or   landfall abort ${environment}`;
+  const step = unfinished.step ? `, in the step: ${unfinished.step}` : "";
+  return `${unfinished.operation} was interrupted (begun ${since})${step}.\n  Next: landfall resume ${environment}   or   landfall abort ${environment}`;
 }
 
 const indent = (lines: string[]) => lines.map((line) => `  ${line}`);

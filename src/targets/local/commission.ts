@@ -1,7 +1,7 @@
 // Brings up the environment: supervisor, resources, balancer. Every step looks first whether it is done.
-import { mkdirSync } from "node:fs";
 import { LandfallError } from "../../error.ts";
 import type { CommissionReport } from "../../reports.ts";
+import type { Journal } from "../../state/journal.ts";
 import { findFreePort, isPortFree } from "../../system/network.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, recordEvent, writeRecord } from "./context.ts";
 import { balancerSpec, makeEdge } from "./edge.ts";
@@ -11,14 +11,13 @@ import { openSecrets } from "./secrets.ts";
 import type { SupervisorApi } from "./supervisor/api.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
 
-export async function commission(context: Context): Promise<CommissionReport> {
+export async function commission(context: Context, journal: Journal): Promise<CommissionReport> {
   const { name, app } = context.app;
   const before = findRecord(context.places);
-  mkdirSync(context.places.environment, { recursive: true, mode: 0o711 });
   if (takeUpKept(context.places)) context.emit({ type: "note", text: `taking up the data kept in ${context.places.kept}` });
   const record = before ?? (await makeRecord(context));
   await refuseTakenPort(context, record, before !== undefined);
-  const supervisor = await ensureSupervisor(context.places);
+  const supervisor = await journal.perform("start the supervisor", () => ensureSupervisor(context.places));
   const ran = new Set((await supervisor.observe()).processes.filter((one) => one.state === "running").map((one) => one.spec.id));
 
   const resources = await prepareResources({
@@ -27,13 +26,18 @@ export async function commission(context: Context): Promise<CommissionReport> {
     secrets: openSecrets(context.places),
     emit: (text) => context.emit({ type: "note", text }),
   });
-  const changes = await Promise.all(resources.map((resource) => bringUp(context, supervisor, resource, ran)));
+  const changes = await Promise.all(
+    resources.map((resource) => journal.perform(`bring up resource ${resource.name}`, () => bringUp(context, supervisor, resource, ran))),
+  );
   const described = resources.map(describe);
   const variables = mergeVariables(resources);
-  const balancer = await bringUpBalancer(context, supervisor, record, ran);
+  const balancer = await journal.perform("bring up the balancer", () => bringUpBalancer(context, supervisor, record, ran));
   const changed = !before || balancer || changes.includes(true) || JSON.stringify(before.resources) !== JSON.stringify(described);
-  writeRecord(context.places, { ...record, folder: context.folder, tls: Boolean(context.app.environment.tls), resources: described, variables });
-  if (changed) recordEvent(context, "commissioned", `environment "${name}" of "${app.name}" stands`);
+  await journal.perform("record what stands", () => {
+    const tls = Boolean(context.app.environment.tls);
+    writeRecord(context.places, { ...record, folder: context.folder, tls, resources: described, variables });
+    if (changed) recordEvent(context, "commissioned", `environment "${name}" of "${app.name}" stands`);
+  });
   return { app: app.name, environment: name, changed, address: addressOf(record), resources: described.map(({ processId: _, ...report }) => report) };
 }
 

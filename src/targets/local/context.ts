@@ -19,6 +19,7 @@ export interface Context {
   clock: Clock;
   emit: Emit;
   signal?: AbortSignal;
+  wait?: boolean;
 }
 
 export const makeContext = (input: TargetInput): Context => ({
@@ -41,10 +42,12 @@ export interface EnvironmentRecord {
   variables: { env: Record<string, string>; secretEnv: Record<string, string> };
   release?: string;
   previous?: string;
-  /** Releases whose rollout came to its end, oldest first. */
+  /** Releases whose rollout came to its end, in the order in which they first did. */
   rolledOut: string[];
   /** Releases whose expand phase has run. */
   expanded: string[];
+  /** The release whose contract phase ran last, and those that cannot come back since. */
+  contracted?: { release: string; bars: string[] };
   /** Set by `scale`; otherwise the configuration's minimum. */
   counts: Record<string, number>;
 }

@@ -1,9 +1,10 @@
 // Removes all of an environment and looks again: a process, port or path that is still there is an error, named.
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
 import type { CleanReport, DecommissionReport } from "../../reports.ts";
+import type { Journal } from "../../state/journal.ts";
 import { removeAll } from "../../system/files.ts";
 import { isPortFree } from "../../system/network.ts";
 import { isRunning, type ProcessIdentity } from "../../system/processes.ts";
@@ -17,23 +18,24 @@ import type { SupervisorState } from "./supervisor/api.ts";
 import { removeSocket } from "./supervisor/socket.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
 
-export async function decommission(context: Context, options: { keepData?: boolean }): Promise<DecommissionReport> {
+export async function decommission(context: Context, journal: Journal, options: { keepData?: boolean }): Promise<DecommissionReport> {
   const { places } = context;
   const { name, app } = context.app;
   const record = findRecord(places);
-  if (!existsSync(places.environment)) return decommissionKept(context, options);
-
   // A dead supervisor is started again first: only it knows which processes are ours.
   const supervisor = await ensureSupervisor(places);
   const state = await supervisor.observe();
   await during(context.emit, "stop", "stopping all processes", async () => {
-    await supervisor.shutdown();
-    await waitGone(context, state.supervisor);
+    await journal.perform("stop all processes", async () => {
+      await supervisor.shutdown();
+      await waitGone(context, state.supervisor);
+      for (const socket of [places.supervisorSocket, places.balancerSocket]) removeSocket(socket);
+    });
     return `${state.processes.length} processes and the supervisor stopped`;
   });
-  for (const socket of [places.supervisorSocket, places.balancerSocket]) removeSocket(socket);
-  if (options.keepData) keepData(places);
-  removeAll(places.environment);
+  if (options.keepData) await journal.perform("keep the data", () => keepData(places));
+  await journal.perform("take the environment away", () => moveAway(places));
+  removeAll(places.removing);
   const shared = [...(options.keepData ? [] : removeKept(places)), ...removeShared(context)];
 
   const identities = [state.supervisor, ...state.processes.flatMap((one) => one.group ?? [])];
@@ -48,10 +50,18 @@ export async function decommission(context: Context, options: { keepData?: boole
   };
 }
 
+/** From here on there is no environment; a crash leaves what was moved away, and `decommissionRest` removes it. */
+function moveAway(places: Places): void {
+  removeAll(places.removing);
+  renameSync(places.environment, places.removing);
+}
+
 /** The environment itself is gone already; what was kept of it goes with a decommission that keeps nothing. */
-function decommissionKept(context: Context, { keepData }: { keepData?: boolean }): DecommissionReport {
+export function decommissionRest(context: Context, { keepData }: { keepData?: boolean }): DecommissionReport {
   const { places, app } = context;
-  const removed = keepData ? [] : removeKept(places);
+  const removing = existsSync(places.removing) ? [`folder ${places.removing}`] : [];
+  removeAll(places.removing);
+  const removed = [...removing, ...(keepData ? [] : removeKept(places))];
   if (removed.length > 0) removed.push(...removeShared(context));
   const checked = { processes: 0, ports: 0, paths: removed.length };
   return { app: app.app.name, environment: app.name, removed, kept: findKept(places), checked };

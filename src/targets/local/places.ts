@@ -13,6 +13,8 @@ export function placesOf(home: string, app: string, environment: string) {
     releases: join(appFolder, "releases"),
     /** What a decommission kept of this environment. */
     kept: join(appFolder, "kept", environment),
+    /** What decommission removes is moved here first, so that the environment is there as a whole or not at all. */
+    removing: join(appFolder, `removing-${environment}`),
     /** Everything below is this environment's own. */
     environment: folder,
     record: join(folder, "environment.json"),

@@ -2,39 +2,43 @@ import { LandfallError } from "../../error.ts";
 import { runRollout } from "../../rollout/run.ts";
 import type { Journal } from "../../state/journal.ts";
 import { type Context, loadRecord, recordEvent, unknownService, writeRecord } from "./context.ts";
-import { desiredOf } from "./deploy.ts";
-import { openFleet } from "./fleet.ts";
+import { type FleetOptions, openFleet } from "./fleet.ts";
 import { loadRelease } from "./releases.ts";
-import { connectSupervisor } from "./supervisor/start.ts";
+import { desiredOf } from "./rollout.ts";
+import { ensureSupervisor } from "./supervisor/start.ts";
+
+interface ScaleOptions {
+  counts: Record<string, number>;
+  veto?: FleetOptions["veto"];
+}
 
 /** Sets how many instances of each service there are; the number is kept by later deploys. */
-export async function scale(context: Context, journal: Journal, counts: Record<string, number>): Promise<void> {
+export async function scale(context: Context, journal: Journal, { counts, veto }: ScaleOptions): Promise<void> {
   const { app } = context.app;
   for (const [service, count] of Object.entries(counts)) refuse(app.services, service, count);
   const record = loadRecord(context);
   const after = { ...record, counts: { ...record.counts, ...counts } };
   if (record.release) {
-    const supervisor = await connectSupervisor(context.places);
+    const supervisor = await ensureSupervisor(context.places);
     const release = loadRelease(context.places, record.release);
     // What is kept warm stays so: the number of another release's instances changes nothing about going back.
     const rollout = { strategy: "blueGreen", batch: "100%" } as const;
     await runRollout({
-      fleet: openFleet(context, record, supervisor),
+      fleet: openFleet(context, record, supervisor, { veto }),
+      wayBack: openFleet({ ...context, signal: undefined }, record, supervisor, { veto: "overrule" }),
       journal,
+      clock: context.clock,
       desired: desiredOf(context, after, release, rollout),
       before: desiredOf(context, record, release, rollout),
       emit: context.emit,
       signal: context.signal,
     });
   }
-  writeRecord(context.places, after);
-  recordEvent(
-    context,
-    "scaled",
-    Object.entries(counts)
-      .map(([service, count]) => `${service} to ${count}`)
-      .join(", "),
-  );
+  const text = Object.entries(counts).map(([service, count]) => `${service} to ${count}`);
+  await journal.perform("record the numbers", () => {
+    writeRecord(context.places, { ...loadRecord(context), counts: after.counts });
+    recordEvent(context, "scaled", text.join(", "));
+  });
 }
 
 function refuse(services: Context["app"]["app"]["services"], service: string, count: number): void {

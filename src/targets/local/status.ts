@@ -1,7 +1,8 @@
 // What stands, read from the record, the supervisor and the balancer. Works when any of them is down.
 
 import type { InstanceReport, Inventory, Status } from "../../reports.ts";
-import { findUnfinished } from "../../state/journal.ts";
+import { findUnfinished, operationName } from "../../state/journal.ts";
+import { observeHolder } from "../../state/lease.ts";
 import { controlClient } from "../../system/control.ts";
 import type { BalancerApi, UpstreamStatus } from "./balancer/api.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, wantedCount } from "./context.ts";
@@ -13,9 +14,12 @@ export async function observeStatus(context: Context): Promise<Status> {
   const { name, app } = context.app;
   const record = findRecord(context.places);
   const base = { app: app.name, environment: name, target: "local" as const };
-  if (!record) return { ...base, commissioned: false, supervisor: "stopped", services: [], resources: [] };
+  const holder = observeHolder(context.places.lease);
+  const underWay = holder && { operation: holder.operation, since: Date.parse(holder.since), pid: holder.pid, user: holder.user };
+  const interrupted = holder ? undefined : findUnfinished(context.places.journal);
+  const unfinished = interrupted && { operation: operationName(interrupted.operation), since: interrupted.since, step: interrupted.step };
+  if (!record) return { ...base, commissioned: false, supervisor: "stopped", services: [], resources: [], underWay, unfinished };
   const [processes, upstreams] = await Promise.all([observeProcesses(context), observeUpstreams(context)]);
-  const unfinished = findUnfinished(context.places.journal);
   return {
     ...base,
     commissioned: true,
@@ -34,7 +38,8 @@ export async function observeStatus(context: Context): Promise<Status> {
           : ("stopped" as const)
         : report.state,
     })),
-    ...(unfinished ? { unfinished: { operation: unfinished.operation.name, since: unfinished.since } } : {}),
+    underWay,
+    unfinished,
   };
 }
 

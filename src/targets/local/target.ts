@@ -2,9 +2,9 @@
 // What does an operation is loaded with it, so that a quick look at the status loads nothing of a deploy.
 import { existsSync } from "node:fs";
 import { LandfallError } from "../../error.ts";
-import type { CommissionReport, DeployReport, LogFilter, LogLine, RecordedEvent } from "../../reports.ts";
-import { beginOperation, findUnfinished, type Journal, type Operation } from "../../state/journal.ts";
-import { withLease } from "../../state/lease.ts";
+import type { DeployReport, LogFilter, LogLine, RecordedEvent, RecoveryReport } from "../../reports.ts";
+import { beginOperation, findUnfinished, type Journal, type Operation, operationName } from "../../state/journal.ts";
+import { type Lease, withLease } from "../../state/lease.ts";
 import { loadLines } from "../../system/files.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
 import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
@@ -12,57 +12,75 @@ import { openSecrets } from "./secrets.ts";
 
 export const openLocal: OpenTarget = (input): EnvironmentTarget => {
   const context = makeContext(input);
-  const leased = <T>(operation: string, act: () => Promise<T>): Promise<T> => withLease(context.places.lease, operation, act);
-  const journalled = <T>(name: Operation["name"], details: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> =>
-    leased(name, () => recorded(context, name, details, act));
-  const rollJournalled = (name: "deploy" | "rollback", release: string, how: { imageMade: boolean; forward: boolean }) =>
-    recorded(context, name, { release }, async (journal) => {
-      const [{ rollTo }, { loadRelease }] = await Promise.all([import("./deploy.ts"), import("./releases.ts")]);
-      return rollTo(context, journal, loadRelease(context.places, release), how);
-    });
-  const commission = () => journalled("commission", {}, async () => (await import("./commission.ts")).commission(context));
+  const { places } = context;
   const status = async () => (await import("./status.ts")).observeStatus(context);
 
-  const deploy = (options: DeployOptions) =>
-    leased("deploy", async () => {
-      const { prepareRelease } = await import("./deploy.ts");
-      const { release, imageMade } = await prepareRelease(context, loadRecord(context), options);
-      return rollJournalled("deploy", release.id, { imageMade, forward: true });
-    });
+  const decommission = async (options: { keepData?: boolean }) => {
+    const { decommission, decommissionRest } = await import("./decommission.ts");
+    if (!stands(context)) return decommissionRest(context, options);
+    return operate(context, "decommission", options, (journal) => decommission(context, journal, options));
+  };
 
-  const rollback = ({ to }: { to?: string }) =>
-    leased("rollback", async () => {
-      const record = loadRecord(context);
-      const release = to ?? record.previous;
-      if (!release) throw nothingToRollBack(context.app.name);
-      return rollJournalled("rollback", release, { imageMade: false, forward: false });
+  const deploy = async (options: DeployOptions): Promise<DeployReport> => {
+    loadRecord(context);
+    const report = await operate(context, "deploy", { ...options }, async (journal) => {
+      const [{ prepareRelease }, { rollTo }] = await Promise.all([import("./deploy.ts"), import("./rollout.ts")]);
+      const { release, imageMade } = await prepareRelease(context, journal, options);
+      return rollTo(context, journal, release, { imageMade, forward: true, veto: vetoOf(options) });
     });
+    return options.contract || context.app.app.release.autoContract ? { ...report, ...(await contractOnceFinal(report.release)) } : report;
+  };
+
+  /** Outside the lease while it waits: during the soak it must be possible to roll back. */
+  const contractOnceFinal = async (release: string): Promise<Pick<DeployReport, "contracted">> => {
+    const { waitFinal, contractServing } = await import("./contract.ts");
+    await waitFinal(context, release);
+    return operate(context, "contract", { release }, (journal) => contractServing(context, journal, release));
+  };
+
+  const recover = async (did: "finished" | "undone", act: (unfinished: Operation | undefined) => Promise<boolean>): Promise<RecoveryReport> => {
+    const operation = findUnfinished(places.journal)?.operation;
+    const acted = await act(operation);
+    const name = operation && operationName(operation);
+    return { did: acted ? (operation || !stands(context) ? did : "brought back") : "nothing", operation: name, status: await status() };
+  };
 
   return {
-    commission,
+    commission: () => operate(context, "commission", {}, async (journal) => (await import("./commission.ts")).commission(context, journal)),
     deploy,
-    rollback,
 
-    async resume(): Promise<DeployReport | CommissionReport | undefined> {
-      const unfinished = findUnfinished(context.places.journal)?.operation;
-      if (!unfinished) return undefined;
-      const { name, input: details } = unfinished;
-      if (name === "commission") return commission();
-      const release = String(details.release ?? loadRecord(context).release);
-      return leased("resume", () =>
-        rollJournalled(name === "rollback" ? "rollback" : "deploy", release, { imageMade: false, forward: name === "deploy" }),
+    async rollback({ to, force }) {
+      const release = to ?? loadRecord(context).previous;
+      if (!release) throw nothingToRollBack(context.app.name);
+      return operate(context, "rollback", { release, force }, async (journal) => {
+        const [{ rollTo }, { loadRelease }] = await Promise.all([import("./rollout.ts"), import("./releases.ts")]);
+        return rollTo(context, journal, loadRelease(places, release), { forward: false, veto: vetoOf({ force }) });
+      });
+    },
+
+    resume: () =>
+      recover("finished", async (unfinished) => {
+        if (existsSync(places.removing)) await decommission({ keepData: true });
+        if (!stands(context)) return existsSync(places.removing);
+        const { bringBack, finish } = await import("./recovery.ts");
+        if (!unfinished) return operate(context, "resume", {}, (journal) => bringBack(context, journal));
+        await operate(context, unfinished.name, unfinished.input, (journal) => finish(context, journal, unfinished));
+        return true;
+      }),
+
+    abort: () =>
+      recover("undone", async (unfinished) => {
+        if (!unfinished && existsSync(places.removing)) throw goneTooFar(context.app.name);
+        if (!unfinished) return false;
+        const { undo } = await import("./recovery.ts");
+        await operate(context, "abort", { of: unfinished }, (journal) => undo(context, journal, unfinished));
+        return true;
+      }),
+
+    async scale(counts, { force } = {}) {
+      await operate(context, "scale", { counts, force }, async (journal) =>
+        (await import("./scale.ts")).scale(context, journal, { counts, veto: vetoOf({ force }) }),
       );
-    },
-
-    async abort(): Promise<DeployReport | undefined> {
-      const unfinished = findUnfinished(context.places.journal)?.operation;
-      const { release } = loadRecord(context);
-      if (!unfinished || !release) return undefined;
-      return leased("abort", () => rollJournalled("rollback", release, { imageMade: false, forward: false }));
-    },
-
-    async scale(counts) {
-      await journalled("scale", { counts }, async (journal) => (await import("./scale.ts")).scale(context, journal, counts));
       return status();
     },
 
@@ -83,17 +101,35 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
       loadRecord(context);
       return openSecrets(context.places);
     },
-    // Its journal lies in the folder that it removes: what interrupts it leaves the folder, and running it again goes on.
-    async decommission(options) {
-      const { decommission } = await import("./decommission.ts");
-      return stands(context) ? leased("decommission", () => decommission(context, options)) : decommission(context, options);
-    },
+    decommission,
     async clean() {
       const { clean } = await import("./decommission.ts");
-      return stands(context) ? leased("clean", async () => clean(context)) : clean(context);
+      return stands(context) ? leased(context, "clean", async () => clean(context)) : clean(context);
     },
   };
 };
+
+const vetoOf = ({ force = false }: { force?: boolean }) => (force ? ("ignore" as const) : ("obey" as const));
+
+const leased = <T>({ places, clock, wait, signal, emit }: Context, operation: string, act: (lease: Lease) => Promise<T>): Promise<T> =>
+  withLease({ file: places.lease, clock, operation, wait, signal, onWait: (text) => emit({ type: "note", text }) }, act);
+
+/** Under the lease and in the journal. */
+const operate = <T>(context: Context, name: Operation["name"], input: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> =>
+  leased(context, name, async (lease) => {
+    const { places, clock } = context;
+    const journal = beginOperation({ file: places.journal, clock, guard: () => lease.verify() }, name, input);
+    const end = (outcome: "done" | "failed") => stands(context) && journal.end(outcome);
+    try {
+      const result = await act(journal);
+      end("done");
+      return result;
+    } catch (error) {
+      // Between two releases is no end: it stays to be finished or undone.
+      if (!(error instanceof LandfallError && (error.code === "WAY_BACK_FAILED" || error.code === "LEASE_LOST"))) end("failed");
+      throw error;
+    }
+  });
 
 /** The lease lies in the environment's folder, which a command that removes things must not make. */
 const stands = (context: Context): boolean => existsSync(context.places.environment);
@@ -110,22 +146,13 @@ async function* readLogs({ places }: Context, filter: LogFilter): AsyncGenerator
   yield* logs.readLogs(places, filter);
 }
 
-async function recorded<T>(
-  context: Context,
-  name: Operation["name"],
-  details: Record<string, unknown>,
-  act: (journal: Journal) => Promise<T>,
-): Promise<T> {
-  const journal = beginOperation(context.places.journal, context.clock, name, details);
-  try {
-    const result = await act(journal);
-    journal.end("done");
-    return result;
-  } catch (error) {
-    journal.end("failed");
-    throw error;
-  }
-}
+const goneTooFar = (environment: string) =>
+  new LandfallError({
+    code: "ABORT_IMPOSSIBLE",
+    what: `the decommission of environment "${environment}" has gone too far to be undone`,
+    standing: "Its processes are stopped, and its folder was being removed.",
+    next: `landfall resume ${environment}`,
+  });
 
 const nothingToRollBack = (environment: string) =>
   new LandfallError({

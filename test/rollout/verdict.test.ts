@@ -1,0 +1,118 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Judge, makeJudge, type Outcome, type Verdict } from "../../src/rollout/verdict.ts";
+
+const SETTINGS = { step: 1_000, timeout: 10_000, samples: 100 };
+
+/** A generator with a seed (mulberry32). */
+function makeRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Behaviour {
+  failing: number;
+  /** The median of a lognormal response time. */
+  ms: number;
+}
+
+const answer = (random: () => number, { failing, ms }: Behaviour): Outcome => {
+  const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  return { failed: random() < failing, ms: ms * Math.exp(normal * 0.6) };
+};
+
+/** Hears `count` requests of each, ten at a time, looking after every ten. */
+function listen(judge: Judge, random: () => number, canary: Behaviour, baseline: Behaviour, count: number): { verdict?: Verdict; heard: number } {
+  for (let heard = 10; heard <= count; heard += 10) {
+    const some = (behaviour: Behaviour) => Array.from({ length: 10 }, () => answer(random, behaviour));
+    const verdict = judge.hear({ canary: some(canary), baseline: some(baseline) }, 0);
+    if (verdict) return { verdict, heard };
+  }
+  return { heard: count };
+}
+
+const GOOD: Behaviour = { failing: 0.01, ms: 40 };
+
+function share(runs: number, canary: Behaviour, requests: number) {
+  const results = Array.from({ length: runs }, (_, seed) => listen(makeJudge(SETTINGS), makeRandom(seed + 1), canary, GOOD, requests));
+  const worse = results.filter(({ verdict }) => verdict?.decision === "worse");
+  return { worse: worse.length / runs, heard: worse.map(({ heard }) => heard).sort((a, b) => a - b)[Math.floor(worse.length / 2)] ?? Infinity };
+}
+
+describe("a canary beside its baseline", () => {
+  it("is hardly ever refused when it is the same program, however often one looks", () => {
+    expect(share(300, GOOD, 3_000).worse).toBeLessThanOrEqual(0.02);
+  });
+
+  it("is not refused for a difference that nobody would notice", () => {
+    expect(share(100, { failing: 0.011, ms: 41 }, 3_000).worse).toBeLessThanOrEqual(0.02);
+  });
+
+  it("is refused within some twenty requests when it fails all of them", () => {
+    const { worse, heard } = share(100, { failing: 1, ms: 40 }, 1_000);
+    expect(worse).toBe(1);
+    expect(heard).toBeLessThanOrEqual(30);
+  });
+
+  it("is refused when it fails five times as often", () => {
+    expect(share(100, { failing: 0.05, ms: 40 }, 3_000).worse).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it("is refused when it takes twice as long", () => {
+    const { worse, heard } = share(100, { failing: 0.01, ms: 80 }, 3_000);
+    expect(worse).toBe(1);
+    expect(heard).toBeLessThanOrEqual(200);
+  });
+
+  it("says on what evidence", () => {
+    const { verdict } = listen(makeJudge(SETTINGS), makeRandom(7), { failing: 1, ms: 40 }, { failing: 0, ms: 40 }, 100);
+    expect(verdict).toEqual({
+      decision: "worse",
+      why: "it fails more often than its baseline: the worse one in 20 of 20 pairs that differ, where 60 % are tolerated",
+      evidence: [
+        ["canary", expect.stringMatching(/^20 requests, 20 failed, half within [\d.]+ ms, 95 % within [\d.]+ ms$/)],
+        ["baseline", expect.stringMatching(/^20 requests, 0 failed, half within/)],
+      ],
+    });
+  });
+});
+
+describe("time and number", () => {
+  const fine = (count: number): Outcome[] => Array.from({ length: count }, () => ({ ms: 1, failed: false }));
+
+  it("decides nothing before the step's time, nor before its number of requests", () => {
+    const judge = makeJudge(SETTINGS);
+    expect(judge.hear({ canary: fine(150), baseline: fine(150) }, 999)).toBeUndefined();
+    expect(judge.hear({ canary: [], baseline: [] }, 1_000)?.decision).toBe("goOn");
+    judge.nextStep();
+    expect(judge.hear({ canary: fine(99), baseline: fine(99) }, 5_000)).toBeUndefined();
+    expect(judge.hear({ canary: fine(1), baseline: fine(1) }, 5_000)?.decision).toBe("goOn");
+  });
+
+  it("ends at its time-out when it has not heard enough", () => {
+    const verdict = makeJudge(SETTINGS).hear({ canary: fine(99), baseline: fine(200) }, 10_000);
+    expect(verdict).toMatchObject({ decision: "unknown", why: "it answered 99 of the 100 requests that a verdict needs" });
+  });
+
+  it("always ends by its time-out, whatever it hears", () => {
+    const outcome = fc.record({ ms: fc.double({ min: 0, max: 1e6, noNaN: true }), failed: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(outcome), fc.array(outcome), (canary, baseline) => {
+        expect(makeJudge(SETTINGS).hear({ canary, baseline }, SETTINGS.timeout)).toBeDefined();
+      }),
+    );
+  });
+
+  it("keeps in mind what earlier steps have shown", () => {
+    const judge = makeJudge(SETTINGS);
+    const failing = (count: number): Outcome[] => Array.from({ length: count }, () => ({ ms: 1, failed: true }));
+    expect(judge.hear({ canary: failing(10), baseline: fine(10) }, 0)).toBeUndefined();
+    judge.nextStep();
+    expect(judge.hear({ canary: failing(10), baseline: fine(10) }, 0)?.decision).toBe("worse");
+  });
+});
