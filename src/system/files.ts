@@ -69,16 +69,37 @@ function guarded<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "ENOTDIR", "EEXIST"].includes(code ?? "")) throw error;
-    throw new LandfallError({
-      code: "STATE_UNWRITABLE",
-      what: `the state in "${path}" could not be written`,
-      where: path,
-      why: message,
-      standing: "What runs goes on running; this step was not done.",
-      next: "free or unlock that folder, or set LANDFALL_HOME to another one, and run the command again",
-      cause: error,
-    });
+    throw asUnwritable(path, error) ?? error;
   }
+}
+
+/** Runs `act`; when the disk refuses something in `folder` meanwhile, rejects with STATE_UNWRITABLE. */
+export async function explainUnwritable<T>(folder: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const { path } = error as NodeJS.ErrnoException;
+    // A write to a file that is open already does not say which it was.
+    throw (path === undefined || path.startsWith(folder) ? asUnwritable(path ?? folder, error) : undefined) ?? error;
+  }
+}
+
+const FULL = ["ENOSPC", "EDQUOT"];
+const REFUSED = ["EROFS", "EACCES", "EPERM", "ENOTDIR", "EEXIST", "EISDIR"];
+
+function asUnwritable(path: string, error: unknown): LandfallError | undefined {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const isFull = FULL.includes(code);
+  if (error instanceof LandfallError || !(isFull || REFUSED.includes(code))) return undefined;
+  return new LandfallError({
+    code: "STATE_UNWRITABLE",
+    what: isFull ? `the disk has no room for the state in "${path}"` : `the state in "${path}" could not be written`,
+    where: path,
+    why: message,
+    standing: "What runs goes on running; this step was not done.",
+    next: isFull
+      ? "make room on that disk (df -h shows how full it is), then run the command again"
+      : "make that folder writable for this user, or set LANDFALL_HOME to another one, then run the command again",
+    cause: error,
+  });
 }

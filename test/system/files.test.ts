@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, expect, it, onTestFinished } from "vitest";
-import { appendLine, loadLines, loadText, removeAll, writeWhole } from "../../src/system/files.ts";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { appendLine, explainUnwritable, loadLines, loadText, removeAll, writeWhole } from "../../src/system/files.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -46,6 +46,29 @@ it.each([
       }),
     }),
   );
+});
+
+describe("explainUnwritable", () => {
+  const failing = (code: string, path?: string) =>
+    explainUnwritable("/state", () => Promise.reject(Object.assign(new Error(`${code}: no`), { code, path })));
+
+  it("explains what the disk refused in the folder", async () => {
+    await expect(failing("EACCES", "/state/a")).rejects.toMatchObject({
+      code: "STATE_UNWRITABLE",
+      message: 'the state in "/state/a" could not be written',
+    });
+    await expect(failing("ENOSPC")).rejects.toMatchObject({
+      code: "STATE_UNWRITABLE",
+      message: 'the disk has no room for the state in "/state"',
+      parts: { next: "make room on that disk (df -h shows how full it is), then run the command again" },
+    });
+  });
+
+  it("leaves alone what has another cause", async () => {
+    await expect(failing("EACCES", "/home/app/secret.txt")).rejects.toThrow("EACCES: no");
+    await expect(failing("ENOENT", "/state/a")).rejects.toThrow("ENOENT: no");
+    expect(await explainUnwritable("/state", async () => 7)).toBe(7);
+  });
 });
 
 it("removes what is there, and takes no offence at what is not", () => {

@@ -1,6 +1,7 @@
 // Removes all of an environment and looks again: a process, port or path that is still there is an error, named.
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { removeStaleCached } from "../../config/cache.ts";
 import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
 import type { CleanReport, DecommissionReport } from "../../reports.ts";
@@ -128,7 +129,7 @@ const describeProcesses = (state: SupervisorState): string[] => [
   `process supervisor (pid ${state.supervisor.pid})`,
 ];
 
-/** Releases and images that no environment could go back to. */
+/** Releases and images that no environment could go back to, and what is remembered of configurations that are gone. */
 export function clean({ places }: Context): CleanReport {
   const releasesBefore = listReleases(places).map((release) => release.id);
   const imagesBefore = listImages(places);
@@ -139,9 +140,8 @@ export function clean({ places }: Context): CleanReport {
     listReleases(places).map((release) => release.recipeHash),
   );
   const left = new Set([...listReleases(places).map((release) => release.id), ...listImages(places)]);
-  return {
-    removed: [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])]
-      .filter(([, id]) => !left.has(id ?? ""))
-      .map(([kind, id]) => `${kind} ${id}`),
-  };
+  const removed = [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])]
+    .filter(([, id]) => !left.has(id ?? ""))
+    .map(([kind, id]) => `${kind} ${id}`);
+  return { removed: [...removed, ...removeStaleCached().map((path) => `cache of ${path}`)] };
 }

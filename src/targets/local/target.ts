@@ -5,7 +5,7 @@ import { LandfallError } from "../../error.ts";
 import type { DeployReport, LogFilter, LogLine, RecordedEvent, RecoveryReport } from "../../reports.ts";
 import { beginOperation, findUnfinished, type Journal, type Operation, operationName } from "../../state/journal.ts";
 import { type Lease, withLease } from "../../state/lease.ts";
-import { loadLines } from "../../system/files.ts";
+import { explainUnwritable, loadLines } from "../../system/files.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
 import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
 import { openSecrets } from "./secrets.ts";
@@ -112,7 +112,9 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
 const vetoOf = ({ force = false }: { force?: boolean }) => (force ? ("ignore" as const) : ("obey" as const));
 
 const leased = <T>({ places, clock, wait, signal, emit }: Context, operation: string, act: (lease: Lease) => Promise<T>): Promise<T> =>
-  withLease({ file: places.lease, clock, operation, wait, signal, onWait: (text) => emit({ type: "note", text }) }, act);
+  explainUnwritable(places.home, () =>
+    withLease({ file: places.lease, clock, operation, wait, signal, onWait: (text) => emit({ type: "note", text }) }, act),
+  );
 
 /** Under the lease and in the journal. */
 const operate = <T>(context: Context, name: Operation["name"], input: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> =>
