@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 const [rounds = 3, seconds = 3] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), "landfall-bench-"));
@@ -97,8 +96,8 @@ const contenders = {
       services: {},
     };
     writeFileSync(join(home, "balancer.json"), JSON.stringify({ edge, upstreams: [{ id: "a", service: "web", port: upstream, state: "attached" }] }));
-    const main = fileURLToPath(new URL("../dist/targets/local/balancer/main.js", import.meta.url));
-    start(0, [process.execPath, process.env.BALANCER_MAIN ?? main, join(home, "control.sock"), home]);
+    const { balancerArgv } = await import("../dist/targets/local/balancer/argv.js");
+    start(0, balancerArgv(join(home, "control.sock"), home));
   },
   caddy: async (port, upstream) =>
     start(
@@ -146,7 +145,8 @@ function measure(port) {
   });
   const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
   if (failed > 0) console.log(`${failed} answers were not 2xx on port ${port}`);
-  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p99: /99%\s+(\S+)/.exec(text)?.[1] };
+  const percentile = (which) => new RegExp(`${which}%\\s+([\\d.]+\\S+)`).exec(text)?.[1];
+  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p50: percentile(50), p99: percentile(99) };
 }
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -169,10 +169,12 @@ try {
     }
   }
   const rates = Object.fromEntries(Object.entries(results).map(([name, list]) => [name, median(list.map(({ rate }) => rate))]));
-  console.log("balancer    requests/s   p99 per round              landfall is");
+  const perRound = (list, which) => list.map((result) => result[which]).join(" ");
+  const width = rounds * 9;
+  console.log(`balancer    requests/s   ${"p50 per round".padEnd(width)} ${"p99 per round".padEnd(width)} landfall is`);
   for (const [name, list] of Object.entries(results)) {
-    const p99 = list.map((result) => result.p99).join(" ");
-    console.log(`${name.padEnd(10)} ${rates[name].toFixed(0).padStart(11)}   ${p99.padEnd(26)} ${(rates.landfall / rates[name]).toFixed(2)} of it`);
+    const times = `${perRound(list, "p50").padEnd(width)} ${perRound(list, "p99").padEnd(width)}`;
+    console.log(`${name.padEnd(10)} ${rates[name].toFixed(0).padStart(11)}   ${times} ${(rates.landfall / rates[name]).toFixed(2)} of it`);
   }
 } finally {
   for (const child of started) child.kill();

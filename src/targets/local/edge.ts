@@ -1,9 +1,9 @@
 // The balancer: its process, and its rules from the configuration.
 import { randomBytes, scryptSync } from "node:crypto";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Route } from "../../config/schema.ts";
 import type { Edge, EdgeRoute } from "./balancer/api.ts";
+import { balancerArgv } from "./balancer/argv.ts";
 import { ensureLocalCertificate } from "./balancer/authority.ts";
 import type { Context, EnvironmentRecord } from "./context.ts";
 import { openSecrets } from "./secrets.ts";
@@ -14,12 +14,7 @@ export function balancerSpec(context: Context): ProcessSpec {
   return {
     id: "balancer",
     kind: "balancer",
-    argv: [
-      process.execPath,
-      fileURLToPath(new URL("./balancer/main.js", import.meta.url)),
-      socketPathOf(context.places.balancerSocket),
-      context.places.environment,
-    ],
+    argv: balancerArgv(socketPathOf(context.places.balancerSocket), context.places.environment),
     cwd: context.places.environment,
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
     secretEnv: {},

@@ -1,11 +1,14 @@
 // One JSON line a request, written in batches: a request never waits for the disk.
-import { appendFileSync, existsSync, renameSync, statSync } from "node:fs";
-import { appendFile } from "node:fs/promises";
+import { existsSync, renameSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
 const ROTATE_AT_BYTES = 10_000_000;
 const KEPT = 3;
 const FLUSH_AFTER_MS = 250;
+/** Small enough that making bytes of it holds up no request. */
 const FLUSH_AT_CHARACTERS = 64_000;
+/** Opening the file costs more than writing to it; but one that somebody moved away should not be written to for long. */
+const REOPEN_AFTER_MS = 1_000;
 /** When the disk is slower than the requests, lines are dropped rather than memory filled. */
 const WAITING_MAX_CHARACTERS = 16_000_000;
 
@@ -16,6 +19,7 @@ export class AccessLog {
   #bytes: number;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
+  #open: { handle: FileHandle; until: number } | undefined;
 
   constructor(file: string, rotateAtBytes = ROTATE_AT_BYTES) {
     this.#file = file;
@@ -37,8 +41,7 @@ export class AccessLog {
     this.#timer = undefined;
     while (this.#writing) await this.#writing;
     if (!this.#waiting) return;
-    const text = this.#take();
-    this.#writing = appendFile(this.#file, text, { mode: 0o600 })
+    this.#writing = this.#write(this.#take())
       .catch(() => undefined)
       .finally(() => {
         this.#writing = undefined;
@@ -46,23 +49,31 @@ export class AccessLog {
     await this.#writing;
   }
 
-  /** For the end of the process, when nothing can be waited for. */
-  flushNow(): void {
-    clearTimeout(this.#timer);
-    if (!this.#waiting) return;
-    try {
-      appendFileSync(this.#file, this.#take(), { mode: 0o600 });
-    } catch {
-      // The process ends either way, and its requests are done.
-    }
+  /** Writes what is left and lets go of the file. */
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#letGo();
   }
 
-  #take(): string {
-    if (this.#bytes >= this.#rotateAtBytes) this.#rotate();
-    const text = this.#waiting;
+  #take(): Buffer {
+    const bytes = Buffer.from(this.#waiting);
     this.#waiting = "";
-    this.#bytes += Buffer.byteLength(text);
-    return text;
+    return bytes;
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    const rotates = this.#bytes >= this.#rotateAtBytes;
+    if (rotates || (this.#open && performance.now() > this.#open.until)) await this.#letGo();
+    if (rotates) this.#rotate();
+    this.#open ??= { handle: await open(this.#file, "a", 0o600), until: performance.now() + REOPEN_AFTER_MS };
+    this.#bytes += bytes.length;
+    await this.#open.handle.writeFile(bytes);
+  }
+
+  async #letGo(): Promise<void> {
+    const before = this.#open;
+    this.#open = undefined;
+    await before?.handle.close().catch(() => undefined);
   }
 
   #rotate(): void {

@@ -106,7 +106,7 @@ export class Balancer implements BalancerApi {
       clearTimeout(breakOff);
     }
     this.#upstreams.destroy();
-    await this.#context.log.flush();
+    await this.#context.log.close();
   }
 
   get #file(): string {

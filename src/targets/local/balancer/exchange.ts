@@ -63,6 +63,7 @@ export class Exchange {
   #firstByteMs = 0;
   #answeredBadly = false;
   #responseBegan = false;
+  #firstChunk: Buffer | undefined;
   #flushed = false;
   #abort: ((error?: Error) => void) | undefined;
   #cancelWait: (() => void) | undefined;
@@ -115,17 +116,17 @@ export class Exchange {
     const headers = this.forwarded();
     if (!headers) return this.refuse(400);
     this.#headers = headers;
-    if (length === 0) return this.#dispatch();
+    if (length === 0) return this.pass();
     if (length === undefined || length > HELD_BYTES_MAX) {
       this.#body = new StreamedBody(this.request, bytesMax);
       // An error of the body reaches us through undici as well, but only while it is being sent.
       this.#body.on("error", () => undefined);
-      return this.#dispatch();
+      return this.pass();
     }
     holdBody(this.request, length, (body) => {
       if (body === undefined || this.#finished) return;
       this.#body = body;
-      this.#dispatch();
+      this.pass();
     });
   }
 
@@ -137,14 +138,14 @@ export class Exchange {
     return this.#finished;
   }
 
-  /** Takes the next upstream in hand, or waits for one, or answers 503; then calls `use`. */
-  withMember(use: (member: Member) => void): void {
+  /** Passes the request to the next upstream, or waits for one, or answers 503. */
+  pass(): void {
     const member = this.context.upstreams.choose(this.service, this.#tried);
     if (member) {
       member.take();
       this.member = member;
       if (this.#attempts++ > 0) this.context.metrics.retried();
-      return use(member);
+      return this.passTo(member);
     }
     if (this.#waited) return this.fail(503, ["retry-after", "1"]);
     this.#cancelWait = this.context.upstreams.onAppearance(this.service, () => {
@@ -152,8 +153,22 @@ export class Exchange {
       this.#waited = true;
       // Whoever refused before may have been started again meanwhile.
       this.#tried = [];
-      this.withMember(use);
+      this.pass();
     });
+  }
+
+  /** Upgrades replace this by a way of their own. */
+  passTo(member: Member): void {
+    this.#connected = false;
+    this.#abort = undefined;
+    this.#sentAt = performance.now();
+    const { method = "GET" } = this.request;
+    member
+      .pool(this.context.edge.limits.idleTimeoutMs)
+      .dispatch(
+        { path: cutFragment((this.target as Target).url), method: method as Dispatcher.HttpMethod, headers: this.#headers, body: this.#body },
+        this as unknown as Dispatcher.DispatchHandler,
+      );
   }
 
   /** Gives the upstream back after a connection that could not be made; true when another may be tried. */
@@ -183,21 +198,6 @@ export class Exchange {
     else this.refuse(401, ["www-authenticate", 'Basic realm="restricted", charset="UTF-8"']);
   }
 
-  #dispatch = (): void => {
-    this.withMember((member) => {
-      this.#connected = false;
-      this.#abort = undefined;
-      this.#sentAt = performance.now();
-      const { method = "GET" } = this.request;
-      member
-        .pool(this.context.edge.limits.idleTimeoutMs)
-        .dispatch(
-          { path: cutFragment((this.target as Target).url), method: method as Dispatcher.HttpMethod, headers: this.#headers, body: this.#body },
-          this as unknown as Dispatcher.DispatchHandler,
-        );
-    });
-  };
-
   // From here on: what undici calls, in its order.
 
   onConnect(abort: (error?: Error) => void): void {
@@ -217,14 +217,18 @@ export class Exchange {
     this.#resume = resume;
     if (this.context.stopping) this.response.shouldKeepAlive = false;
     this.response.writeHead(status, reason, returnedHeaders(rawHeaders, this.routeHeaders, this.id));
-    // Headers without a body yet must not wait for it; with one, they go out in the same write.
-    process.nextTick(this.#flushHeaders);
+    // Headers must not wait for a body that comes later; what comes with them goes out in the same write, and the end as well.
+    process.nextTick(flush, this);
     return true;
   }
 
   onData(chunk: Buffer): boolean {
-    this.#flushed = true;
     this.#bytes += chunk.length;
+    if (!this.#flushed && !this.#firstChunk) {
+      this.#firstChunk = chunk;
+      return true;
+    }
+    this.flush();
     if (this.response.write(chunk)) return true;
     this.response.once("drain", this.#resume as () => void);
     return false;
@@ -235,7 +239,16 @@ export class Exchange {
     if (!this.#finished) this.member?.outcomes.add(this.#firstByteMs, this.#answeredBadly);
     this.#giveBack(false);
     this.#closeIfUnread();
-    this.response.end();
+    this.response.end(this.#firstChunk);
+  }
+
+  /** Sends what has come so far. */
+  flush(): void {
+    if (this.#flushed || this.#finished) return;
+    this.#flushed = true;
+    if (this.#firstChunk) this.response.write(this.#firstChunk);
+    else this.response.flushHeaders();
+    this.#firstChunk = undefined;
   }
 
   onError(error: NodeJS.ErrnoException): void {
@@ -247,7 +260,7 @@ export class Exchange {
     if (error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_NOT_SUPPORTED") return this.refuse(400);
     member?.outcomes.add(this.#firstByteMs || performance.now() - this.#sentAt, true);
     if (isRefusal(cause)) this.#down(cause, member);
-    if (this.#mayRetry(error)) return this.#dispatch();
+    if (this.#mayRetry(error)) return this.pass();
     if (!this.response.headersSent) return this.fail(isTimeout(error) ? 504 : 502);
     // The client must see that its answer was cut short.
     this.#failed = true;
@@ -273,10 +286,6 @@ export class Exchange {
     this.member = undefined;
     member?.release(failed);
   }
-
-  #flushHeaders = (): void => {
-    if (!this.#flushed && !this.#finished) this.response.flushHeaders();
-  };
 
   /** A body that nobody reads would fill the connection; it is closed behind the answer instead. */
   #closeIfUnread(): void {
@@ -321,6 +330,8 @@ export class Exchange {
     return `{"at":${Date.now()},"id":"${this.id}","method":"${this.request.method}","host":${host},"path":${path},"status":${status},"bytes":${this.#bytes},"ms":${milliseconds.toFixed(2)},"service":"${this.service}","attempts":${this.#attempts}}`;
   }
 }
+
+const flush = (exchange: Exchange): void => exchange.flush();
 
 const isRefusal = (error: NodeJS.ErrnoException): boolean => error.code === "ECONNREFUSED" || error.code === "ECONNRESET";
 

@@ -11,6 +11,7 @@ import type { Member } from "./upstreams.ts";
 export class UpgradeExchange extends Exchange {
   readonly #socket: Socket;
   readonly #head: Buffer;
+  #headers: string[] = [];
   readonly #onJoined: (tunnel: Tunnel) => void;
 
   constructor(request: IncomingMessage, socket: Duplex, head: Buffer, context: Context, onJoined: (tunnel: Tunnel) => void) {
@@ -33,15 +34,24 @@ export class UpgradeExchange extends Exchange {
     const headers = this.forwarded();
     if (!headers) return this.refuse(400);
     headers.push("connection", "Upgrade", "upgrade", this.request.headers.upgrade ?? "");
-    this.withMember((member) => this.#ask(member, headers));
+    this.#headers = headers;
+    this.pass();
   }
 
-  #ask(member: Member, headers: string[]): void {
+  override passTo(member: Member): void {
     let connected = false;
     const askedAt = performance.now();
     const tell = (failed: boolean) => member.outcomes.add(performance.now() - askedAt, failed);
     const { method } = this.request;
-    const asked = startRequest({ host: "127.0.0.1", port: member.port, method, path: this.target?.url, headers, setHost: false, agent: false });
+    const asked = startRequest({
+      host: "127.0.0.1",
+      port: member.port,
+      method,
+      path: this.target?.url,
+      headers: this.#headers,
+      setHost: false,
+      agent: false,
+    });
     asked.setTimeout(this.context.edge.limits.idleTimeoutMs, () => asked.destroy(new Error("silent for too long")));
     asked.once("socket", (socket) => socket.once("connect", () => (connected = true)));
     this.#socket.once("close", () => asked.destroy());
@@ -61,7 +71,7 @@ export class UpgradeExchange extends Exchange {
         return this.fail(502);
       }
       const mayTryAgain = this.couldNotConnect(error);
-      if (mayTryAgain) this.withMember((next) => this.#ask(next, headers));
+      if (mayTryAgain) this.pass();
       else this.fail(502);
     });
     asked.end();
