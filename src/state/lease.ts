@@ -59,7 +59,7 @@ export async function withLease<T>(options: LeaseOptions, act: (lease: Lease) =>
   };
   const beat = () => lock.note({ ...holder, beatAt: clock.now() } satisfies Holder);
   beat();
-  const beating = setInterval(() => lock.isHeld() && beat(), BEAT_EVERY_MS).unref();
+  const beating = setInterval(() => lock.isHeld() && despiteFullDisk(beat), BEAT_EVERY_MS).unref();
   try {
     return await act({
       verify() {
@@ -68,8 +68,17 @@ export async function withLease<T>(options: LeaseOptions, act: (lease: Lease) =>
     });
   } finally {
     clearInterval(beating);
-    if (lock.isHeld()) lock.note(null);
+    if (lock.isHeld()) despiteFullDisk(() => lock.note(null));
     lock.release();
+  }
+}
+
+/** What is under way says so itself; a note that could not be written must not end it. */
+function despiteFullDisk(note: () => void): void {
+  try {
+    note();
+  } catch {
+    // The kernel's lock holds all the same.
   }
 }
 

@@ -3,8 +3,9 @@ import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync,
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 
-const { tryLock, unlock } = createRequire(import.meta.url)("fs-native-extensions") as {
+const { tryLock, waitForLockSync, unlock } = createRequire(import.meta.url)("fs-native-extensions") as {
   tryLock(handle: number): boolean;
+  waitForLockSync(handle: number): void;
   unlock(handle: number): void;
 };
 
@@ -19,10 +20,22 @@ export interface FileLock {
 }
 
 /** Takes the lock of a file, which is made if need be; undefined when another holds it. */
-export function tryFileLock(file: string): FileLock | undefined {
+export const tryFileLock = (file: string): FileLock | undefined => takeFileLock(file, tryLock);
+
+/** Runs `act` under the lock of a file. Blocks this process while another holds it: only for what takes milliseconds. */
+export function underFileLock<T>(file: string, act: () => T): T {
+  const lock = takeFileLock(file, (handle) => (waitForLockSync(handle), true)) as FileLock;
+  try {
+    return act();
+  } finally {
+    lock.release();
+  }
+}
+
+function takeFileLock(file: string, lock: (handle: number) => boolean): FileLock | undefined {
   mkdirSync(dirname(file), { recursive: true });
   const handle = openSync(file, "a+", 0o600);
-  if (!tryLock(handle)) {
+  if (!lock(handle)) {
     closeSync(handle);
     return undefined;
   }
@@ -30,7 +43,7 @@ export function tryFileLock(file: string): FileLock | undefined {
   // Whoever held it before may have removed the file: then ours is the lock of a file that nobody else can find.
   if (!isHeld()) {
     closeSync(handle);
-    return tryFileLock(file);
+    return takeFileLock(file, lock);
   }
   return {
     handle,

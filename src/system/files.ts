@@ -6,7 +6,7 @@ import { LandfallError } from "../error.ts";
 /** Replaces a file's content as a whole, with mode 0600 unless told otherwise. Makes the folder (0700). */
 export function writeWhole(file: string, content: string | Uint8Array, mode = 0o600): void {
   const beside = `${file}.${process.pid}.new`;
-  guarded(file, () => {
+  explainUnwritableSync(file, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const handle = openSync(beside, "w", mode);
     try {
@@ -22,7 +22,7 @@ export function writeWhole(file: string, content: string | Uint8Array, mode = 0o
 
 /** Adds one line to a file and flushes it. */
 export function appendLine(file: string, line: string): void {
-  guarded(file, () => {
+  explainUnwritableSync(file, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const handle = openSync(file, "a", 0o600);
     try {
@@ -63,9 +63,10 @@ export function loadLines<T>(file: string): T[] {
 }
 
 /** Removes a file or a folder with all that is in it, if it is there. */
-export const removeAll = (path: string): void => guarded(path, () => rmSync(path, { recursive: true, force: true }));
+export const removeAll = (path: string): void => explainUnwritableSync(path, () => rmSync(path, { recursive: true, force: true }));
 
-function guarded<T>(path: string, act: () => T): T {
+/** Runs `act`, which writes `path`; what the disk refuses becomes STATE_UNWRITABLE. */
+export function explainUnwritableSync<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (error) {

@@ -1,17 +1,12 @@
 // The secrets of one environment, encrypted in one file. Who can read the key file can read them all: it keeps copies, backups
 // and glances at the store from telling anything, not a person who is this user.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { LandfallError } from "../../error.ts";
-import { loadJson, writeJson, writeWhole } from "../../system/files.ts";
+import { underFileLock } from "../../system/file-lock.ts";
+import { explainUnwritableSync, loadJson, writeJson, writeWhole } from "../../system/files.ts";
 import type { Places } from "./places.ts";
-
-const { waitForLockSync, unlock } = createRequire(import.meta.url)("fs-native-extensions") as {
-  waitForLockSync(descriptor: number): void;
-  unlock(descriptor: number): void;
-};
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -178,18 +173,12 @@ function readKey(places: SecretPlaces): Buffer {
   throw unsafe(places, `the key file "${places.secretsKey}" is damaged`, `It should hold ${KEY_BYTES} bytes in base64.`, restoreKey(places));
 }
 
-/** One writer at a time, in this process and in others: the lock goes with its file descriptor, even after a kill -9. */
-function changing(places: SecretPlaces, act: () => void): void {
-  mkdirSync(dirname(places.secrets), { recursive: true, mode: 0o700 });
-  const descriptor = openSync(`${places.secrets}.lock`, "a", 0o600);
-  try {
-    waitForLockSync(descriptor);
-    act();
-    unlock(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
+/** One writer at a time, in this process and in others. */
+const changing = (places: SecretPlaces, act: () => void): void =>
+  explainUnwritableSync(places.secrets, () => {
+    mkdirSync(dirname(places.secrets), { recursive: true, mode: 0o700 });
+    underFileLock(`${places.secrets}.lock`, act);
+  });
 
 const environmentOf = (places: SecretPlaces): string => basename(places.environment);
 const setAgain = (places: SecretPlaces, name: string): string => `landfall secrets set ${environmentOf(places)} ${name}`;
