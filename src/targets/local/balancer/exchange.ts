@@ -162,13 +162,13 @@ export class Exchange {
     this.#connected = false;
     this.#abort = undefined;
     this.#sentAt = performance.now();
-    const { method = "GET" } = this.request;
-    member
-      .pool(this.context.edge.limits.idleTimeoutMs)
-      .dispatch(
-        { path: cutFragment((this.target as Target).url), method: method as Dispatcher.HttpMethod, headers: this.#headers, body: this.#body },
-        this as unknown as Dispatcher.DispatchHandler,
-      );
+    const { idleTimeoutMs } = this.context.edge.limits;
+    const pool = this.#canBeSentTwice() ? member.kept(idleTimeoutMs) : member.fresh(idleTimeoutMs);
+    const method = this.request.method as Dispatcher.HttpMethod;
+    pool.dispatch(
+      { path: cutFragment((this.target as Target).url), method, headers: this.#headers, body: this.#body },
+      this as unknown as Dispatcher.DispatchHandler,
+    );
   }
 
   /** Gives the upstream back after a connection that could not be made; true when another may be tried. */
@@ -272,7 +272,11 @@ export class Exchange {
     if (!this.#connected) return !(this.#body instanceof StreamedBody) || !this.#body.started;
     // A service that is too slow is not helped by being asked twice.
     if (isTimeout(error)) return false;
-    return this.#resets++ === 0 && IDEMPOTENT.has(this.request.method ?? "") && !(this.#body instanceof StreamedBody);
+    return this.#resets++ === 0 && this.#canBeSentTwice();
+  }
+
+  #canBeSentTwice(): boolean {
+    return IDEMPOTENT.has(this.request.method ?? "") && !(this.#body instanceof StreamedBody);
   }
 
   #down(error: NodeJS.ErrnoException, member = this.member): void {

@@ -28,7 +28,8 @@ export class Member {
   inHand = 0;
   served = 0;
   failed = 0;
-  #pool: Pool | undefined;
+  #kept: Pool | undefined;
+  #fresh: Pool | undefined;
   #idleWaiters: (() => void)[] = [];
   readonly #onChange: () => void;
   #stopWatching: (() => void) | undefined;
@@ -42,9 +43,24 @@ export class Member {
     this.#onChange = onChange;
   }
 
-  pool(idleTimeoutMs: number): Pool {
-    this.#pool ??= new Pool(`http://127.0.0.1:${this.port}`, {
-      pipelining: 1,
+  /** Connections that are used again and again. */
+  kept(idleTimeoutMs: number): Pool {
+    this.#kept ??= this.#makePool(idleTimeoutMs, 1);
+    return this.#kept;
+  }
+
+  /**
+   * A connection for one request. A kept one may have died a moment ago, and nobody can tell then whether the request was read; a new
+   * one to an instance that is dead is refused before a byte is sent.
+   */
+  fresh(idleTimeoutMs: number): Pool {
+    this.#fresh ??= this.#makePool(idleTimeoutMs, 0);
+    return this.#fresh;
+  }
+
+  #makePool(idleTimeoutMs: number, pipelining: 0 | 1): Pool {
+    return new Pool(`http://127.0.0.1:${this.port}`, {
+      pipelining,
       connect: { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
@@ -53,7 +69,6 @@ export class Member {
       bodyTimeout: idleTimeoutMs,
       maxHeaderSize: 65_536,
     });
-    return this.#pool;
   }
 
   take(): void {
@@ -105,14 +120,14 @@ export class Member {
   retire(state: "draining" | "gone"): void {
     this.state = state;
     this.unwatch();
-    const pool = this.#pool;
-    this.#pool = undefined;
-    void pool?.close().catch(() => undefined);
+    for (const pool of [this.#kept, this.#fresh]) void pool?.close().catch(() => undefined);
+    this.#kept = undefined;
+    this.#fresh = undefined;
   }
 
   destroy(): void {
     this.unwatch();
-    void this.#pool?.destroy().catch(() => undefined);
+    for (const pool of [this.#kept, this.#fresh]) void pool?.destroy().catch(() => undefined);
   }
 
   describe(): UpstreamStatus {
