@@ -1,11 +1,13 @@
 // What is asked too early, of something that is not there, or cannot end well: each is refused or reported whole, and what serves goes on.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CommissionReport, DeployReport, Status } from "../../src/reports.ts";
+import { placesOf } from "../../src/targets/local/places.ts";
 import { change, makeSandbox, type Outcome } from "./sandbox.ts";
 
 const sandbox = makeSandbox();
+const places = placesOf(sandbox.home, "hello", "local");
 const app = sandbox.copyApp("test/fixtures/apps/hello");
 const config = readFileSync(join(app, "landfall.config.ts"), "utf8");
 
@@ -20,6 +22,18 @@ const landfall = async (...args: string[]): Promise<Outcome> => {
   return outcome;
 };
 const report = async <T>(...args: string[]) => JSON.parse((await landfall(...args, "--json")).stdout) as T;
+
+/** Processes that work in a folder, whoever started them: also what left its process group, be it of a rehearsal. */
+function pidsIn(folder: string): number[] {
+  const worksIn = (pid: number) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync("/proc").map(Number).filter(Number.isInteger).filter(worksIn);
+}
 
 afterAll(() => sandbox.dispose());
 
@@ -118,13 +132,12 @@ describe("decommission", () => {
     await landfall("deploy", "local");
     const { services } = await report<Status>("status", "local");
     const ports = services.flatMap(({ instances }) => instances.flatMap(({ port }) => port ?? []));
-    const pids = await Promise.all(ports.map(async (port) => Number(/pid (\d+)/.exec(await (await fetch(`http://127.0.0.1:${port}`)).text())?.[1])));
     try {
       const [code, text] = await refusal("decommission", "local", "--yes");
       expect([code, text.split("\n")[0]]).toEqual([1, 'error: environment "local" is not completely gone  LEFT_BEHIND']);
       for (const port of ports) expect(text).toContain(`port ${port}`);
     } finally {
-      for (const pid of pids) process.kill(pid, "SIGKILL");
+      for (const pid of pidsIn(places.releases)) process.kill(pid, "SIGKILL");
     }
     expect((await landfall("decommission", "local", "--yes")).stdout).toBe("hello local does not stand on this machine: nothing to remove\n");
   });

@@ -35,7 +35,8 @@ export async function decommission(context: Context, journal: Journal, options: 
     return `${state.processes.length} processes and the supervisor stopped`;
   });
   if (options.keepData) await journal.perform("keep the data", () => keepData(places));
-  await journal.perform("take the environment away", () => moveAway(places));
+  // The journal goes with the folder: a result that is written after this would make the folder anew.
+  moveAway(places);
   removeAll(places.removing);
   const shared = [...(options.keepData ? [] : removeKept(places)), ...removeShared(context)];
 
