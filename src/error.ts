@@ -129,6 +129,7 @@ export const ERROR_CODES = {
   SECRETS_KEY_UNSAFE: { exit: 2, about: "The key file of the secrets is missing, damaged, or readable by other users." },
   RESOURCE_PROGRAM_MISSING: { exit: 2, about: "A resource needs a program that is not on this machine. The package that brings it is named." },
   RESOURCE_FAILED: { exit: 1, about: "A resource did not start or stopped answering." },
+  PROCESS_UNKNOWN: { exit: 1, about: "The supervisor was asked for a process that it does not have: it was never started, or has been stopped since." },
   SUPERVISOR_UNREACHABLE: { exit: 1, about: "The environment's supervisor does not answer. `landfall commission` starts it again." },
   BALANCER_UNREACHABLE: { exit: 1, about: "The environment's balancer does not answer its supervisor. `landfall logs` shows its own words." },
   PORT_TAKEN: { exit: 2, about: "The address the balancer should listen on is in use by another process." },

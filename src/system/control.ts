@@ -48,6 +48,11 @@ export function controlClient<T extends Api<T>>(socketPath: string): T {
   });
 }
 
+/** Whether a call failed because nobody listened, or because the other side went away before it had answered. */
+export function isCutOff(error: unknown): boolean {
+  return ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
 function call(socketPath: string, method: string, input: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const outgoing = request({ socketPath, path: `/${method}`, method: "POST", agent: false }, (incoming) => {

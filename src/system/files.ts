@@ -3,8 +3,13 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rm
 import { dirname } from "node:path";
 import { LandfallError } from "../error.ts";
 
+export interface WriteOptions {
+  /** False: it outlives this process, but perhaps not the machine. Waiting for the disk takes milliseconds. */
+  flush?: boolean;
+}
+
 /** Replaces a file's content as a whole, with mode 0600 unless told otherwise. Makes the folder (0700). */
-export function writeWhole(file: string, content: string | Uint8Array, mode = 0o600): void {
+export function writeWhole(file: string, content: string | Uint8Array, mode = 0o600, { flush = true }: WriteOptions = {}): void {
   const beside = `${file}.${process.pid}.new`;
   explainUnwritableSync(file, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -12,7 +17,7 @@ export function writeWhole(file: string, content: string | Uint8Array, mode = 0o
     try {
       const bytes = typeof content === "string" ? Buffer.from(content) : content;
       for (let written = 0; written < bytes.length; ) written += writeSync(handle, bytes, written);
-      fsyncSync(handle);
+      if (flush) fsyncSync(handle);
     } finally {
       closeSync(handle);
     }
@@ -20,14 +25,14 @@ export function writeWhole(file: string, content: string | Uint8Array, mode = 0o
   });
 }
 
-/** Adds one line to a file and flushes it. */
-export function appendLine(file: string, line: string): void {
+/** Adds one line to a file and flushes it, unless told otherwise. */
+export function appendLine(file: string, line: string, { flush = true }: WriteOptions = {}): void {
   explainUnwritableSync(file, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const handle = openSync(file, "a", 0o600);
     try {
       writeSync(handle, `${line}\n`);
-      fsyncSync(handle);
+      if (flush) fsyncSync(handle);
     } finally {
       closeSync(handle);
     }
@@ -44,7 +49,8 @@ export function loadText(file: string): string | undefined {
   }
 }
 
-export const writeJson = (file: string, value: unknown): void => writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
+export const writeJson = (file: string, value: unknown, options?: WriteOptions): void =>
+  writeWhole(file, `${JSON.stringify(value, null, 2)}\n`, 0o600, options);
 
 export function loadJson<T>(file: string): T | undefined {
   const text = loadText(file);

@@ -9,6 +9,12 @@ export interface ProcessIdentity {
   startedAt: string;
 }
 
+/** Names this start of the machine: while it stays the same, pids and what was written to files hold. */
+export function observeBoot(): string {
+  if (process.platform === "linux") return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return execFileSync("sysctl", ["-n", "kern.bootsessionuuid"], { encoding: "utf8" }).trim();
+}
+
 /** The process's start time, or undefined when there is no such process (or it is a zombie). */
 export function observeStart(pid: number): string | undefined {
   try {

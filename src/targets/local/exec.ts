@@ -4,6 +4,7 @@ import { type Context, loadRecord, unknownService } from "./context.ts";
 import { onceSpec } from "./instances.ts";
 import { readLogs } from "./logs.ts";
 import { loadRelease } from "./releases.ts";
+import type { SupervisorApi } from "./supervisor/api.ts";
 import { connectSupervisor } from "./supervisor/start.ts";
 
 /** It is stopped after a day at the latest. */
@@ -16,10 +17,18 @@ export async function exec(context: Context, service: string, argv: string[]): P
   if (!release.services[service]) throw unknownService(service, Object.keys(release.services));
   const id = `exec.${context.clock.now()}-${process.pid}`;
   const supervisor = await connectSupervisor(context.places);
-  const ended = supervisor.run({ spec: onceSpec(context, record, release, id, argv, service), timeoutMs: EXEC_MS_MAX });
-  const { exit } = await ended;
+  await forgetAbandoned(supervisor, context.clock.now() - EXEC_MS_MAX);
+  const { exit } = await supervisor.run({ spec: onceSpec(context, record, release, id, argv, service), timeoutMs: EXEC_MS_MAX });
   for await (const { line } of readLogs(context.places, { instance: id })) context.emit({ type: "output", step: "exec", line });
+  await supervisor.forget({ id });
   return { code: exit.code ?? 128, signal: exit.signal };
+}
+
+/** Commands whose caller was killed before it could read how they ended. */
+async function forgetAbandoned(supervisor: SupervisorApi, before: number): Promise<void> {
+  const { processes } = await supervisor.observe();
+  const abandoned = processes.filter(({ spec, lastExit }) => spec.id.startsWith("exec.") && lastExit && lastExit.at < before);
+  await Promise.all(abandoned.map(({ spec }) => supervisor.forget({ id: spec.id })));
 }
 
 const notDeployed = (environment: string) =>

@@ -34,13 +34,16 @@ export interface Exit {
   signal?: string;
   /** The kernel killed it for lack of memory, as far as the kernel's counter tells. */
   outOfMemory?: boolean;
+  /** Nobody saw how it ended: the machine was started again while it ran. */
+  lost?: boolean;
   /** The last lines of its output, oldest first, at most 20. */
   lastLines: string[];
 }
 
 export interface ProcessRecord {
   spec: ProcessSpec;
-  state: "scheduled" | "running" | "restarting" | "stopping" | "exited";
+  /** `failed`: it crashed so often in a row that it is not started any more. */
+  state: "scheduled" | "running" | "restarting" | "stopping" | "exited" | "failed";
   /** The process group's leader. */
   group?: ProcessIdentity;
   /** The program itself: what a person would look for in `ps`. */
@@ -69,14 +72,24 @@ export interface SupervisorState {
   processes: ProcessRecord[];
 }
 
+/** Each call may be repeated when its answer was lost: it then gives what the first one would have given. */
 export interface SupervisorApi {
-  observe(input?: undefined): Promise<SupervisorState>;
-  /** Starts it unless a process of that id runs already. Returns when it has been spawned. */
+  /** All processes, or those of `ids` alone. */
+  observe(input?: { ids: string[] }): Promise<SupervisorState>;
+  /** Starts it unless a process of that id runs already. Returns when it has been spawned. One that had failed starts afresh. */
   start(spec: ProcessSpec): Promise<ProcessRecord>;
-  /** Signal, wait, SIGKILL to the whole group; then forgets it. `ignored` is true when it had to be killed. */
+  /**
+   * Signal, wait, SIGKILL to the whole group; then forgets it. `ignored` is true when it had to be killed. Does nothing for an id that
+   * is not there.
+   */
   stop(input: { id: string; stop?: ProcessSpec["stop"] }): Promise<{ ignored: boolean; exit?: Exit }>;
-  /** Runs it once to its end, and forgets it. `timedOut` when it was stopped at its budget. */
+  /**
+   * Runs it once to its end, and keeps how it ended until `forget`. For an id that is there already nothing is started: the call waits
+   * for the end of what runs, or gives the end that was recorded. `timedOut` when it was stopped at its budget.
+   */
   run(input: { spec: ProcessSpec; timeoutMs: number }): Promise<{ exit: Exit; timedOut: boolean }>;
+  /** Removes the record of a process that has ended; its id may then be run again. Leaves alone what still runs, and what is not there. */
+  forget(input: { id: string }): Promise<void>;
   /**
    * Gives an instance requests and waits until the balancer does it: the share of its service's requests (0 to 1), or without one its
    * part of what the shares leave. Attaching again with another share, or none, changes it at once.

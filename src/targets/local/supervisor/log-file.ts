@@ -126,7 +126,8 @@ export class LogFile {
     const lines = content.subarray(0, this.#size).toString().split("\n").slice(0, -1).reverse();
     const found: Partial<Record<Stream, number>> = {};
     for (const text of lines) {
-      const entry = JSON.parse(text) as LogEntry | LogMark;
+      const entry = parseEntry(text);
+      if (!entry) continue;
       if (this.#run === 0) this.#run = entry.run;
       if ("offsets" in entry) {
         this.#offsets = { ...entry.offsets, ...found };
@@ -135,6 +136,15 @@ export class LogFile {
       found[entry.stream] ??= entry.to;
       if (this.#lastLines.length < LAST_LINES_KEPT) this.#lastLines.unshift(entry.line);
     }
+  }
+}
+
+/** Undefined for what is not a line of a log: a power cut may leave zeros where lines had not reached the disk. */
+export function parseEntry(text: string): LogEntry | LogMark | undefined {
+  try {
+    return JSON.parse(text) as LogEntry | LogMark;
+  } catch {
+    return undefined;
   }
 }
 

@@ -10,7 +10,7 @@ import { observeStart } from "../../../system/processes.ts";
 import { type Places, placesOf } from "../places.ts";
 import type { SupervisorApi } from "./api.ts";
 import { removeSocket, socketPathOf } from "./socket.ts";
-import { answers } from "./start.ts";
+import { answers, pidFileOf } from "./start.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const LOCK_WAIT_MS = 10_000;
@@ -36,7 +36,7 @@ async function main(folder: string): Promise<void> {
   mkdirSync(places.supervisor, { recursive: true, mode: 0o700 });
   mkdirSync(places.logs, { recursive: true, mode: 0o700 });
   if (!(await takeLock(places))) process.exit(0);
-  const pidFile = join(places.supervisor, "supervisor.json");
+  const pidFile = pidFileOf(places);
   writeJson(pidFile, { pid: process.pid, startedAt: observeStart(process.pid) });
   const supervisor = new Supervisor(places);
   await supervisor.takeUp();
@@ -46,8 +46,8 @@ async function main(folder: string): Promise<void> {
   );
   process.once("SIGTERM", () => process.exit(0));
   function leave(): void {
-    removeSocket(places.supervisorSocket);
     removeAll(pidFile);
+    removeSocket(places.supervisorSocket);
     // The answer to the last call is still to be written.
     server.close(() => process.exit(0));
     setTimeout(() => process.exit(0), 1_000);

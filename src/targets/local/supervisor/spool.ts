@@ -47,6 +47,7 @@ export class Spool {
   }
 
   #take(isLast: boolean): boolean {
+    if (fstatSync(this.#handle).size === this.#offset) return false;
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     const length = readSync(this.#handle, chunk, 0, CHUNK_BYTES, this.#offset);
     const { entries, taken } = this.#cut(chunk.subarray(0, length), isLast && length < CHUNK_BYTES);

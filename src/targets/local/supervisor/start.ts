@@ -1,10 +1,10 @@
 // How the rest of Landfall gets hold of an environment's supervisor.
 import { spawn } from "node:child_process";
-import { closeSync, type FSWatcher, mkdirSync, openSync, watch } from "node:fs";
+import { closeSync, existsSync, type FSWatcher, mkdirSync, openSync, watch } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LandfallError } from "../../../error.ts";
-import { controlClient } from "../../../system/control.ts";
+import { controlClient, isCutOff } from "../../../system/control.ts";
 import { loadText } from "../../../system/files.ts";
 import type { Places } from "../places.ts";
 import type { SupervisorApi } from "./api.ts";
@@ -23,22 +23,53 @@ export async function answers(places: Places): Promise<boolean> {
   }
 }
 
-/** The running supervisor's client. Starts nothing. Throws SUPERVISOR_UNREACHABLE when none answers. */
+/**
+ * The running supervisor's client, as `ensureSupervisor` gives it. Starts nothing at first: throws SUPERVISOR_UNREACHABLE when none answers.
+ */
 export async function connectSupervisor(places: Places): Promise<SupervisorApi> {
-  if (await answers(places)) return clientOf(places);
+  if (await answers(places)) return lastingClient(places);
   throw unreachable(places, "nobody listens on its socket");
 }
 
 /**
  * The supervisor's client, after starting one if none answers. A started one takes up every process of its predecessor before it
- * answers, and outlives the caller. Throws SUPERVISOR_UNREACHABLE with the last words of its log when it does not come up.
+ * answers, and outlives the caller. A supervisor that is killed later, even in the middle of a call, is started again, and the call
+ * repeated. Throws SUPERVISOR_UNREACHABLE with the last words of its log when it does not come up.
  */
 export async function ensureSupervisor(places: Places): Promise<SupervisorApi> {
+  await answerOrStart(places);
+  return lastingClient(places);
+}
+
+async function answerOrStart(places: Places): Promise<void> {
   if (!(await answers(places))) await startSupervisor(places);
-  return clientOf(places);
 }
 
 const clientOf = (places: Places): SupervisorApi => controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket));
+
+/** A supervisor that dies this often during one call dies of that call. */
+const REPEATS_MAX = 3;
+
+function lastingClient(places: Places): SupervisorApi {
+  return new Proxy({} as SupervisorApi, {
+    // Awaiting the client itself must not look like a call of "then".
+    get: (_, method: string) => (method === "then" ? undefined : (input?: unknown) => callRepeatedly(places, method as keyof SupervisorApi, input)),
+  });
+}
+
+async function callRepeatedly(places: Places, method: keyof SupervisorApi, input: unknown): Promise<unknown> {
+  for (let repeats = 0; ; repeats++) {
+    try {
+      return await (clientOf(places)[method] as (input: unknown) => Promise<unknown>)(input);
+    } catch (error) {
+      if (!isCutOff(error)) throw error;
+      // One that was to end must not be brought back: neither by the call that ends it nor by one that came too late.
+      const isToEnd = method === "shutdown" || !existsSync(pidFileOf(places));
+      if (isToEnd || repeats === REPEATS_MAX) throw unreachable(places, (error as Error).message);
+      await answerOrStart(places);
+    }
+  }
+}
 
 /** The program next to this file; when this file is read as source, the one that was built from it. */
 function programFile(): string {
@@ -89,6 +120,9 @@ async function answering(places: Places, ended: Promise<unknown>): Promise<void>
     watcher.close();
   }
 }
+
+/** Names the running supervisor; one that was shut down, and did not die, has removed it. */
+export const pidFileOf = (places: Places): string => join(places.supervisor, "supervisor.json");
 
 const logFileOf = (places: Places): string => join(places.supervisor, "supervisor.log");
 

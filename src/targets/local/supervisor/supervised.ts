@@ -1,13 +1,15 @@
 // One process under the supervisor: started, followed, restarted after a crash, stopped with all of its group. It reads only files and
 // the process table, so that a process begun by an earlier supervisor is handled just as one of its own.
-import { type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LandfallError } from "../../../error.ts";
 import { loadText, removeAll } from "../../../system/files.ts";
 import { isPortFree } from "../../../system/network.ts";
-import { isRunning, observeStart, signalGroup } from "../../../system/processes.ts";
+import { isRunning, observeStart, type ProcessIdentity, signalGroup } from "../../../system/processes.ts";
 import type { Places } from "../places.ts";
 import type { Exit, ProcessSpec } from "./api.ts";
+import { describeEndings, isGivenUp, pauseAfter, STEADY_AFTER_MS } from "./back-off.ts";
 import type { Tell } from "./events.ts";
 import { identifyShim, killGroup, loadStatus, type RunFiles, readExit, spawnGroup, waitGroupGone } from "./group.ts";
 import { LogFile } from "./log-file.ts";
@@ -15,9 +17,9 @@ import type { KeptRecord } from "./records.ts";
 import { Spool } from "./spool.ts";
 
 const POLL_MS = 250;
-const BACK_OFF_FIRST_MS = 100;
-const BACK_OFF_LAST_MS = 10_000;
-const STEADY_AFTER_MS = 30_000;
+/** A shell that was spawned says so within milliseconds; on a machine that swaps it may take longer. */
+const SHIM_WAIT_MS = 1_000;
+const ENDINGS_KEPT = 6;
 
 export interface Surroundings {
   places: Places;
@@ -46,6 +48,8 @@ export class Supervised {
   #isLooking = false;
   /** True from a start until its end has been noticed. */
   #isFollowed = false;
+  /** By us, with its shim, which then cannot say so. */
+  #wasKilled = false;
   #memoryKillsBefore = 0;
   #launching: Promise<void> | undefined;
   #waiters: (() => void)[] = [];
@@ -53,7 +57,7 @@ export class Supervised {
   constructor(record: KeptRecord, around: Surroundings) {
     this.record = record;
     this.#around = around;
-    this.#folder = join(around.places.supervisor, "spool", record.spec.id);
+    this.#folder = spoolFolder(around.places, record.spec.id);
     const { id, service, release } = record.spec;
     this.#log = new LogFile(join(around.places.logs, `${id}.jsonl`), { id, service, release });
   }
@@ -78,6 +82,7 @@ export class Supervised {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.#log.mark(record.run);
     this.#memoryKillsBefore = countMemoryKills();
+    this.#wasKilled = false;
     const child = await spawnGroup({ id: spec.id, argv: spec.argv, cwd: spec.cwd, env, uid: spec.uid, gid: spec.gid, files });
     const pid = child.pid as number;
     record.group = { pid, startedAt: observeStart(pid) ?? "gone" };
@@ -86,41 +91,47 @@ export class Supervised {
     this.#around.saveOrLater();
     child.once("exit", () => this.#look());
     child.unref();
+    this.#armDeadline();
     await this.#follow();
   }
 
-  /** Takes up a process that an earlier supervisor started. False when it does not run any more; then its end has been recorded. */
-  async adopt(pidsHold: boolean): Promise<boolean> {
+  /**
+   * Takes up a process that an earlier supervisor started: `runs`; `ended` when it ended meanwhile, which has now been recorded; or
+   * `rests` when its end is recorded already, or it was never begun. `pidsHold` is false after the machine was started again.
+   */
+  async adopt(pidsHold: boolean): Promise<"runs" | "ended" | "rests"> {
+    const { record } = this;
+    if (record.endedRun === record.run) return "rests";
+    if (pidsHold) record.group ??= await this.#findShim();
     const status = loadStatus(this.#files().status);
-    if (!this.record.group && status.leader !== undefined && pidsHold) this.record.group = identifyShim(this.record.spec.id, status.leader);
-    if (!pidsHold) this.record.group = undefined;
-    const stillRuns = this.record.group !== undefined && isRunning(this.record.group) && status.exit === undefined;
+    if (!record.group && status.leader === undefined) return "rests";
     this.#memoryKillsBefore = countMemoryKills();
-    if (!stillRuns) {
-      await this.#endAdopted();
-      return false;
+    if (!pidsHold || !record.group || !isRunning(record.group) || status.exit !== undefined) {
+      await this.#endAdopted(pidsHold);
+      return "ended";
     }
+    record.state = record.state === "stopping" ? "stopping" : "running";
     this.#armDeadline();
     await this.#follow();
-    return true;
+    return "runs";
+  }
+
+  /** The shim of a start that was cut off before it was noted. Its first word is waited for: a program must never run unseen. */
+  async #findShim(): Promise<ProcessIdentity | undefined> {
+    const { status } = this.#files();
+    const end = performance.now() + SHIM_WAIT_MS;
+    while (existsSync(status) && performance.now() < end) {
+      const { leader } = loadStatus(status);
+      if (leader !== undefined) return identifyShim(this.record.spec.id, leader);
+      await sleep(10);
+    }
+    return undefined;
   }
 
   /** Resolves when the current run has ended, at once when nothing runs. */
   async ended(): Promise<void> {
     if (this.#isFollowed) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
-
-  /** The run must be over by then, or it is stopped. */
-  endBy(time: number): void {
-    this.record.endsBy = time;
-    this.#around.saveOrLater();
-    this.#armDeadline();
-  }
-
-  get timedOut(): boolean {
-    return this.#timedOut;
-  }
-  #timedOut = false;
 
   /** Asks the whole group to stop, kills what is left at the time-out, and takes over the rest of its output. */
   async stop(stop: ProcessSpec["stop"]): Promise<{ ignored: boolean; exit?: Exit }> {
@@ -146,12 +157,6 @@ export class Supervised {
     this.#log.close();
   }
 
-  /** Removes what was kept of its runs. The log stays. */
-  remove(): void {
-    this.close();
-    removeAll(this.#folder);
-  }
-
   #tellStopped(ignored: boolean, stop: ProcessSpec["stop"]): void {
     const text = ignored
       ? `did not end ${stop.timeoutMs} ms after ${stop.signal} and was killed`
@@ -164,6 +169,7 @@ export class Supervised {
     if (leader === undefined) return true;
     signalGroup(leader, stop.signal);
     if (await waitGroupGone(leader, stop.timeoutMs)) return true;
+    this.#wasKilled = true;
     await killGroup(leader);
     return false;
   }
@@ -213,7 +219,7 @@ export class Supervised {
 
   /** The shim writes the program's pid within milliseconds; a shim that was killed before that never does. */
   async #pidKnown(): Promise<void> {
-    while (this.#isFollowed && this.record.pid === undefined) await new Promise((resolve) => setTimeout(resolve, 2)).then(() => this.#look());
+    while (this.#isFollowed && this.record.pid === undefined) await sleep(1).then(() => this.#look());
   }
 
   #unfollow(): void {
@@ -263,18 +269,40 @@ export class Supervised {
 
   async #end(): Promise<void> {
     const { record } = this;
-    const { spec } = record;
     // What the program forked may still hold its port and its files.
     if (record.group) await killGroup(record.group.pid);
     if (record.state === "stopping") return;
     await this.#concludeRun();
-    this.#around.tell(spec.restart === "always" ? "crashed" : "exited", spec, describeExit(record.lastExit));
+    this.#tellEnd();
+    if (this.#startsAgain()) this.#restartLater();
     this.#around.changed(this);
-    if (spec.restart === "always") this.#restartLater();
+  }
+
+  #tellEnd(): void {
+    const { spec, lastExit, timedOut } = this.record;
+    const text = describeExit(lastExit);
+    this.#around.tell(spec.restart === "always" ? "crashed" : "exited", spec, timedOut ? `stopped at its time-out: ${text}` : text);
+  }
+
+  /** After a crash: whether it is to be started again. One that crashed too often in a row is not, and says so. */
+  #startsAgain(): boolean {
+    const { record } = this;
+    const { spec, crashes, endings = [], lastExit } = record;
+    if (spec.restart === "never") return false;
+    if (!isGivenUp(spec.kind, crashes)) return true;
+    record.state = "failed";
+    this.#around.saveOrLater();
+    const last = lastExit?.lastLines.slice(-3).map((line) => `"${line}"`) ?? [];
+    this.#around.tell(
+      "gave-up",
+      spec,
+      `not started any more after ${crashes} crashes in a row: ${describeEndings(endings)}${last.length ? `; its last lines: ${last.join(", ")}` : ""}`,
+    );
+    return false;
   }
 
   /** Everything of the run has ended: takes over the rest of its output, notes how it ended, and tells who waits. */
-  async #concludeRun(): Promise<void> {
+  async #concludeRun({ lost = false } = {}): Promise<void> {
     const { record } = this;
     const status = loadStatus(this.#files().status);
     try {
@@ -285,70 +313,95 @@ export class Supervised {
     this.#unfollow();
     clearTimeout(this.#deadline);
     const outOfMemory = readExit(status.exit).signal === "SIGKILL" && countMemoryKills() > this.#memoryKillsBefore;
-    record.lastExit = { at: Date.now(), ...readExit(status.exit), ...(outOfMemory ? { outOfMemory } : {}), lastLines: this.#log.lastLines };
-    const upMs = Date.now() - record.since;
-    record.crashes = upMs > STEADY_AFTER_MS ? 1 : record.crashes + 1;
+    record.lastExit = {
+      at: Date.now(),
+      ...(status.exit === undefined && this.#wasKilled ? { signal: "SIGKILL" } : readExit(status.exit)),
+      ...(outOfMemory ? { outOfMemory } : {}),
+      ...(lost && status.exit === undefined ? { lost } : {}),
+      lastLines: this.#log.lastLines,
+    };
+    if (record.lastExit.lost) record.endedRun = record.run;
+    else this.#countCrash(describeExit(record.lastExit), Date.now() - record.since > STEADY_AFTER_MS);
     record.group = undefined;
     record.pid = undefined;
     this.#around.saveOrLater();
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
+  #countCrash(ending: string, wasSteady = false): void {
+    const { record } = this;
+    record.endedRun = record.run;
+    record.crashes = wasSteady ? 1 : record.crashes + 1;
+    record.endings = [...(wasSteady ? [] : (record.endings ?? [])), ending].slice(-ENDINGS_KEPT);
+  }
+
   /** Ended while no supervisor ran. What is left of its group goes, unless the pid belongs to someone else by now. */
-  async #endAdopted(): Promise<void> {
+  async #endAdopted(pidsHold: boolean): Promise<void> {
     const { record } = this;
     const { group } = record;
-    if (group && [undefined, group.startedAt].includes(observeStart(group.pid))) await killGroup(group.pid);
+    if (pidsHold && group && [undefined, group.startedAt].includes(observeStart(group.pid))) await killGroup(group.pid);
     if (readdirOrNone(this.#folder).some((name) => name.startsWith(`${record.run}.std`))) this.#openSpools();
-    if (record.state === "running") record.state = record.spec.restart === "always" ? "restarting" : "exited";
-    await this.#concludeRun();
-    this.#around.tell(
-      record.spec.restart === "always" ? "crashed" : "exited",
-      record.spec,
-      `${describeExit(record.lastExit)}, while no supervisor ran`,
-    );
+    if (record.state !== "stopping") record.state = record.spec.restart === "always" ? "restarting" : "exited";
+    await this.#concludeRun({ lost: !pidsHold });
+    this.#tellEnd();
+    if (record.state === "restarting") this.#startsAgain();
   }
 
   #restartLater(): void {
-    const pauseMs = Math.min(BACK_OFF_LAST_MS, BACK_OFF_FIRST_MS * 2 ** (this.record.crashes - 1));
-    this.#restart = setTimeout(() => this.relaunch(), pauseMs);
+    this.#restart = setTimeout(() => this.relaunch(), pauseAfter(this.record.crashes));
   }
 
-  /** Starts it again after a crash; when that fails it is tried again later. */
+  /** Starts what is to run: after a crash, or when a start was cut off. When that fails it is tried again later. */
   async relaunch(): Promise<void> {
     const { record } = this;
     if (record.state !== "restarting") return;
+    const isAgain = record.endedRun !== undefined;
     try {
-      record.restarts += 1;
+      if (isAgain) record.restarts += 1;
       await this.launch();
-      this.#around.tell("restarted", record.spec, `restart ${record.restarts}, pid ${record.pid}`);
+      this.#around.tell(isAgain ? "restarted" : "started", record.spec, `${isAgain ? `restart ${record.restarts}, ` : ""}pid ${record.pid}`);
       this.#around.changed(this);
     } catch (error) {
       if (this.#isFollowed || record.state !== "restarting") return;
-      record.crashes += 1;
-      record.lastExit = { at: Date.now(), lastLines: [describeFailure(error)] };
-      this.#around.saveOrLater();
-      this.#around.tell("crashed", record.spec, `could not be started again: ${describeFailure(error)}`);
-      this.#restartLater();
+      this.#noteFailedStart(error);
     }
   }
 
+  #noteFailedStart(error: unknown): void {
+    const { record } = this;
+    record.state = record.spec.restart === "always" ? "restarting" : "exited";
+    record.lastExit = { at: Date.now(), lastLines: [describeFailure(error)] };
+    this.#countCrash("could not be started");
+    this.#around.saveOrLater();
+    this.#around.tell("crashed", record.spec, `could not be started again: ${describeFailure(error)}`);
+    if (this.#startsAgain()) this.#restartLater();
+    this.#around.changed(this);
+  }
+
   #armDeadline(): void {
-    const { endsBy, spec } = this.record;
+    const { endsBy } = this.record;
     if (endsBy === undefined) return;
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(
-      () => {
-        this.#timedOut = true;
-        this.stop(spec.stop).catch((error) => console.error(error));
-      },
-      Math.max(0, endsBy - Date.now()),
-    );
+    this.#deadline = setTimeout(() => this.#timeOut().catch((error) => console.error(error)), Math.max(0, endsBy - Date.now()));
+  }
+
+  /** Its end is noticed as any other's; only the reason is noted before. */
+  async #timeOut(): Promise<void> {
+    const { record } = this;
+    if (record.state !== "running") return;
+    record.timedOut = true;
+    this.#around.saveOrLater();
+    await this.#stopGroup(record.spec.stop);
+    this.#look();
   }
 }
 
+/** Where the output of a process lies until it has been taken over. */
+export const spoolFolder = (places: Places, id: string): string => join(places.supervisor, "spool", id);
+
 /** One line on how a run ended. */
 export function describeExit(exit: Exit | undefined): string {
+  if (exit?.lost) return "lost when the machine was started again";
   if (exit?.outOfMemory) return "killed by the kernel, which was out of memory";
   if (exit?.signal) return `ended by ${exit.signal}`;
   return exit?.code === undefined ? "ended with its status unknown" : `exit status ${exit.code}`;

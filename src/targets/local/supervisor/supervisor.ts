@@ -13,7 +13,7 @@ import type { Exit, KeepWarm, ProcessRecord, ProcessSpec, SupervisorApi, Supervi
 import { type Tell, tellTo } from "./events.ts";
 import { type KeptRecord, publish, Records } from "./records.ts";
 import { runIdOf, Schedules } from "./schedules.ts";
-import { describeExit, Supervised } from "./supervised.ts";
+import { describeExit, Supervised, spoolFolder } from "./supervised.ts";
 import { Traffic } from "./traffic.ts";
 
 /** How many logs of past runs a schedule keeps. */
@@ -23,6 +23,7 @@ const RUN_LOGS_KEPT = 50;
 const COOLING_MS = 1_000;
 
 export class Supervisor {
+  readonly #identity = { pid: process.pid, startedAt: observeStart(process.pid) ?? "" };
   readonly #places: Places;
   readonly #records: Records;
   readonly #tell: Tell;
@@ -30,6 +31,8 @@ export class Supervisor {
   readonly #schedules: Schedules;
   readonly #processes = new Map<string, Supervised>();
   readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #stops = new Map<string, Promise<{ ignored: boolean; exit?: Exit }>>();
+  readonly #cooling = new Set<string>();
   #portTurn: Promise<unknown> = Promise.resolve();
   #isShuttingDown = false;
 
@@ -46,7 +49,7 @@ export class Supervisor {
     this.#tell("supervisor-started", { id: "supervisor" }, `pid ${process.pid}`);
     const order: ProcessSpec["kind"][] = ["resource", "balancer", "instance", "job"];
     const records = [...this.#records.byId.values()].sort((a, b) => order.indexOf(a.spec.kind) - order.indexOf(b.spec.kind));
-    for (const record of records) await this.#takeUpOne(record);
+    for (const record of records) await this.#takeUpOne(record).catch((error) => console.error(error));
     setInterval(() => this.#stopCooled(), COOLING_MS).unref();
     this.#traffic.pushSoon();
   }
@@ -54,10 +57,11 @@ export class Supervisor {
   /** The calls as plain functions, for the control socket. `exit` ends the supervisor after a shutdown. */
   api(exit: () => void): SupervisorApi {
     return {
-      observe: async () => this.observe(),
+      observe: async (input) => this.observe(input?.ids),
       start: (spec) => this.#inTurn(spec.id, () => this.#start(spec)),
       stop: ({ id, stop }) => this.stop(id, stop),
       run: (input) => this.run(input),
+      forget: ({ id }) => this.#inTurn(id, async () => this.forget(id)),
       attach: ({ id, share }) => this.attach(id, share),
       observeTraffic: (question) => this.#traffic.observe(question),
       drain: ({ id, timeoutMs }) => this.drain(id, timeoutMs),
@@ -73,17 +77,16 @@ export class Supervisor {
     };
   }
 
-  observe(): SupervisorState {
-    return {
-      supervisor: { pid: process.pid, startedAt: observeStart(process.pid) ?? "" },
-      processes: [...this.#records.byId.values()].map(publish),
-    };
+  observe(ids?: string[]): SupervisorState {
+    const records = ids ? ids.flatMap((id) => this.#records.byId.get(id) ?? []) : [...this.#records.byId.values()];
+    return { supervisor: this.#identity, processes: records.map(publish) };
   }
 
   async #start(spec: ProcessSpec): Promise<ProcessRecord> {
     this.#refuseWhenShuttingDown(spec.id);
     const known = this.#records.byId.get(spec.id);
     if (known?.state === "running" || known?.state === "stopping") return publish(known);
+    if (known?.state === "failed") return this.#startAfresh(known, spec);
     if (known) this.#forget(known);
     const record = this.#keep(spec);
     if (spec.schedule) {
@@ -99,6 +102,14 @@ export class Supervisor {
     return publish(record);
   }
 
+  /** What the balancer is to do with it stays; the crashes are forgotten. */
+  async #startAfresh(record: KeptRecord, spec: ProcessSpec): Promise<ProcessRecord> {
+    Object.assign(record, { spec, state: "restarting", crashes: 0, endings: [] } satisfies Partial<KeptRecord>);
+    this.#records.save();
+    await this.#supervise(record).relaunch();
+    return publish(record);
+  }
+
   async #launch(record: KeptRecord): Promise<void> {
     try {
       await this.#supervise(record).launch();
@@ -110,34 +121,47 @@ export class Supervisor {
     if (record.spec.kind === "balancer") this.#traffic.pushSoon();
   }
 
-  async stop(id: string, stop?: ProcessSpec["stop"]): Promise<{ ignored: boolean; exit?: Exit }> {
+  /** A second call while one is under way gets the outcome of the first. */
+  stop(id: string, stop?: ProcessSpec["stop"]): Promise<{ ignored: boolean; exit?: Exit }> {
+    const underWay = this.#stops.get(id);
+    if (underWay) return underWay;
+    const result = this.#stop(id, stop).finally(() => this.#stops.delete(id));
+    this.#stops.set(id, result);
+    return result;
+  }
+
+  async #stop(id: string, stop?: ProcessSpec["stop"]): Promise<{ ignored: boolean; exit?: Exit }> {
     this.#schedules.remove(id);
     const runs = [...this.#records.byId.values()].filter((record) => record.scheduleId === id);
     await Promise.all(runs.map((record) => this.stop(record.spec.id, stop)));
     return this.#inTurn(id, async () => {
       const record = this.#records.byId.get(id);
       if (!record) return { ignored: false };
-      const result = (await this.#processes.get(id)?.stop(stop ?? record.spec.stop)) ?? { ignored: false };
+      const result = (await this.#processes.get(id)?.stop(stop ?? record.spec.stop)) ?? { ignored: false, exit: record.lastExit };
       this.#forget(record);
       if (record.traffic !== "none") this.#traffic.pushSoon();
       return result;
     });
   }
 
-  /** A caller that was cut off may ask again: a run of that id that is under way is then waited for. */
+  /** A caller that was cut off may ask again: it gets the same run, and its end when that is known already. */
   async run({ spec, timeoutMs }: { spec: ProcessSpec; timeoutMs: number }): Promise<{ exit: Exit; timedOut: boolean }> {
-    await this.#inTurn(spec.id, () => this.#start({ ...spec, restart: "never", schedule: undefined }));
-    const process = this.#processes.get(spec.id);
-    const record = this.#records.byId.get(spec.id);
-    if (!process || !record) throw noSuchProcess(spec.id);
-    if (record.state === "running") process.endBy(Date.now() + timeoutMs);
-    await process.ended();
-    // Forgotten only in its turn: a stop for its time-out may still be on its way through the group.
-    return this.#inTurn(spec.id, async () => {
-      const exit = record.lastExit as Exit;
-      if (this.#processes.get(spec.id) === process) this.#forget(record);
-      return { exit, timedOut: process.timedOut };
-    });
+    const record = await this.#inTurn(spec.id, async () => this.#records.byId.get(spec.id) ?? (await this.#beginRun(spec, timeoutMs)));
+    await this.#processes.get(spec.id)?.ended();
+    if (!record.lastExit) throw noSuchProcess(spec.id);
+    return { exit: record.lastExit, timedOut: record.timedOut ?? false };
+  }
+
+  async #beginRun(spec: ProcessSpec, timeoutMs: number): Promise<KeptRecord> {
+    this.#refuseWhenShuttingDown(spec.id);
+    const record = this.#keep({ ...spec, restart: "never", schedule: undefined }, { endsBy: Date.now() + timeoutMs });
+    await this.#launch(record);
+    return record;
+  }
+
+  forget(id: string): void {
+    const record = this.#records.byId.get(id);
+    if (record?.state === "exited" || record?.state === "failed") this.#forget(record);
   }
 
   async attach(id: string, share?: number): Promise<void> {
@@ -178,17 +202,22 @@ export class Supervisor {
 
   #stopCooled(): void {
     for (const record of this.#records.byId.values()) {
-      if (!record.warm || record.warm.until > Date.now()) continue;
-      void this.#cool(record, record.warm).catch((error) => console.error(error));
+      const { warm } = record;
+      if (!warm || warm.until > Date.now() || this.#cooling.has(warm.id)) continue;
+      this.#cooling.add(warm.id);
+      void this.#cool(record, warm)
+        .catch((error) => console.error(error))
+        .finally(() => this.#cooling.delete(warm.id));
     }
   }
 
-  async #cool(record: KeptRecord, { id, drainPath, drainMs }: KeepWarm): Promise<void> {
-    record.warm = undefined;
+  async #cool(record: KeptRecord, warm: KeepWarm): Promise<void> {
+    const { id, drainPath, drainMs } = warm;
     if (drainPath && record.port) await tellToDrain(`http://127.0.0.1:${record.port}${drainPath}`);
     await this.#traffic.idle(id, drainMs);
-    // Somebody may have switched back to it while it was drained.
-    if (record.traffic !== "attached") await this.stop(id);
+    // Somebody may have switched back to it while it was drained, or be about to.
+    await this.#inTurn(id, async () => {});
+    if (record.warm === warm) await this.stop(id);
   }
 
   /** Jobs, then instances, then the balancer, then resources in reverse order of their start. */
@@ -199,23 +228,24 @@ export class Supervisor {
     for (const kind of ["job", "instance", "balancer"] as const) await Promise.all(idsOf(kind).map((id) => this.stop(id)));
     for (const id of idsOf("resource").reverse()) await this.stop(id);
     this.#tell("supervisor-stopped", { id: "supervisor" }, "shut down");
+    this.#records.close();
   }
 
   async #takeUpOne(record: KeptRecord): Promise<void> {
     if (record.spec.schedule) return this.#schedules.add(record);
+    if (record.state === "exited" || record.state === "failed") return;
     const process = this.#supervise(record);
-    const isRunning = await process.adopt(this.#records.pidsHold);
-    if (isRunning) this.#tell("adopted", record.spec, `pid ${record.pid}, port ${record.port ?? "none"}`);
+    const found = await process.adopt(this.#records.pidsHold);
+    if (found === "runs") this.#tell("adopted", record.spec, `pid ${record.pid}, port ${record.port ?? "none"}`);
     if (record.state === "stopping") return void this.stop(record.spec.id).catch((error) => console.error(error));
-    if (isRunning && record.suspended) this.#traffic.resumeWhenHealthy(record);
-    if (record.scheduleId) return this.#followRun(record, process);
-    if (record.state === "restarting") {
-      this.#traffic.suspend(record);
-      await process.relaunch();
-    }
+    if (found === "runs" && record.suspended) this.#traffic.resumeWhenHealthy(record);
+    if (found !== "runs" && record.traffic === "attached") this.#traffic.suspend(record);
+    await process.relaunch();
+    if (record.scheduleId) this.#followRun(record, process);
+    this.#letGoOfEnded(record);
   }
 
-  #keep(spec: ProcessSpec): KeptRecord {
+  #keep(spec: ProcessSpec, rest: Partial<KeptRecord> = {}): KeptRecord {
     const record: KeptRecord = {
       spec,
       state: spec.schedule ? "scheduled" : "restarting",
@@ -224,6 +254,7 @@ export class Supervisor {
       traffic: "none",
       run: 0,
       crashes: 0,
+      ...rest,
     };
     this.#records.byId.set(spec.id, record);
     try {
@@ -237,20 +268,31 @@ export class Supervisor {
 
   #forget(record: KeptRecord): void {
     const { id } = record.spec;
-    this.#processes.get(id)?.remove();
-    this.#processes.delete(id);
+    this.#letGo(id);
     this.#traffic.forget(id);
     this.#schedules.remove(id);
     this.#records.byId.delete(id);
     this.#records.saveOrLater();
   }
 
+  /** Closes its files and removes its spools. The log stays. */
+  #letGo(id: string): void {
+    this.#processes.get(id)?.close();
+    this.#processes.delete(id);
+    removeAll(spoolFolder(this.#places, id));
+  }
+
+  #letGoOfEnded({ spec, state }: KeptRecord): void {
+    if (state === "exited" || state === "failed") this.#letGo(spec.id);
+  }
+
   #supervise(record: KeptRecord): Supervised {
     const process = new Supervised(record, {
       places: this.#places,
       tell: this.#tell,
-      save: () => this.#records.save(),
-      saveOrLater: () => this.#records.saveOrLater(),
+      // What runs once must not run twice, not even after a power cut.
+      save: () => this.#records.save({ flush: record.spec.kind === "job" }),
+      saveOrLater: () => this.#records.saveOrLater({ flush: record.spec.kind === "job" }),
       reveal: (name) => openSecrets(this.#places).reveal(name),
       reservePort: (id) => this.#reservePort(id),
       changed: () => this.#changed(record),
@@ -273,6 +315,7 @@ export class Supervisor {
   }
 
   #changed(record: KeptRecord): void {
+    this.#letGoOfEnded(record);
     if (record.spec.kind === "balancer") {
       if (record.state === "running") this.#traffic.pushSoon();
       return;
@@ -290,8 +333,10 @@ export class Supervisor {
       this.#records.saveOrLater();
       return this.#tell("job-skipped", { ...spec, id }, `"${before.spec.id}" is still running`);
     }
-    const record = this.#keep({ ...spec, id, restart: "never", schedule: undefined });
-    record.scheduleId = spec.id;
+    const record = this.#keep(
+      { ...spec, id, restart: "never", schedule: undefined },
+      { scheduleId: spec.id, endsBy: Date.now() + (spec.schedule?.timeoutMs ?? 0) },
+    );
     try {
       await this.#launch(record);
     } catch (error) {
@@ -300,7 +345,6 @@ export class Supervisor {
       return this.#tell("job-run", { ...spec, id }, `could not be started: ${(error as Error).message}`);
     }
     const process = this.#processes.get(id);
-    process?.endBy(Date.now() + (spec.schedule?.timeoutMs ?? 0));
     if (process) this.#followRun(record, process);
   }
 
@@ -313,7 +357,7 @@ export class Supervisor {
         this.#tell(
           "job-run",
           record.spec,
-          process.timedOut ? `stopped at its time-out: ${describeExit(record.lastExit)}` : describeExit(record.lastExit),
+          record.timedOut ? `stopped at its time-out: ${describeExit(record.lastExit)}` : describeExit(record.lastExit),
         );
         if (this.#records.byId.get(record.spec.id) === record) this.#forget(record);
         this.#removeOldRunLogs(record.scheduleId ?? "");
@@ -362,7 +406,7 @@ export class Supervisor {
 
 function noSuchProcess(id: string): LandfallError {
   return new LandfallError({
-    code: "INSTANCE_CRASHED",
+    code: "PROCESS_UNKNOWN",
     what: `there is no process "${id}" in this environment`,
     where: id,
     why: "it was never started here, or was stopped since",

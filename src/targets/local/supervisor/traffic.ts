@@ -1,7 +1,7 @@
 // Tells the balancer which instances get requests. The records say what should be; the balancer is given all of it whenever any of it
 // changes, and again whenever it was started anew, so that the two can never drift apart.
 import { LandfallError } from "../../../error.ts";
-import { controlClient } from "../../../system/control.ts";
+import { controlClient, isCutOff } from "../../../system/control.ts";
 import type { BalancerApi, InstanceTraffic, TrafficQuestion, Upstream } from "../balancer/api.ts";
 import type { Places } from "../places.ts";
 import type { Tell } from "./events.ts";
@@ -62,7 +62,7 @@ export class Traffic {
     try {
       return (await this.#balancer.idle({ id, timeoutMs })).inHand;
     } catch (error) {
-      if (isUnreachable(error)) return 0;
+      if (isCutOff(error)) return 0;
       throw error;
     }
   }
@@ -122,7 +122,7 @@ export class Traffic {
       try {
         return await call();
       } catch (error) {
-        if (!isUnreachable(error)) throw error;
+        if (!isCutOff(error)) throw error;
         if (performance.now() > end) throw this.#unreachable((error as Error).message, error);
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -151,8 +151,4 @@ function upstreamsOf(records: Records): Upstream[] {
     const isUp = !suspended && port !== undefined && (state === "running" || state === "stopping");
     return traffic === "none" || !isUp ? [] : [{ id: spec.id, service: spec.service ?? "", port, state: traffic, share }];
   });
-}
-
-function isUnreachable(error: unknown): boolean {
-  return ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EPIPE"].includes((error as NodeJS.ErrnoException).code ?? "");
 }

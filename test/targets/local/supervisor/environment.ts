@@ -2,20 +2,32 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadLines } from "../../../../src/system/files.ts";
+import { controlClient, serveControl } from "../../../../src/system/control.ts";
+import { loadJson, loadLines, writeJson } from "../../../../src/system/files.ts";
 import { isRunning } from "../../../../src/system/processes.ts";
+import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
 import { type Places, placesOf } from "../../../../src/targets/local/places.ts";
 import type { ProcessRecord, ProcessSpec, SupervisorApi } from "../../../../src/targets/local/supervisor/api.ts";
 import type { SupervisorEvent } from "../../../../src/targets/local/supervisor/events.ts";
+import { killGroup } from "../../../../src/targets/local/supervisor/group.ts";
+import type { KeptRecord } from "../../../../src/targets/local/supervisor/records.ts";
+import { socketPathOf } from "../../../../src/targets/local/supervisor/socket.ts";
 import { ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
 import { builtMain } from "../../../build.ts";
 
 export interface TestEnvironment {
   places: Places;
   supervisor(): Promise<SupervisorApi>;
+  /** A client that gives up when the supervisor is killed, as its own process would that was killed with it. */
+  mortal(): SupervisorApi;
   /** kill -9, and waits until it is gone. */
   crashSupervisor(): Promise<void>;
+  /** Changes what the supervisor has kept on disk; the supervisor must be gone. */
+  editRecords(edit: (record: KeptRecord) => void): void;
+  /** As a power cut: the supervisor and all processes are gone at once, and pids mean nothing any more. */
+  reboot(): Promise<void>;
   record(id: string): Promise<ProcessRecord>;
+  events(): SupervisorEvent[];
   /** Resolves with the first event that matches. */
   event(matches: (event: SupervisorEvent) => boolean): Promise<SupervisorEvent>;
   remove(): Promise<void>;
@@ -27,14 +39,30 @@ export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
   const places = placesOf(join(home, depth), "app", "local");
   mkdirSync(places.environment, { recursive: true });
   const supervisor = () => ensureSupervisor(places);
+  const recent = join(places.supervisor, "processes.recent.json");
+  const crashSupervisor = async () => {
+    const { supervisor: identity } = await (await supervisor()).observe();
+    process.kill(identity.pid, "SIGKILL");
+    await until(() => !isRunning(identity));
+  };
   return {
     places,
     supervisor,
-    async crashSupervisor() {
-      const { supervisor: identity } = await (await supervisor()).observe();
-      process.kill(identity.pid, "SIGKILL");
-      await until(() => !isRunning(identity));
+    mortal: () => controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket)),
+    crashSupervisor,
+    editRecords(edit) {
+      const kept = loadJson<{ processes: KeptRecord[] }>(recent);
+      kept?.processes.forEach(edit);
+      writeJson(recent, kept);
     },
+    async reboot() {
+      await crashSupervisor();
+      const kept = loadJson<{ boot: string; processes: KeptRecord[] }>(recent);
+      for (const { group } of kept?.processes ?? []) if (group) await killGroup(group.pid);
+      writeJson(join(places.supervisor, "processes.json"), { ...kept, boot: "another" });
+      rmSync(recent);
+    },
+    events: () => loadLines<SupervisorEvent>(places.events),
     async record(id) {
       const { processes } = await (await supervisor()).observe();
       const found = processes.find(({ spec }) => spec.id === id);
@@ -47,6 +75,38 @@ export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+export interface TestBalancer {
+  /** Everything it was told, oldest first. */
+  told: Parameters<BalancerApi["configure"]>[0][];
+  /** What it has now: `web.1 attached`. */
+  upstreams(): string[];
+  close(): void;
+}
+
+/** Answers as a balancer would that has two requests in hand for ever. Its process, for the supervisor, is one that sleeps. */
+export async function startBalancer({ places, supervisor }: TestEnvironment): Promise<TestBalancer> {
+  const told: TestBalancer["told"] = [];
+  const server = await serveControl<BalancerApi>(places.balancerSocket, {
+    configure: async (input) => void told.push(input),
+    observe: async () => ({ upstreams: [], requests: 0, failures: 0 }),
+    observeTraffic: async () => [],
+    idle: async ({ timeoutMs }) => {
+      await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+      return { inHand: 2 };
+    },
+  });
+  const client = await supervisor();
+  await client.start(program("balancer", "setInterval(() => {}, 1000)", { kind: "balancer", service: undefined, release: undefined }));
+  await client.setEdge({
+    port: 1,
+    metricsPort: 2,
+    limits: { bodyBytesMax: 1, headerTimeoutMs: 1, idleTimeoutMs: 1 },
+    routes: [],
+    services: { web: { health: { path: "/", from: 200, to: 299, intervalMs: 50, timeoutMs: 1000, unhealthyAfter: 3 } } },
+  });
+  return { told, upstreams: () => told.at(-1)?.upstreams.map(({ id, state }) => `${id} ${state}`) ?? [], close: () => server.close() };
 }
 
 async function eventIn(places: Places, matches: (event: SupervisorEvent) => boolean): Promise<SupervisorEvent> {

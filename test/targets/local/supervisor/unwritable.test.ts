@@ -17,8 +17,8 @@ test("a supervisor outlives it, stops what it is asked to, and goes on when ther
   const { group } = await supervisor.start(program("web.2", SLEEP));
   const { supervisor: identity } = await supervisor.observe();
   // Records are written beside and renamed; a folder in that place is what root, too, cannot write to.
-  const block = join(environment.places.supervisor, `processes.json.${identity.pid}.new`);
-  mkdirSync(block);
+  const blocks = ["processes.json", "processes.recent.json"].map((file) => join(environment.places.supervisor, `${file}.${identity.pid}.new`));
+  for (const block of blocks) mkdirSync(block);
 
   await expect(supervisor.start(program("web.3", SLEEP))).rejects.toThrow();
   await supervisor.stop({ id: "web.2" });
@@ -27,7 +27,7 @@ test("a supervisor outlives it, stops what it is asked to, and goes on when ther
   await environment.event(({ type, text }) => type === "crashed" && text.includes("could not be started again"));
   expect((await supervisor.observe()).processes.map(({ spec, state }) => `${spec.id} ${state}`)).toEqual(["web.1 restarting"]);
 
-  rmdirSync(block);
+  for (const block of blocks) rmdirSync(block);
   await environment.event(({ type }) => type === "restarted");
   expect(isRunning(identity)).toBe(true);
   await environment.crashSupervisor();
