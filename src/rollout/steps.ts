@@ -116,12 +116,16 @@ function replaceInWaves({ service, count, old, missing }: Fleet, { strategy, bat
   // Where nothing serves there is nothing to be careful with.
   if (serving.length === 0) return [...steps, ...bring(service, missing)];
   const size = strategy === "rolling" ? batchSize(batch, count) : count;
-  for (let first = 0; first < missing.length; first += size) {
+  // What an interruption left short comes first: there is room for it, and nothing is stopped while too few serve.
+  const short = missing.slice(0, Math.max(0, missing.length - serving.length));
+  const waves = missing.slice(short.length);
+  steps.push(...bring(service, short));
+  for (let first = 0; first < waves.length; first += size) {
     const leaving = serving.slice(first, first + size);
-    const coming = bring(service, missing.slice(first, first + size));
+    const coming = bring(service, waves.slice(first, first + size));
     steps.push(...ask(service, leaving), ...(surge ? [...coming, ...remove(service, leaving)] : [...remove(service, leaving), ...coming]));
   }
-  return [...steps, ...retire(service, serving.slice(missing.length))];
+  return [...steps, ...retire(service, serving.slice(waves.length))];
 }
 
 function replaceAtOnce({ service, old, missing }: Fleet): Step[] {

@@ -88,6 +88,79 @@ describe("compileRollout", () => {
     expect(steps.map(describeStep)).toEqual(["ask mail.1.old", "drain mail.1.old", "stop mail.1.old"]);
   });
 
+  it("replaces workers in a blue-green rollout without keeping the old ones at work", () => {
+    const steps = compileRollout(
+      fleet("old", 2, true, "worker"),
+      desired({ strategy: "blueGreen", services: [{ service: "worker", count: 2, singleton: false, web: false }] }),
+    );
+    expect(steps.map(describeStep)).toEqual([
+      "ask worker.1.old, worker.2.old",
+      "start worker.1.new, worker.2.new",
+      "put in service worker.1.new, worker.2.new",
+      "drain worker.1.old, worker.2.old",
+      "stop worker.1.old, worker.2.old",
+    ]);
+  });
+
+  it("stops the old ones of a wave first where there is no room for both", () => {
+    expect(compileRollout(fleet("old", 2), desired({ surge: false })).map(describeStep)).toEqual([
+      "ask web.1.old",
+      "drain web.1.old",
+      "stop web.1.old",
+      "start web.1.new",
+      "put in service web.1.new",
+      "ask web.2.old",
+      "drain web.2.old",
+      "stop web.2.old",
+      "start web.2.new",
+      "put in service web.2.new",
+    ]);
+  });
+
+  it("brings what an interruption left short before it stops anything more", () => {
+    const steps = compileRollout(fleet("old", 1), desired({ surge: false }));
+    expect(steps.map(describeStep).slice(0, 3)).toEqual(["start web.1.new", "put in service web.1.new", "ask web.1.old"]);
+  });
+
+  const canary = { strategy: "canary", canary: { weights: [0.05, 0.25], instances: 1 } } as const;
+
+  it("tries a canary beside as many fresh instances of the old release, then goes on as blue-green", () => {
+    expect(compileRollout(fleet("old", 2), desired(canary)).map(describeStep)).toEqual([
+      "start web.1.new, web.3.old",
+      "put in service web.1.new, web.3.old on trial",
+      "compare web.1.new with web.3.old at 5 % each",
+      "put in service web.1.new, web.3.old on trial",
+      "compare web.1.new with web.3.old at 25 % each",
+      "drain web.3.old",
+      "stop web.3.old",
+      "ask web.1.old, web.2.old",
+      "start web.1.new, web.2.new",
+      "put in service web.1.new, web.2.new",
+      "keep warm web.1.old, web.2.old",
+    ]);
+  });
+
+  it("takes an interrupted trial up with a fresh baseline, and goes back from it without one", () => {
+    const onTrial = [fleet("new", 1), fleet("old", 3).slice(2)].flat().map((one) => ({ ...one, share: 0.05 }));
+    const standing = [...fleet("old", 2), ...onTrial];
+    expect(compileRollout(standing, desired(canary)).map(describeStep).slice(0, 4)).toEqual([
+      "drain web.3.old",
+      "stop web.3.old",
+      "start web.1.new, web.4.old",
+      "put in service web.1.new, web.4.old on trial",
+    ]);
+    expect(compileRollout(standing, desired({ release: "old" })).map(describeStep)).toEqual([
+      "drain web.1.new",
+      "stop web.1.new",
+      "drain web.3.old",
+      "stop web.3.old",
+    ]);
+  });
+
+  it("has nobody to compare a first release with", () => {
+    expect(compileRollout([], desired(canary)).map(describeStep)).toEqual(["start web.1.new, web.2.new", "put in service web.1.new, web.2.new"]);
+  });
+
   it("keeps its promises from any standing: never fewer serving, never two singletons, ends as desired", () => {
     const standing = fc.uniqueArray(
       fc.record({

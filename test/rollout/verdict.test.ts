@@ -1,19 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Judge, makeJudge, type Outcome, type Verdict } from "../../src/rollout/verdict.ts";
+import { makeRandom } from "../simulation/random.ts";
 
 const SETTINGS = { step: 1_000, timeout: 10_000, samples: 100 };
-
-/** A generator with a seed (mulberry32). */
-function makeRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Behaviour {
   failing: number;
