@@ -1,4 +1,5 @@
 // What the operations return: plain data, printed by the command line as text or as JSON.
+import type { Reading } from "./scaling/sample.ts";
 import type { Exit } from "./targets/local/supervisor/api.ts";
 
 export interface ResourceReport {
@@ -69,7 +70,16 @@ export interface Status {
   previous?: string;
   description?: string;
   supervisor: "running" | "stopped";
-  services: { name: string; kind: "web" | "worker" | "scheduler" | "job"; wanted: number; healthy: number; schedule?: string; instances: InstanceReport[] }[];
+  services: {
+    name: string;
+    kind: "web" | "worker" | "scheduler" | "job";
+    wanted: number;
+    healthy: number;
+    schedule?: string;
+    /** For services with `scaling`: each measure as it was seen last; empty until the first look. */
+    scaling?: Reading[];
+    instances: InstanceReport[];
+  }[];
   resources: ResourceReport[];
   /** The operation that somebody is running now. */
   underWay?: { operation: string; since: number; pid: number; user: string };

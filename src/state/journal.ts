@@ -6,7 +6,7 @@ import { appendLine, loadLines, writeWhole } from "../system/files.ts";
 export interface Operation {
   /** Unique: the time it began and the process that ran it. */
   id: string;
-  name: "commission" | "deploy" | "rollback" | "scale" | "contract" | "decommission" | "resume" | "abort";
+  name: "commission" | "deploy" | "rollback" | "scale" | "autoscale" | "contract" | "decommission" | "resume" | "abort";
   /** What it needs to be taken up again. */
   input: Record<string, unknown>;
 }

@@ -40,7 +40,9 @@ function describeService(service: Status["services"][number], paint: Paint, now:
       instance.state === "healthy" ? line : paint(instance.state === "unhealthy" || instance.state === "restarting" ? "red" : "dim", line);
     return [colored, ...describeLastExit(instance, now)];
   });
-  return [`${paint("bold", service.name)} (${service.kind})  ${settled ? count : paint("red", count)}`, ...indent(lines)].join("\n");
+  const scaling = service.scaling && `scaling: ${service.scaling.map(({ text }) => text).join("; ") || "not measured yet"}`;
+  const head = `${paint("bold", service.name)} (${service.kind})  ${settled ? count : paint("red", count)}`;
+  return [head, ...indent([...(scaling ? [scaling] : []), ...lines])].join("\n");
 }
 
 function instanceCells(instance: InstanceReport, now: number): string[] {

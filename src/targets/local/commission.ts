@@ -3,6 +3,7 @@ import { LandfallError } from "../../error.ts";
 import type { CommissionReport } from "../../reports.ts";
 import type { Journal } from "../../state/journal.ts";
 import { findFreePort, isPortFree } from "../../system/network.ts";
+import { bringUpAutoscaler } from "./autoscaler/process.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, recordEvent, writeRecord } from "./context.ts";
 import { balancerSpec, makeEdge } from "./edge.ts";
 import { takeUpKept } from "./keep.ts";
@@ -32,7 +33,8 @@ export async function commission(context: Context, journal: Journal): Promise<Co
   const described = resources.map(describe);
   const variables = mergeVariables(resources);
   const balancer = await journal.perform("bring up the balancer", () => bringUpBalancer(context, supervisor, record, ran));
-  const changed = !before || balancer || changes.includes(true) || JSON.stringify(before.resources) !== JSON.stringify(described);
+  const autoscaler = await journal.perform("bring up the autoscaler", () => bringUpAutoscaler(context, supervisor));
+  const changed = !before || balancer || autoscaler || changes.includes(true) || JSON.stringify(before.resources) !== JSON.stringify(described);
   await journal.perform("record what stands", () => {
     const tls = Boolean(context.app.environment.tls);
     writeRecord(context.places, { ...record, folder: context.folder, tls, resources: described, variables });

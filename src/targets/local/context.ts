@@ -50,6 +50,8 @@ export interface EnvironmentRecord {
   contracted?: { release: string; bars: string[] };
   /** Set by `scale`; otherwise the configuration's minimum. */
   counts: Record<string, number>;
+  /** For services with `scaling`: what the autoscaler wants, from the number on that a person set last. */
+  scaled?: Record<string, number>;
 }
 
 export const findRecord = (places: Places): EnvironmentRecord | undefined => loadJson<EnvironmentRecord>(places.record);
@@ -73,9 +75,12 @@ export const recordEvent = (context: Context, type: string, text: string, releas
 
 export const addressOf = (record: EnvironmentRecord): string => `${record.tls ? "https" : "http"}://127.0.0.1:${record.port}`;
 
-/** Set by hand, else by today's configuration: how many run is no part of a release. */
-export const wantedCount = (context: Context, record: EnvironmentRecord, service: string, settings: Service): number =>
-  record.counts[service] ?? context.app.app.services[service]?.instances.min ?? settings.instances.min;
+/** Set by the autoscaler or by hand, else by today's configuration: how many run is no part of a release. */
+export function wantedCount(context: Pick<Context, "app">, record: EnvironmentRecord, service: string, settings: Service): number {
+  const today = context.app.app.services[service];
+  const scaled = today?.scaling && record.scaled?.[service];
+  return scaled ?? record.counts[service] ?? today?.instances.min ?? settings.instances.min;
+}
 
 /** The records of all environments of the app on this machine. */
 export function loadRecords(places: Places): EnvironmentRecord[] {

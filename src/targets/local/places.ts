@@ -29,6 +29,7 @@ export function placesOf(home: string, app: string, environment: string) {
     supervisorSocket: join(folder, "supervisor.sock"),
     balancerSocket: join(folder, "balancer.sock"),
     tls: join(folder, "tls"),
+    autoscaler: join(folder, "autoscaler"),
   };
 }
 

@@ -10,7 +10,7 @@ import { observeStanding, openFleet } from "./fleet.ts";
 import { runContract } from "./phases.ts";
 import { loadRelease } from "./releases.ts";
 import { rollTo } from "./rollout.ts";
-import { scale } from "./scale.ts";
+import { type ScaleOptions, scale } from "./scale.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
 
 /** Goes on with an operation from what stands. The machine may have been restarted meanwhile, so what is below comes up first. */
@@ -28,8 +28,9 @@ export async function finish(context: Context, journal: Journal, { name, input }
       return;
     }
     case "scale":
+    case "autoscale":
       await commission(context, journal);
-      return scale(context, journal, { counts: input.counts as Record<string, number> });
+      return scale(context, journal, input as unknown as ScaleOptions);
     case "contract": {
       await commission(context, journal);
       const supervisor = await ensureSupervisor(context.places);

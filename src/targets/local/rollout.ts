@@ -5,6 +5,7 @@ import type { DeployReport } from "../../reports.ts";
 import { runRollout } from "../../rollout/run.ts";
 import { compileRollout, type Desired } from "../../rollout/steps.ts";
 import type { Journal } from "../../state/journal.ts";
+import { bringUpAutoscaler } from "./autoscaler/process.ts";
 import { addressOf, type Context, type EnvironmentRecord, loadRecord, loadRecords, recordEvent, wantedCount, writeRecord } from "./context.ts";
 import { makeEdge } from "./edge.ts";
 import { type FleetOptions, observeStanding, openFleet } from "./fleet.ts";
@@ -75,6 +76,7 @@ export async function rollTo(context: Context, journal: Journal, release: Releas
   }
 
   await journal.perform("set the balancer's rules", async () => supervisor.setEdge(await makeEdge(context, record)));
+  await journal.perform("tell the autoscaler", () => bringUpAutoscaler(context, supervisor));
   if (forward) await runExpand({ context, journal, supervisor, release });
   const serving = record.release && record.release !== release.id ? loadRelease(context.places, record.release) : undefined;
   await runRollout({

@@ -1,23 +1,29 @@
+import type { Service } from "../../config/schema.ts";
 import { LandfallError } from "../../error.ts";
 import { runRollout } from "../../rollout/run.ts";
 import type { Journal } from "../../state/journal.ts";
-import { type Context, loadRecord, recordEvent, unknownService, writeRecord } from "./context.ts";
+import { type Context, loadRecord, recordEvent, unknownService, wantedCount, writeRecord } from "./context.ts";
 import { type FleetOptions, openFleet } from "./fleet.ts";
 import { loadRelease } from "./releases.ts";
 import { desiredOf } from "./rollout.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
 
-interface ScaleOptions {
+export interface ScaleOptions {
   counts: Record<string, number>;
+  /** Of the autoscaler, why it asks for each of them: `CPU 83 % of 60 %`. Absent when a person asks. */
+  why?: Record<string, string>;
   veto?: FleetOptions["veto"];
 }
 
-/** Sets how many instances of each service there are; the number is kept by later deploys. */
-export async function scale(context: Context, journal: Journal, { counts, veto }: ScaleOptions): Promise<void> {
+/**
+ * Sets how many instances of each service there are; the number is kept by later deploys. What a person sets the autoscaler goes
+ * on from, and what the autoscaler sets is forgotten with the service's `scaling`.
+ */
+export async function scale(context: Context, journal: Journal, { counts, why, veto }: ScaleOptions): Promise<void> {
   const { app } = context.app;
   for (const [service, count] of Object.entries(counts)) refuse(app.services, service, count);
   const record = loadRecord(context);
-  const after = { ...record, counts: { ...record.counts, ...counts } };
+  const after = { ...record, counts: why ? record.counts : { ...record.counts, ...counts }, scaled: { ...record.scaled, ...counts } };
   if (record.release) {
     const supervisor = await ensureSupervisor(context.places);
     const release = loadRelease(context.places, record.release);
@@ -34,11 +40,16 @@ export async function scale(context: Context, journal: Journal, { counts, veto }
       signal: context.signal,
     });
   }
-  const text = Object.entries(counts).map(([service, count]) => `${service} to ${count}`);
+  const before = (service: string) => wantedCount(context, record, service, app.services[service] as Service);
+  const text = Object.entries(counts).map(([service, count]) =>
+    why ? `${service} ${before(service)} → ${count}: ${why[service]}` : `${service} to ${count}`,
+  );
   await journal.perform("record the numbers", () => {
-    writeRecord(context.places, { ...loadRecord(context), counts: after.counts });
-    recordEvent(context, "scaled", text.join(", "));
+    writeRecord(context.places, { ...loadRecord(context), counts: after.counts, scaled: after.scaled });
+    recordEvent(context, why ? "autoscaled" : "scaled", text.join(", "));
   });
+  const scaled = why ? [] : Object.entries(counts).filter(([service]) => app.services[service]?.scaling);
+  for (const [service, count] of scaled) context.emit({ type: "note", text: `the autoscaler goes on from ${service}=${count}` });
 }
 
 function refuse(services: Context["app"]["app"]["services"], service: string, count: number): void {

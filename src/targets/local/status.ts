@@ -4,6 +4,7 @@ import type { InstanceReport, Inventory, Status } from "../../reports.ts";
 import { findUnfinished, operationName } from "../../state/journal.ts";
 import { observeHolder } from "../../state/lease.ts";
 import { controlClient } from "../../system/control.ts";
+import { loadReadings } from "./autoscaler/files.ts";
 import type { BalancerApi, UpstreamStatus } from "./balancer/api.ts";
 import { addressOf, type Context, type EnvironmentRecord, findRecord, wantedCount } from "./context.ts";
 import { loadRelease } from "./releases.ts";
@@ -62,6 +63,7 @@ async function observeUpstreams(context: Context): Promise<UpstreamStatus[]> {
 
 function describeServices(context: Context, record: EnvironmentRecord, processes: ProcessRecord[], upstreams: UpstreamStatus[]): Status["services"] {
   const services = record.release ? loadRelease(context.places, record.release).services : {};
+  const readings = loadReadings(context.places, context.clock.now());
   return Object.entries(services).map(([name, settings]) => {
     const instances = processes
       .filter(({ spec }) => spec.kind === "instance" && spec.service === name)
@@ -78,6 +80,7 @@ function describeServices(context: Context, record: EnvironmentRecord, processes
       wanted: settings.schedule ? 0 : wantedCount(context, record, name, settings),
       healthy: instances.filter((one) => one.state === "healthy").length,
       schedule: settings.schedule,
+      scaling: context.app.app.services[name]?.scaling && (readings[name] ?? []),
       instances,
     };
   });

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { LandfallError } from "../../error.ts";
 import type { DeployReport, LogFilter, LogLine, RecordedEvent, RecoveryReport } from "../../reports.ts";
 import { beginOperation, findUnfinished, type Journal, type Operation, operationName } from "../../state/journal.ts";
-import { type Lease, withLease } from "../../state/lease.ts";
+import { type Lease, observeHolder, withLease } from "../../state/lease.ts";
 import { explainUnwritable, loadLines } from "../../system/files.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
 import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
@@ -111,13 +111,21 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
 
 const vetoOf = ({ force = false }: { force?: boolean }) => (force ? ("ignore" as const) : ("obey" as const));
 
-const leased = <T>({ places, clock, wait, signal, emit }: Context, operation: string, act: (lease: Lease) => Promise<T>): Promise<T> =>
-  explainUnwritable(places.home, () =>
+function leased<T>({ places, clock, signal, emit, ...context }: Context, operation: string, act: (lease: Lease) => Promise<T>): Promise<T> {
+  // Nobody is to be refused for what the autoscaler does by itself: it is short, and waited for.
+  const wait = context.wait || observeHolder(places.lease)?.operation === "autoscale";
+  return explainUnwritable(places.home, () =>
     withLease({ file: places.lease, clock, operation, wait, signal, onWait: (text) => emit({ type: "note", text }) }, act),
   );
+}
 
 /** Under the lease and in the journal. */
-const operate = <T>(context: Context, name: Operation["name"], input: Record<string, unknown>, act: (journal: Journal) => Promise<T>): Promise<T> =>
+export const operate = <T>(
+  context: Context,
+  name: Operation["name"],
+  input: Record<string, unknown>,
+  act: (journal: Journal) => Promise<T>,
+): Promise<T> =>
   leased(context, name, async (lease) => {
     const { places, clock } = context;
     const journal = beginOperation({ file: places.journal, clock, guard: () => lease.verify() }, name, input);

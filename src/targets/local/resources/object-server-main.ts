@@ -1,12 +1,13 @@
 // The program of the object server: `node object-server-main.js <folder> <port>`. Serves SQS and S3 on 127.0.0.1 until SIGTERM.
 import { buildApp } from "fauxqs";
-import { openStores } from "./object-store.ts";
+import { countMessages, openStores } from "./object-store.ts";
 
 /** The largest object in one request; larger ones go up in parts. Each is in memory once while it is received. */
 const BODY_BYTES_MAX = 256 * 1024 * 1024;
 
 const [folder, port] = [process.argv[2] as string, Number(process.argv[3])];
-const app = buildApp({ logger: false, stores: await openStores(folder, port) });
+const stores = await openStores(folder, port);
+const app = buildApp({ logger: false, stores });
 
 // fauxqs takes 11 MiB a request; S3 takes 5 GiB, and clients send up to the size they were told to split at.
 app.removeContentTypeParser("*");
@@ -17,6 +18,10 @@ app.addHook("onRequest", async (request, reply) => {
   const host = (request.headers.host ?? "").replace(/:\d+$/, "");
   if (host !== "127.0.0.1" && host !== "localhost" && !host.endsWith(".localhost"))
     await reply.status(403).send({ error: `no requests for host ${host}` });
+});
+
+app.get<{ Params: { name: string } }>("/_landfall/queues/:name", async (request, reply) => {
+  return countMessages(stores.sqsStore, request.params.name) ?? reply.status(404).send({ error: "no such queue" });
 });
 
 await app.listen({ port, host: "127.0.0.1" });

@@ -192,6 +192,21 @@ function keepQueues(store: Stores["sqsStore"], folder: string, port: number): St
   return store;
 }
 
+/** SQS has this number in CloudWatch only. */
+const deletedFrom = new WeakMap<Queue, number>();
+
+/** How many messages of the queue wait, are in hand, and were deleted since this process began. */
+export function countMessages(store: Stores["sqsStore"], name: string): { waiting: number; inHand: number; deleted: number } | undefined {
+  const queue = store.getQueueByName(name);
+  if (!queue) return undefined;
+  queue.processTimers();
+  return {
+    waiting: Number(queue.getAttribute("ApproximateNumberOfMessages")),
+    inHand: queue.inflightMessages.size,
+    deleted: deletedFrom.get(queue) ?? 0,
+  };
+}
+
 function keepMessages(queue: Queue, folder: string, saveQueue: (queue: Queue) => void): Queue {
   const original = bind(queue, ["enqueue", "dequeue", "deleteMessage", "purge", "setAttributes", "nextSequenceNumber"]);
   const fileOf = (message: Message) => join(folder, `${message.messageId}.json`);
@@ -215,7 +230,10 @@ function keepMessages(queue: Queue, folder: string, saveQueue: (queue: Queue) =>
   };
   queue.deleteMessage = (receipt) => {
     const message = messageInHand(receipt);
-    if (message) rmSync(fileOf(message), { force: true });
+    if (message) {
+      rmSync(fileOf(message), { force: true });
+      deletedFrom.set(queue, (deletedFrom.get(queue) ?? 0) + 1);
+    }
     return original.deleteMessage(receipt);
   };
   queue.purge = () => {

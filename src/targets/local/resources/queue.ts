@@ -46,6 +46,20 @@ function attributesOf(resource: Extract<Resource, { type: "queue" }>, deadLetter
   };
 }
 
+export interface QueueCounts {
+  /** Messages that can be taken, and messages that were taken and not deleted yet. */
+  waiting: number;
+  inHand: number;
+  /** Messages that were deleted since the queue's server was started. */
+  deleted: number;
+}
+
+/** How a queue of ours stands. `address` is where it is, as its report says. */
+export async function observeQueue(resource: string, address: string): Promise<QueueCounts> {
+  const { origin, pathname } = new URL(address);
+  return JSON.parse(await demand(resource, origin, "GET", `/_landfall/queues/${pathname.split("/").at(-1)}`)) as QueueCounts;
+}
+
 /** True when it was not there. Attributes that have changed since are set anew. */
 async function ensureQueue(resource: string, endpoint: string, queue: string, attributes: Record<string, string>): Promise<boolean> {
   const listed = JSON.parse(await call(resource, endpoint, "ListQueues", { QueueNamePrefix: queue })) as { QueueUrls?: string[] };
