@@ -146,9 +146,19 @@ function deadlineTooEarly(name: string, { health }: Service, written: unknown): 
 const upperCase = (name: string) => name.toUpperCase().replaceAll("-", "_");
 
 /** The variables that a resource gives to every service, by the name of the resource. */
-export function variablesOf(name: string, resource: Resource): string[] {
+function variablesOf(name: string, resource: Resource): string[] {
   const base = upperCase(name);
-  return [`${base}_URL`, ...("readOnlyUser" in resource && resource.readOnlyUser ? [`${base}_READONLY_URL`] : [])];
+  switch (resource.type) {
+    case "postgres":
+    case "mysql":
+      return [`${base}_URL`, ...(resource.readOnlyUser ? [`${base}_READONLY_URL`] : [])];
+    case "queue":
+      return [`${base}_QUEUE_URL`, ...(resource.url === undefined ? [`${base}_DEAD_LETTER_URL`] : [])];
+    case "bucket":
+      return [`${base}_BUCKET`];
+    case "cache":
+      return [`${base}_URL`];
+  }
 }
 
 const givers = (app: App) =>
@@ -156,6 +166,8 @@ const givers = (app: App) =>
 
 function variableConflicts(app: App): Conflict[] {
   const given = new Map(givers(app).map(({ name, variable }) => [variable, `resource "${name}"`]));
+  const giverOf = (service: Service, variable: string) =>
+    variable.startsWith("LANDFALL_") || (variable === "PORT" && service.port !== undefined) ? "Landfall, for each instance" : given.get(variable);
   const services = Object.entries(app.services).map(([name, service]) => ({
     name,
     service,
@@ -169,19 +181,17 @@ function variableConflicts(app: App): Conflict[] {
     }),
   );
   const twice = [...services, ...overrides].flatMap(({ name, service, environment, path }) => {
-    const giver = (variable: string) => (variable === "PORT" && service.port !== undefined ? "Landfall, for each instance" : given.get(variable));
     const reads = [path, ["services", name], ["resources"]];
-    const inEnvironment = Object.keys(environment).flatMap((variable) => {
+    return Object.keys(environment).flatMap((variable) => {
       const at: Path = [...path, "environment", variable];
       if (service.secrets.includes(variable)) return [{ ...givenTwice(name, variable, "its environment", "its secrets"), path: at, reads }];
-      const other = giver(variable);
+      const other = giverOf(service, variable);
       return other ? [{ ...givenTwice(name, variable, "its environment", other), path: at, reads }] : [];
     });
-    return inEnvironment;
   });
   const secrets = services.flatMap(({ name, service, path }) =>
     service.secrets.flatMap((variable, index) => {
-      const other = variable === "PORT" && service.port !== undefined ? "Landfall, for each instance" : given.get(variable);
+      const other = giverOf(service, variable);
       return other
         ? [
             {

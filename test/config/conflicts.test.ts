@@ -145,9 +145,29 @@ describe("variables", () => {
     expect(problemsOfWeb({ environment: { PORT: "1" } })).toEqual(['"PORT" | variable "PORT" of service "web" is given twice']);
     expect(worker({ environment: { PORT: "1" } })).toEqual([]);
     expect(problems({ ...database, services: { web: { ...web, environment: { DATABASE_URL: "x" } } } })).toHaveLength(1);
+    expect(worker({ environment: { LANDFALL_RELEASE: "1" } })).toEqual([
+      '"LANDFALL_RELEASE" | variable "LANDFALL_RELEASE" of service "worker" is given twice',
+    ]);
+    expect(worker({ secrets: ["LANDFALL_DATA"] })).toHaveLength(1);
     expect(problems({ ...database, services: { web: { ...web, secrets: ["DATABASE_READONLY_URL"] } } })).toEqual([
       '"DATABASE_READONLY_URL" | variable "DATABASE_READONLY_URL" of service "web" is given twice',
     ]);
+  });
+
+  test("may stand in for what is only a default", () => {
+    const environment = { HOST: "0.0.0.0", PATH: "/bin", HOME: "/tmp", LANG: "C", LANDFALL: "1" };
+    expect(problemsOfWeb({ environment })).toEqual([]);
+  });
+
+  test.each([
+    ["queue", ["JOBS_QUEUE_URL", "JOBS_DEAD_LETTER_URL"], ["JOBS_URL", "JOBS_BUCKET"]],
+    ["bucket", ["JOBS_BUCKET"], ["JOBS_URL"]],
+    ["cache", ["JOBS_URL"], ["JOBS_READONLY_URL"]],
+  ] as const)("of a %s are its own", (type, given, free) => {
+    const withVariable = (variable: string) =>
+      problems({ resources: { jobs: { type } }, services: { web: { ...web, environment: { [variable]: "x" } } } });
+    for (const variable of given) expect(withVariable(variable)).toHaveLength(1);
+    for (const variable of free) expect(withVariable(variable)).toEqual([]);
   });
 
   test("are given once in an environment too", () => {
