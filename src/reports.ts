@@ -49,7 +49,8 @@ export interface InstanceReport {
   service: string;
   release: string;
   slot: number;
-  state: "starting" | "healthy" | "unhealthy" | "warm" | "draining" | "restarting" | "stopped";
+  /** `failed`: it crashed so often in a row that it is not started any more; `resume` starts it again. */
+  state: "starting" | "healthy" | "unhealthy" | "warm" | "draining" | "restarting" | "failed" | "stopped";
   pid?: number;
   port?: number;
   /** Milliseconds since 1970. */

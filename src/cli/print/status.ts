@@ -12,6 +12,7 @@ export function describeStatus(status: Status, { paint, now }: { paint: Paint; n
     head(status, paint),
     ...status.services.map((service) => describeService(service, paint, now)),
     describeResources(status, paint),
+    describeFailed(status),
     describeUnfinished(status, now),
   ];
   return parts.filter(Boolean).join("\n\n");
@@ -36,8 +37,7 @@ function describeService(service: Status["services"][number], paint: Paint, now:
   const rows = service.instances.map((instance) => instanceCells(instance, now));
   const lines = alignRows(rows).flatMap((line, index) => {
     const instance = service.instances[index] as InstanceReport;
-    const colored =
-      instance.state === "healthy" ? line : paint(instance.state === "unhealthy" || instance.state === "restarting" ? "red" : "dim", line);
+    const colored = instance.state === "healthy" ? line : paint(["unhealthy", "restarting", "failed"].includes(instance.state) ? "red" : "dim", line);
     return [colored, ...describeLastExit(instance, now)];
   });
   const scaling = service.scaling && `scaling: ${service.scaling.map(({ text }) => text).join("; ") || "not measured yet"}`;
@@ -68,6 +68,13 @@ function describeResources({ resources }: Status, paint: Paint): string {
   if (resources.length === 0) return "";
   const rows = alignRows(resources.map(({ name, type, state, address }) => [name, type, state, address]));
   return [paint("bold", "resources"), ...indent(rows)].join("\n");
+}
+
+function describeFailed({ services, environment }: Status): string {
+  const failed = services.flatMap(({ instances }) => instances.filter(({ state }) => state === "failed").map(({ id }) => id));
+  if (failed.length === 0) return "";
+  const are = failed.length === 1 ? "is" : "are";
+  return `${failed.join(", ")} crashed too often in a row and ${are} not started any more.\n  Next: landfall resume ${environment}`;
 }
 
 function describeUnfinished({ underWay, unfinished, environment }: Status, now: number): string {

@@ -64,10 +64,22 @@ export async function undo(context: Context, journal: Journal, { name, input }: 
 
 /** What the record says stands again: resources, balancer, and the fleet of its release. True when something was missing. */
 export async function bringBack(context: Context, journal: Journal): Promise<boolean> {
-  const { changed } = await commission(context, journal);
+  const commissioned = await commission(context, journal);
+  const changed = (await startFailed(context)) || commissioned.changed;
   const { release } = loadRecord(context);
   if (release) return (await rollTo(context, journal, loadRelease(context.places, release), { forward: false, veto: "overrule" })).changed || changed;
   return (await removeInstances(context, journal)) || changed;
+}
+
+/** Instances that the supervisor gave up, since they crashed again and again, get another chance. True when there were any. */
+async function startFailed({ places, emit }: Context): Promise<boolean> {
+  const supervisor = await ensureSupervisor(places);
+  const failed = (await supervisor.observe()).processes.filter(({ state }) => state === "failed");
+  for (const { spec } of failed) {
+    await supervisor.start(spec);
+    emit({ type: "note", text: `${spec.id} is started again` });
+  }
+  return failed.length > 0;
 }
 
 /** A first release that did not come to its end leaves nothing. */

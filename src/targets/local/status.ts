@@ -104,7 +104,7 @@ function describeInstance(one: ProcessRecord, web: boolean, upstream: UpstreamSt
 }
 
 function describeState({ state, traffic, warm }: ProcessRecord, web: boolean, upstream: UpstreamStatus | undefined): InstanceReport["state"] {
-  if (state === "restarting") return "restarting";
+  if (state === "restarting" || state === "failed") return state;
   if (state !== "running") return "stopped";
   if (warm) return "warm";
   if (traffic === "draining" && upstream) return "draining";

@@ -76,6 +76,17 @@ resources
     expect(describeStatus({ ...standing, commissioned: false }, plain)).toBe("shop local  not commissioned\n\n  Next: landfall commission local");
   });
 
+  it("names what crashed too often, and how it is started again", () => {
+    const [web] = standing.services;
+    const instances = (web?.instances ?? []).map((instance) => ({ ...instance, state: "failed" as const }));
+    const services = [{ name: "web", kind: "web" as const, wanted: 2, healthy: 0, instances }];
+    expect(
+      describeStatus({ ...standing, services, resources: [] }, plain)
+        .split("\n\n")
+        .at(-1),
+    ).toBe("web.1.7f3c2a1b, web.2.7f3c2a1b crashed too often in a row and are not started any more.\n  Next: landfall resume local");
+  });
+
   it("names what was interrupted and the two ways on", () => {
     const text = describeStatus({ ...standing, services: [], resources: [], unfinished: { operation: "deploy", since } }, plain);
     expect(text.split("\n\n").at(-1)).toMatch(
