@@ -3,11 +3,15 @@ import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync,
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 
-const { tryLock, waitForLockSync, unlock } = createRequire(import.meta.url)("fs-native-extensions") as {
+interface Native {
   tryLock(handle: number): boolean;
   waitForLockSync(handle: number): void;
   unlock(handle: number): void;
-};
+}
+
+let loaded: Native | undefined;
+/** Loaded with the first lock, because commands that only read take none. */
+const native = (): Native => (loaded ??= createRequire(import.meta.url)("fs-native-extensions") as Native);
 
 export interface FileLock {
   /** Given to a child as one of its `stdio`, it keeps the lock until that child has ended too. */
@@ -20,11 +24,11 @@ export interface FileLock {
 }
 
 /** Takes the lock of a file, which is made if need be; undefined when another holds it. */
-export const tryFileLock = (file: string): FileLock | undefined => takeFileLock(file, tryLock);
+export const tryFileLock = (file: string): FileLock | undefined => takeFileLock(file, native().tryLock);
 
 /** Runs `act` under the lock of a file. Blocks this process while another holds it: only for what takes milliseconds. */
 export function underFileLock<T>(file: string, act: () => T): T {
-  const lock = takeFileLock(file, (handle) => (waitForLockSync(handle), true)) as FileLock;
+  const lock = takeFileLock(file, (handle) => (native().waitForLockSync(handle), true)) as FileLock;
   try {
     return act();
   } finally {
@@ -54,7 +58,7 @@ function takeFileLock(file: string, lock: (handle: number) => boolean): FileLock
     },
     release({ removeFile = false } = {}) {
       if (removeFile) rmSync(file, { force: true });
-      unlock(handle);
+      native().unlock(handle);
       closeSync(handle);
     },
   };
