@@ -1,15 +1,23 @@
-// Counts what a constant, checked load loses while releases, numbers and processes change: ten deploys (five rolling, five
-// blueGreen), a rollback, scaling up and down, and kill -9 of an instance without requests. Run: npx jiti bench/zero-loss.ts
+// Counts what a constant, checked load loses, and how long it waits, while releases, numbers and processes change: ten deploys (five
+// rolling, five blueGreen), a rollback, scaling up, kill -9 of attached instances that have no request in hand, and scaling down.
+// npm run build && npx jiti bench/zero-loss.ts [requests a second] [deploys of each strategy]
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CommissionReport, Status } from "../src/reports.ts";
+import { controlClient } from "../src/system/control.ts";
+import type { BalancerApi } from "../src/targets/local/balancer/api.ts";
+import { placesOf } from "../src/targets/local/places.ts";
+import { socketPathOf } from "../src/targets/local/supervisor/socket.ts";
 import { startLoad } from "../test/end-to-end/load.ts";
 import { change, makeSandbox } from "../test/end-to-end/sandbox.ts";
 
+const KILLS = 3;
 const perSecond = Number(process.argv[2] ?? 300);
+const rounds = Number(process.argv[3] ?? 5);
 const sandbox = makeSandbox();
 const app = sandbox.copyApp("examples/guestbook");
 const config = readFileSync(join(app, "landfall.config.ts"), "utf8");
+const balancer = controlClient<BalancerApi>(socketPathOf(placesOf(sandbox.home, "guestbook", "local").balancerSocket));
 
 async function landfall<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await sandbox.run(app, ...args, "--json");
@@ -17,13 +25,30 @@ async function landfall<T>(...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
+/** Waits for a moment in which an attached instance has nothing in hand, and kills it in that moment. Only new ones have no WebSocket. */
+async function killIdle(): Promise<string> {
+  const pids = new Map((await landfall<Status>("status", "local")).services.flatMap(({ instances }) => instances.map(({ id, pid }) => [id, pid])));
+  for (;;) {
+    const { upstreams } = await balancer.observe();
+    const idle = upstreams.find(({ id, state, healthy, inHand }) => state === "attached" && healthy && inHand === 0 && pids.get(id));
+    if (!idle) continue;
+    process.kill(pids.get(idle.id) as number, "SIGKILL");
+    return idle.id;
+  }
+}
+
 try {
   const { address } = await landfall<CommissionReport>("commission", "local");
   await landfall("deploy", "local");
   const load = startLoad({ url: address, perSecond, ws: 10 });
-  const did = (what: string) => console.log(`${what}: ${load.requests} requests so far, ${load.failures.length} failed`);
+  const did = (what: string) => {
+    const { p50, p99, max } = load.latencySince();
+    console.log(`${what}: ${load.requests} requests so far, ${load.failures.length} failed; waited p50 ${p50} p99 ${p99} most ${max} ms`);
+  };
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  did("nothing, for comparison");
   for (const strategy of ["rolling", "blueGreen"])
-    for (let round = 1; round <= 5; round++) {
+    for (let round = 1; round <= rounds; round++) {
       change(app, "landfall.config.ts", config.replace("environments:", `rollout: { strategy: "${strategy}" },\n  environments:`));
       change(app, "changed.txt", `${strategy} ${round}`);
       await landfall("deploy", "local");
@@ -31,16 +56,15 @@ try {
     }
   await landfall("rollback", "local");
   did("rollback");
-  for (const count of [5, 3]) {
-    await landfall("scale", "local", `web=${count}`);
-    did(`scale web=${count}`);
+  await landfall("scale", "local", "web=5");
+  did("scale web=5");
+  for (let kill = 1; kill <= KILLS; kill++) {
+    const id = await killIdle();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    did(`kill -9 of ${id}, attached and idle`);
   }
-  const idle = (await landfall<Status>("status", "local")).services
-    .flatMap((service) => service.instances)
-    .find((one) => one.state === "warm" && one.pid);
-  if (!idle?.pid) throw new Error("no instance without requests is there to be killed");
-  process.kill(idle.pid, "SIGKILL");
-  did(`kill -9 ${idle.id}`);
+  await landfall("scale", "local", "web=3");
+  did("scale web=3");
   const report = await load.stop();
   console.log(JSON.stringify({ ...report, failures: report.failures.slice(0, 20), failed: report.failures.length }, null, 2));
   process.exitCode = report.failures.length > 0 ? 1 : 0;

@@ -30,13 +30,19 @@ export interface LoadFailure {
   detail: string;
 }
 
+export interface Latency {
+  p50: number;
+  p99: number;
+  max: number;
+}
+
 export interface LoadReport {
   /** Requests and WebSocket messages that came to an end, well or not. */
   requests: number;
   failures: LoadFailure[];
   byKind: Record<LoadKind, { requests: number; failures: number }>;
   /** Of all requests but slow ones, from the moment they were due. */
-  latencyMs: { p50: number; p99: number };
+  latencyMs: Latency;
   /** WebSocket connections that the server closed in an orderly way and that were opened again. */
   reconnects: number;
 }
@@ -46,6 +52,8 @@ export interface Load {
   readonly failures: readonly LoadFailure[];
   /** The requests that have come to an end so far. */
   readonly requests: number;
+  /** Of the requests that ended since the call before: which step made clients wait. */
+  latencySince(): Latency;
   /** Sends no more, waits for what is under way (every request ends within its time-out), and reports. */
   stop(): Promise<LoadReport>;
 }
@@ -102,10 +110,16 @@ export function startLoad(options: LoadOptions): Load {
   };
   const sockets = openSockets({ url: options.url, number: options.ws, authority: options.authority, count: (fault) => count("websocket", fault) });
   const sending = sendSteadily(run, options, count);
+  let told = 0;
   return {
     failures: run.failures,
     get requests() {
       return sum(run);
+    },
+    latencySince() {
+      const since = run.latenciesMs.slice(told);
+      told = run.latenciesMs.length;
+      return latencyOf(since);
     },
     stop: () => finish(run, sending, sockets),
   };
@@ -122,15 +136,19 @@ async function finish(run: Run, sending: Promise<void>, sockets: Sockets): Promi
   run.stopped = true;
   await Promise.all([sending, sockets.stop()]);
   await run.agent.close();
-  const sorted = run.latenciesMs.sort((a, b) => a - b);
-  const at = (share: number) => Math.round((sorted[Math.floor(sorted.length * share)] ?? 0) * 10) / 10;
   return {
     requests: sum(run),
     failures: run.failures,
     byKind: run.byKind,
-    latencyMs: { p50: at(0.5), p99: at(0.99) },
+    latencyMs: latencyOf(run.latenciesMs),
     reconnects: sockets.reconnects,
   };
+}
+
+function latencyOf(latenciesMs: readonly number[]): Latency {
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
+  const at = (share: number) => Math.round((sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? 0) * 10) / 10;
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 /** Starts what is due at each tick. When this process was late, it starts all that it missed: the rate holds on average. */

@@ -1,4 +1,5 @@
 // Brings up the environment: supervisor, resources, balancer. Every step looks first whether it is done.
+import { isDeepStrictEqual } from "node:util";
 import { LandfallError } from "../../error.ts";
 import type { CommissionReport } from "../../reports.ts";
 import type { Journal } from "../../state/journal.ts";
@@ -108,7 +109,10 @@ function mergeVariables(resources: PreparedResource[]): EnvironmentRecord["varia
 
 const bringUpBalancer = (context: Context, supervisor: SupervisorApi, record: EnvironmentRecord, ran: Set<string>): Promise<boolean> =>
   bringUpStep(context, "balancer", `balancer listens at ${addressOf(record)}`, async () => {
-    await supervisor.start(balancerSpec(context));
+    const wanted = balancerSpec(context, record);
+    const { spec } = await supervisor.start(wanted);
     await supervisor.setEdge(await makeEdge(context, record));
-    return !ran.has("balancer");
+    const changed = !isDeepStrictEqual([spec.argv, spec.listen], [wanted.argv, wanted.listen]);
+    if (changed) await supervisor.renew(wanted);
+    return changed || !ran.has("balancer");
   });

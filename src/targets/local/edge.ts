@@ -10,7 +10,7 @@ import { openSecrets } from "./secrets.ts";
 import type { ProcessSpec } from "./supervisor/api.ts";
 import { socketPathOf } from "./supervisor/socket.ts";
 
-export function balancerSpec(context: Context): ProcessSpec {
+export function balancerSpec(context: Context, record: EnvironmentRecord): ProcessSpec {
   return {
     id: "balancer",
     kind: "balancer",
@@ -18,6 +18,7 @@ export function balancerSpec(context: Context): ProcessSpec {
     cwd: context.places.environment,
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
     secretEnv: {},
+    listen: [record.port, record.metricsPort],
     restart: "always",
     stop: { signal: "SIGTERM", timeoutMs: 15_000 },
   };

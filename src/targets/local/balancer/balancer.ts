@@ -4,13 +4,13 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { LandfallError } from "../../../error.ts";
 import { loadJson, writeJson } from "../../../system/files.ts";
 import { AccessLog } from "./access-log.ts";
 import type { BalancerApi, Edge, InstanceTraffic, TrafficQuestion, Upstream } from "./api.ts";
 import { bodyLength } from "./body.ts";
 import { Credentials } from "./credentials.ts";
 import { type Context, Exchange } from "./exchange.ts";
+import { listen } from "./listen.ts";
 import { Metrics, makeMetricsServer } from "./metrics.ts";
 import { compileRoutes } from "./routes.ts";
 import { type Tunnel, UpgradeExchange } from "./upgrade.ts";
@@ -198,23 +198,4 @@ export class Balancer implements BalancerApi {
     const pem = this.#loadPem(edge.tls);
     if (this.#pem !== before) server.setSecureContext(pem);
   }
-}
-
-function listen(server: Server, port: number, purpose: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(error.code === "EADDRINUSE" ? portTaken(port, purpose, error) : error));
-    server.listen({ port, host: "127.0.0.1", backlog: 4_096 }, resolve);
-  });
-}
-
-function portTaken(port: number, purpose: string, cause: Error): LandfallError {
-  return new LandfallError({
-    code: "PORT_TAKEN",
-    what: `the balancer's port "${port}" for ${purpose} is in use by another process`,
-    where: `http://127.0.0.1:${port}`,
-    why: cause.message,
-    standing: "The balancer listens nowhere; the instances go on running.",
-    next: `find the process with  lsof -iTCP:${port} -sTCP:LISTEN  and stop it, or set another "port" in the environment`,
-    cause,
-  });
 }

@@ -1,4 +1,6 @@
 // The balancer's process: main.js <controlSocket> <folder>. Started and watched by the supervisor.
+import { renameSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { serveControl } from "../../../system/control.ts";
 import type { BalancerApi } from "./api.ts";
 import { Balancer } from "./balancer.ts";
@@ -20,7 +22,10 @@ const api: BalancerApi = {
   observeTraffic: (input) => balancer.observeTraffic(input),
   idle: (input) => balancer.idle(input),
 };
-const control = await serveControl(controlSocket, api);
+// Its predecessor may still be finishing and will remove the socket it made: each makes one under a name of its own, and moves it.
+const ownSocket = join(dirname(controlSocket), `.${process.pid}`);
+const control = await serveControl(ownSocket, api);
+renameSync(ownSocket, controlSocket);
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, async () => {

@@ -20,6 +20,8 @@ export interface ProcessSpec {
   secretEnv: Record<string, string>;
   /** The process listens; a free port is found and given as PORT, unless the spec has one already. */
   port?: number | "free";
+  /** Ports of 127.0.0.1 whose sockets the supervisor holds and the process serves, so that nobody is refused while it is started again. */
+  listen?: number[];
   uid?: number;
   gid?: number;
   restart: "always" | "never";
@@ -78,6 +80,11 @@ export interface SupervisorApi {
   observe(input?: { ids: string[] }): Promise<SupervisorState>;
   /** Starts it unless a process of that id runs already. Returns when it has been spawned. One that had failed starts afresh. */
   start(spec: ProcessSpec): Promise<ProcessRecord>;
+  /**
+   * Starts the balancer anew, with this spec. The new process serves the same sockets before the old one is asked to stop, and the old one
+   * finishes what it has. After a restart of the supervisor the sockets are not shared, and connections are refused for that moment.
+   */
+  renew(spec: ProcessSpec): Promise<ProcessRecord>;
   /**
    * Signal, wait, SIGKILL to the whole group; then forgets it. `ignored` is true when it had to be killed. Does nothing for an id that
    * is not there.

@@ -22,7 +22,12 @@ export interface Launch {
   uid?: number;
   gid?: number;
   files: RunFiles;
+  /** Listening sockets for the program, by port: it is told of them by LANDFALL_LISTENERS. */
+  listeners?: ReadonlyMap<number, number>;
 }
+
+/** The shim uses the descriptors up to 4 itself. */
+const FIRST_LISTENER = 5;
 
 /** What the shim has written so far. */
 export interface RunStatus {
@@ -63,9 +68,9 @@ export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
     if (launch.uid !== undefined) for (const file of Object.values(files)) chownSync(file, launch.uid, launch.gid ?? -1);
     const child = spawn("/bin/sh", ["-c", shimScript(launch.env), shimName(id), shimName(id), ...launch.argv], {
       cwd: launch.cwd,
-      env: launch.env,
+      env: { ...launch.env, ...listenersVariable(launch) },
       detached: true,
-      stdio: ["ignore", handles[0], handles[1], handles[2]],
+      stdio: ["ignore", handles[0], handles[1], handles[2], "ignore", ...(launch.listeners?.values() ?? [])],
       ...(launch.uid === undefined ? {} : { uid: launch.uid }),
       ...(launch.gid === undefined ? {} : { gid: launch.gid }),
     });
@@ -86,6 +91,11 @@ export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
   } finally {
     for (const handle of handles) closeSync(handle);
   }
+}
+
+function listenersVariable({ listeners }: Launch): Record<string, string> {
+  if (!listeners?.size) return {};
+  return { LANDFALL_LISTENERS: [...listeners.keys()].map((port, place) => `${port}:${FIRST_LISTENER + place}`).join(",") };
 }
 
 const shimName = (id: string): string => `landfall:${id}`;

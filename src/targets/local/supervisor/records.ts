@@ -1,6 +1,7 @@
 // What the supervisor keeps on disk of its processes: enough to take them up again after its own end. Never a secret.
 import { join } from "node:path";
 import { loadJson, writeJson } from "../../../system/files.ts";
+import type { ProcessIdentity } from "../../../system/processes.ts";
 import { observeBoot } from "../../../system/processes.ts";
 import type { Edge } from "../balancer/api.ts";
 import type { Places } from "../places.ts";
@@ -13,6 +14,8 @@ const FLUSH_AFTER_MS = 200;
 
 /** A record with what only the supervisor itself needs. */
 export interface KeptRecord extends ProcessRecord {
+  /** Has been replaced and is finishing what it had in hand. */
+  former?: ProcessIdentity;
   /** Counts the starts: names the spool files. */
   run: number;
   /** The last run whose end is recorded: no end is recorded twice. */

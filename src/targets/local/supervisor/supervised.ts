@@ -31,6 +31,8 @@ export interface Surroundings {
   reveal(secret: string): string;
   /** A port that no record holds, reserved for that id from now on. */
   reservePort(id: string): Promise<number>;
+  /** The descriptors of the ports' sockets. */
+  hold(ports: readonly number[]): ReadonlyMap<number, number>;
   /** It went down or came up: what the balancer is told has to change. */
   changed(process: Supervised): void;
 }
@@ -83,7 +85,8 @@ export class Supervised {
     this.#log.mark(record.run);
     this.#memoryKillsBefore = countMemoryKills();
     this.#wasKilled = false;
-    const child = await spawnGroup({ id: spec.id, argv: spec.argv, cwd: spec.cwd, env, uid: spec.uid, gid: spec.gid, files });
+    const listeners = this.#around.hold(spec.listen ?? []);
+    const child = await spawnGroup({ id: spec.id, argv: spec.argv, cwd: spec.cwd, env, uid: spec.uid, gid: spec.gid, files, listeners });
     const pid = child.pid as number;
     record.group = { pid, startedAt: observeStart(pid) ?? "gone" };
     record.state = "running";
@@ -101,6 +104,7 @@ export class Supervised {
    */
   async adopt(pidsHold: boolean): Promise<"runs" | "ended" | "rests"> {
     const { record } = this;
+    if (pidsHold) await this.#stopFormer();
     if (record.endedRun === record.run) return "rests";
     if (pidsHold) record.group ??= await this.#findShim();
     const status = loadStatus(this.#files().status);
@@ -128,6 +132,32 @@ export class Supervised {
     return undefined;
   }
 
+  /**
+   * Starts it beside what runs, which is asked to stop once `tookOver` resolves and finishes what it has in hand; what it writes
+   * meanwhile is not kept.
+   */
+  async renew(tookOver: () => Promise<void>): Promise<void> {
+    const { record } = this;
+    await this.#stopFormer();
+    for (const spool of this.#spools) spool.finish();
+    this.#unfollow();
+    record.former = record.group;
+    await this.launch();
+    await tookOver();
+    await this.#stopFormer();
+  }
+
+  async #stopFormer(): Promise<void> {
+    const { former, spec } = this.record;
+    if (!former) return;
+    if (isRunning(former)) {
+      signalGroup(former.pid, spec.stop.signal);
+      if (!(await waitGroupGone(former.pid, spec.stop.timeoutMs))) await killGroup(former.pid);
+    }
+    this.record.former = undefined;
+    this.#around.saveOrLater();
+  }
+
   /** Resolves when the current run has ended, at once when nothing runs. */
   async ended(): Promise<void> {
     if (this.#isFollowed) await new Promise<void>((resolve) => this.#waiters.push(resolve));
@@ -143,6 +173,7 @@ export class Supervised {
     const wasRunning = this.#isFollowed;
     record.state = "stopping";
     this.#around.saveOrLater();
+    await this.#stopFormer();
     const ignored = wasRunning && !(await this.#stopGroup(stop));
     if (this.#isFollowed) await this.#concludeRun();
     if (wasRunning) this.#tellStopped(ignored, stop);

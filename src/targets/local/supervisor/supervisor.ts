@@ -11,6 +11,7 @@ import type { Places } from "../places.ts";
 import { openSecrets } from "../secrets.ts";
 import type { Exit, KeepWarm, ProcessRecord, ProcessSpec, SupervisorApi, SupervisorState } from "./api.ts";
 import { type Tell, tellTo } from "./events.ts";
+import { HeldSockets } from "./held-sockets.ts";
 import { type KeptRecord, publish, Records } from "./records.ts";
 import { runIdOf, Schedules } from "./schedules.ts";
 import { describeExit, Supervised, spoolFolder } from "./supervised.ts";
@@ -30,6 +31,7 @@ export class Supervisor {
   readonly #traffic: Traffic;
   readonly #schedules: Schedules;
   readonly #processes = new Map<string, Supervised>();
+  readonly #sockets = new HeldSockets();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #stops = new Map<string, Promise<{ ignored: boolean; exit?: Exit }>>();
   readonly #cooling = new Set<string>();
@@ -59,6 +61,7 @@ export class Supervisor {
     return {
       observe: async (input) => this.observe(input?.ids),
       start: (spec) => this.#inTurn(spec.id, () => this.#start(spec)),
+      renew: (spec) => this.#inTurn(spec.id, () => this.#renew(spec)),
       stop: ({ id, stop }) => this.stop(id, stop),
       run: (input) => this.run(input),
       forget: ({ id }) => this.#inTurn(id, async () => this.forget(id)),
@@ -107,6 +110,22 @@ export class Supervisor {
     Object.assign(record, { spec, state: "restarting", crashes: 0, endings: [] } satisfies Partial<KeptRecord>);
     this.#records.save();
     await this.#supervise(record).relaunch();
+    return publish(record);
+  }
+
+  async #renew(spec: ProcessSpec): Promise<ProcessRecord> {
+    const record = this.#recordOf(spec.id);
+    const process = this.#processes.get(spec.id);
+    const before = record.spec.listen ?? [];
+    if (!process || record.state !== "running" || !this.#sockets.holds(before)) {
+      await process?.stop(record.spec.stop);
+      this.#forget(record);
+      return this.#start(spec);
+    }
+    record.spec = spec;
+    await process.renew(() => this.#traffic.push());
+    this.#sockets.release(before.filter((port) => !spec.listen?.includes(port)));
+    this.#tell("restarted", spec, `started anew, pid ${record.pid}`);
     return publish(record);
   }
 
@@ -267,7 +286,8 @@ export class Supervisor {
   }
 
   #forget(record: KeptRecord): void {
-    const { id } = record.spec;
+    const { id, listen } = record.spec;
+    this.#sockets.release(listen ?? []);
     this.#letGo(id);
     this.#traffic.forget(id);
     this.#schedules.remove(id);
@@ -295,6 +315,7 @@ export class Supervisor {
       saveOrLater: () => this.#records.saveOrLater({ flush: record.spec.kind === "job" }),
       reveal: (name) => openSecrets(this.#places).reveal(name),
       reservePort: (id) => this.#reservePort(id),
+      hold: (ports) => this.#sockets.hold(ports),
       changed: () => this.#changed(record),
     });
     this.#processes.set(record.spec.id, process);

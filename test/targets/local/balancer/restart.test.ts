@@ -1,0 +1,113 @@
+// The balancer's process as the supervisor runs it: what is lost when it ends, by whatever way.
+import { once } from "node:events";
+import { Agent, createServer, request, type ServerResponse } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { findFreePort } from "../../../../src/system/network.ts";
+import type { Edge } from "../../../../src/targets/local/balancer/api.ts";
+import type { ProcessSpec } from "../../../../src/targets/local/supervisor/api.ts";
+import { socketPathOf } from "../../../../src/targets/local/supervisor/socket.ts";
+import { builtMain } from "../../../build.ts";
+import { makeEnvironment, type TestEnvironment } from "../supervisor/environment.ts";
+
+const held: ServerResponse[] = [];
+const upstream = createServer((incoming, outgoing) => {
+  if (incoming.url !== "/held") return void outgoing.end("served");
+  outgoing.write("first ");
+  held.push(outgoing);
+});
+
+let environment: TestEnvironment;
+let edge: Edge;
+let spec: ProcessSpec;
+
+beforeEach(async () => {
+  environment = await makeEnvironment();
+  const main = await builtMain("targets/local/balancer/main.js");
+  await once(upstream.listen(0, "127.0.0.1"), "listening");
+  const { port } = upstream.address() as AddressInfo;
+  edge = {
+    port: await findFreePort(),
+    metricsPort: await findFreePort(),
+    limits: { bodyBytesMax: 1_000_000, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 },
+    routes: [],
+    defaultService: "web",
+    services: {},
+  };
+  const { places } = environment;
+  const common = {
+    cwd: places.environment,
+    env: { PATH: process.env.PATH ?? "" },
+    secretEnv: {},
+    stop: { signal: "SIGTERM", timeoutMs: 10_000 },
+  } as const;
+  spec = {
+    ...common,
+    id: "balancer",
+    kind: "balancer",
+    argv: [process.execPath, main, socketPathOf(places.balancerSocket), places.environment],
+    listen: [edge.port, edge.metricsPort],
+    restart: "always",
+  };
+  const supervisor = await environment.supervisor();
+  await supervisor.start(spec);
+  await supervisor.setEdge(edge);
+  await supervisor.start({ ...common, id: "web.1", kind: "instance", service: "web", argv: ["sleep", "1000"], port, restart: "never" });
+  await supervisor.attach({ id: "web.1" });
+}, 60_000);
+
+afterEach(async () => {
+  await environment.remove();
+  upstream.closeAllConnections();
+  upstream.close();
+});
+
+async function ask(path = "/", agent?: Agent): Promise<string> {
+  const asked = request({ host: "127.0.0.1", port: edge.port, path, agent: agent ?? false }).end();
+  const [answer] = await once(asked, "response");
+  let body = "";
+  for await (const chunk of answer) body += chunk;
+  return body;
+}
+
+test("a balancer that is killed refuses nobody: new connections wait for the next", { timeout: 60_000 }, async () => {
+  const { pid } = await environment.record("balancer");
+  process.kill(pid as number, "SIGKILL");
+  for (let turn = 0; turn < 200; turn++) expect(await ask()).toBe("served");
+  expect((await environment.record("balancer")).pid).not.toBe(pid);
+});
+
+test("a renewed balancer takes over before the old one ends, which finishes what it has", { timeout: 60_000 }, async () => {
+  const { pid } = await environment.record("balancer");
+  const slow = ask("/held");
+  while (held.length === 0) await new Promise(setImmediate);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  expect(await ask("/", agent)).toBe("served");
+  const renewed = (await environment.supervisor()).renew(spec);
+  // Asked as fast as they are answered, each on a connection of its own, while the one takes over from the other.
+  while ((await environment.record("balancer")).pid === pid) expect(await ask()).toBe("served");
+  for (let turn = 0; turn < 50; turn++) expect(await ask()).toBe("served");
+  held.splice(0)[0]?.end("last");
+  expect(await slow).toBe("first last");
+  const next = await renewed;
+  expect(next.pid).not.toBe(pid);
+  expect(await ask()).toBe("served");
+  agent.destroy();
+});
+
+test("after the supervisor was killed a balancer is renewed all the same", { timeout: 60_000 }, async () => {
+  await environment.crashSupervisor();
+  const { pid } = await environment.record("balancer");
+  expect((await (await environment.supervisor()).renew(spec)).pid).not.toBe(pid);
+  for (;;) {
+    const answer = await ask().catch((error) => error.code);
+    if (answer === "served") break;
+    expect(answer).toBe("ECONNREFUSED");
+  }
+});
+
+test("a balancer that is stopped leaves nobody waiting", { timeout: 60_000 }, async () => {
+  await (await environment.supervisor()).stop({ id: "balancer" });
+  const [error] = await once(connect(edge.port, "127.0.0.1"), "error");
+  expect(error.code).toBe("ECONNREFUSED");
+});
