@@ -40,3 +40,11 @@ export function signalGroup(leaderPid: number, signal: NodeJS.Signals): boolean 
     throw error;
   }
 }
+
+/**
+ * For programs that others depend on: their output goes to files, and on a full disk Node ends a process that could not write.
+ * A line of output is the lesser loss.
+ */
+export function outliveFullDisk(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+}

@@ -5,6 +5,7 @@ import { observeHolder } from "../../../state/lease.ts";
 import { systemClock } from "../../../system/clock.ts";
 import { controlClient } from "../../../system/control.ts";
 import { findHome } from "../../../system/home.ts";
+import { outliveFullDisk } from "../../../system/processes.ts";
 import { type Context, findRecord, loadRecord, makeContext, recordEvent, wantedCount } from "../context.ts";
 import { placesOf } from "../places.ts";
 import { scale } from "../scale.ts";
@@ -14,6 +15,8 @@ import { openLocal, operate } from "../target.ts";
 import { type Change, lookEvery, makeAutoscaler } from "./autoscaler.ts";
 import { loadOrders, type Orders, writeReadings } from "./files.ts";
 import { makeLooker } from "./look.ts";
+
+outliveFullDisk();
 
 const [, , appName, environment] = process.argv;
 if (!appName || !environment) {

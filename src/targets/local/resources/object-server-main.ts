@@ -1,6 +1,9 @@
 // The program of the object server: `node object-server-main.js <folder> <port>`. Serves SQS and S3 on 127.0.0.1 until SIGTERM.
 import { buildApp } from "fauxqs";
+import { outliveFullDisk } from "../../../system/processes.ts";
 import { countMessages, openStores } from "./object-store.ts";
+
+outliveFullDisk();
 
 /** The largest object in one request; larger ones go up in parts. Each is in memory once while it is received. */
 const BODY_BYTES_MAX = 256 * 1024 * 1024;

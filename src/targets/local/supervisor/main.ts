@@ -6,12 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { serveControl } from "../../../system/control.ts";
 import { tryFileLock } from "../../../system/file-lock.ts";
 import { removeAll, writeJson } from "../../../system/files.ts";
-import { observeStart } from "../../../system/processes.ts";
+import { observeStart, outliveFullDisk } from "../../../system/processes.ts";
 import { type Places, placesOf } from "../places.ts";
 import type { SupervisorApi } from "./api.ts";
 import { removeSocket, socketPathOf } from "./socket.ts";
 import { answers, pidFileOf } from "./start.ts";
 import { Supervisor } from "./supervisor.ts";
+
+outliveFullDisk();
 
 const LOCK_WAIT_MS = 10_000;
 
