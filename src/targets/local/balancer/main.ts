@@ -2,8 +2,11 @@
 import { renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { serveControl } from "../../../system/control.ts";
+import { outliveFullDisk } from "../../../system/processes.ts";
 import type { BalancerApi } from "./api.ts";
 import { Balancer } from "./balancer.ts";
+
+outliveFullDisk();
 
 /** Below the 10 s after which a stopping process is killed. */
 const STOP_TIMEOUT_MS = 8_000;
