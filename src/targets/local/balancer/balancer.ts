@@ -1,7 +1,8 @@
 // The balancer as one object: listens, takes configurations, says what it sees, and stops without dropping a request.
 import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
+import { Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { loadJson, writeJson } from "../../../system/files.ts";
@@ -27,6 +28,11 @@ interface Listening {
 }
 
 const HEADER_BYTES_MAX = 32_768;
+/**
+ * How long a client's quiet connection may still bring a request after a stop was asked. Closed at once, it would meet the request of a
+ * client that has just connected, or that is sending its next one at this moment; this way that one is answered, and told to close.
+ */
+const LINGER_MS = 1_000;
 /** The 504 of a silent upstream must leave before its connection is cut for silence. */
 const IDLE_MARGIN_MS = 3_000;
 
@@ -99,11 +105,12 @@ export class Balancer implements BalancerApi {
         for (const tunnel of this.#tunnels) tunnel.end();
         server.closeAllConnections();
       }, timeoutMs);
-      await new Promise((resolve) => {
-        server.close(resolve);
-        server.closeIdleConnections();
-      });
+      const closeQuiet = setInterval(() => server.closeIdleConnections(), LINGER_MS);
+      // The HTTP server's own close does not wait for the quiet connections.
+      await new Promise((resolve) => SocketServer.prototype.close.call(server, resolve));
+      clearInterval(closeQuiet);
       clearTimeout(breakOff);
+      server.close();
     }
     this.#upstreams.destroy();
     await this.#context.log.close();
@@ -147,7 +154,7 @@ export class Balancer implements BalancerApi {
     this.#context.secure = edge.tls !== undefined;
     const server = edge.tls ? createSecureServer({ ...options, ...this.#loadPem(edge.tls) }) : createServer(options);
     server.on("request", (request, response) => {
-      if (this.#context.stopping) this.#closeAfter(server, response);
+      if (this.#context.stopping) response.shouldKeepAlive = false;
       new Exchange(request, response, this.#context).begin();
     });
     server.on("checkContinue", (request, response) => {
@@ -171,12 +178,6 @@ export class Balancer implements BalancerApi {
       this.#tunnels.add(tunnel);
       socket.once("close", () => this.#tunnels.delete(tunnel));
     }).begin();
-  }
-
-  /** A connection that became idle after the stop was asked would otherwise be kept for the next request. */
-  #closeAfter(server: Server | SecureServer, response: ServerResponse): void {
-    response.shouldKeepAlive = false;
-    response.once("close", () => setImmediate(() => server.closeIdleConnections()));
   }
 
   #limit(server: Server | SecureServer, { limits }: Edge): void {
