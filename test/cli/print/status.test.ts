@@ -72,6 +72,14 @@ resources
   database  postgres  running  127.0.0.1:20200`);
   });
 
+  it("shows what scaling goes by", () => {
+    const [web] = standing.services.slice(0, 1).map((service) => ({ ...service, instances: [] }));
+    const linesFor = (scaling: Status["services"][number]["scaling"]) =>
+      describeStatus({ ...standing, services: [{ ...web, scaling } as Status["services"][number]] }, plain);
+    expect(linesFor([{ measure: "cpu", value: 43, target: 60, text: "CPU 43 % of 60 %" }])).toContain("healthy\n  scaling: CPU 43 % of 60 %\n");
+    expect(linesFor([])).toContain("healthy\n  scaling: not measured yet\n");
+  });
+
   it("says what to do where nothing stands", () => {
     expect(describeStatus({ ...standing, commissioned: false }, plain)).toBe("shop local  not commissioned\n\n  Next: landfall commission local");
   });
