@@ -4,94 +4,9 @@ import { expect, test } from "vitest";
 import { describeError } from "../../src/cli/print/error.ts";
 import { validateText } from "../../src/config/check.ts";
 import { LandfallError, type SourcePlace } from "../../src/error.ts";
+import { generatedApp } from "./arbitraries.ts";
 
 const RUNS = 10_000;
-
-const name = fc.constantFrom("web", "api", "worker", "main", "x-1");
-const duration = fc.constantFrom("500ms", "1s", "30s", "5m", "1h");
-const path = fc.constantFrom("/", "/ready", "/a/*");
-const command = fc.constantFrom("node server.js", "exec ./run --port $PORT", "x");
-const environment = fc.dictionary(fc.constantFrom("A", "B"), fc.constantFrom("", "1", "é🎉"), { maxKeys: 2 });
-const some = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }, requiredKeys: (keyof T)[] = []) => fc.record(model, { requiredKeys });
-
-const instances = fc.oneof(fc.nat(5), fc.record({ min: fc.nat(3), max: fc.integer({ min: 3, max: 5 }) }));
-const process = {
-  command,
-  health: some({
-    path,
-    status: fc.constantFrom("200", "200-399"),
-    interval: fc.constantFrom("500ms", "1s"),
-    deadline: fc.constantFrom("5s", "1m"),
-    unhealthyAfter: fc.integer({ min: 1, max: 5 }),
-  }),
-  environment,
-  secrets: fc.array(fc.constantFrom("S", "T"), { maxLength: 2 }),
-  stop: some({ signal: fc.constantFrom("SIGTERM", "SIGINT"), timeout: duration }),
-};
-const scaling = some(
-  {
-    cpu: fc.constantFrom("1%", "60%"),
-    requests: fc.double({ min: 0.5, max: 100, noNaN: true }),
-    queue: fc.record({ resource: name, latency: duration }),
-    cooldown: some({ out: duration, in: duration }),
-  },
-  ["cpu"],
-);
-const drain = some({ ask: path, start: path, timeout: duration });
-const web = some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, drain }, ["command", "port"]);
-const scaled = fc.record({
-  command,
-  port: fc.constant(1),
-  instances: fc.record({ min: fc.integer({ min: 1, max: 2 }), max: fc.constant(3) }),
-  scaling,
-});
-const worker = some({ ...process, instances }, ["command"]);
-const scheduler = some({ ...process, singleton: fc.boolean() }, ["command"]);
-const job = some({ ...process, schedule: fc.constantFrom("* * * * *", "*/5 1 * * mon", "0 0 1 1 *") }, ["command", "schedule"]);
-const url = fc.oneof(fc.constant("postgres://db/app"), fc.record({ secret: fc.constant("DB") }));
-const resource = fc.oneof(
-  some({ type: fc.constant("postgres"), url, readOnlyUser: fc.boolean() }, ["type"]),
-  some({ type: fc.constant("queue"), visibilityTimeout: duration, deadLetterAfter: fc.integer({ min: 1, max: 9 }) }, ["type"]),
-  some({ type: fc.constant("cache"), memory: fc.constantFrom("64MB", "1GiB") }, ["type"]),
-);
-const rollout = some({
-  strategy: fc.constantFrom("rolling", "blueGreen"),
-  batch: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant("25%")),
-  soak: duration,
-});
-const basicAuth = fc.record({ user: command, password: fc.constant("P") });
-const headers = fc.dictionary(fc.constantFrom("x-a", "x-b"), command, { maxKeys: 2 });
-const route = fc.oneof(
-  some({ path, deny: fc.boolean(), headers }),
-  some({ path, redirect: some({ to: path, status: fc.constantFrom(301, 302) }, ["to"]) }),
-  some({ path, service: fc.constant("web"), basicAuth }),
-);
-const override = some({ web: some({ instances, environment, scaling: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, scaling) }) });
-const local = some(
-  {
-    target: fc.constant("local"),
-    port: fc.nat(65535),
-    tls: fc.oneof(fc.constant(false), fc.constant("local")),
-    limits: some({ body: fc.constant("1MB"), idleTimeout: duration }),
-    services: override,
-    rollout,
-  },
-  ["target"],
-);
-const aws = some({ target: fc.constant("aws"), services: override, rollout }, ["target"]);
-const app = some(
-  {
-    name,
-    services: some({ web: fc.oneof({ weight: 4, arbitrary: web }, scaled), worker, scheduler, job }, ["web"]),
-    resources: fc.dictionary(name, resource, { maxKeys: 2 }),
-    routes: fc.array(route, { maxLength: 2 }),
-    release: some({ build: fc.array(command, { maxLength: 2 }), expand: command, timeout: duration }),
-    recipe: some({ packages: fc.array(fc.constant("curl"), { maxLength: 1 }), steps: fc.array(command, { maxLength: 2 }) }),
-    rollout,
-    environments: some({ local, production: aws }, ["local"]),
-  },
-  ["name", "services"],
-);
 
 type Tree = Record<string | number, unknown>;
 
@@ -151,7 +66,7 @@ function misplaced({ code, parts }: LandfallError, lines: string[]): boolean {
 test("each generated configuration gives an app or placed errors", () => {
   const seen = { valid: 0, wrong: 0 };
   fc.assert(
-    fc.property(app, fc.array(mutation, { maxLength: 3 }), (base, mutations) => {
+    fc.property(generatedApp, fc.array(mutation, { maxLength: 3 }), (base, mutations) => {
       const tree = structuredClone(base) as Tree;
       for (const one of mutations) mutate(tree, one);
       const text = `export default ${literal(tree)};\n`;

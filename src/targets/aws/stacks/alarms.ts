@@ -1,0 +1,45 @@
+// Whom alarms reach: a topic and its subscribers. The alarms themselves stand beside what they watch, in the other stacks.
+import { Blueprint, type Site } from "./blueprint.ts";
+import { cdk } from "./cdk.ts";
+import { document, type Statement, tlsOnly } from "./policies.ts";
+
+export function drawAlarms(site: Site): Blueprint {
+  const blueprint = new Blueprint(site, { role: "alarms" });
+  const { stack } = blueprint;
+  // Alarms may not use AWS's own key of SNS, whose policy nobody can change; so the topic has a key of its own.
+  const key = new cdk.aws_kms.CfnKey(stack, "Key", {
+    description: `Alarms of ${site.app.name}, ${site.name}`,
+    enableKeyRotation: true,
+    pendingWindowInDays: 7,
+    keyPolicy: document(
+      {
+        Sid: "Owner",
+        Effect: "Allow",
+        Principal: { AWS: `arn:${cdk.Aws.PARTITION}:iam::${cdk.Aws.ACCOUNT_ID}:root` },
+        Action: "kms:*",
+        Resource: "*",
+      },
+      { ...fromAlarms(["kms:Decrypt", "kms:GenerateDataKey*"]), Resource: "*" },
+    ),
+  });
+  const topic = new cdk.aws_sns.CfnTopic(stack, "Topic", { kmsMasterKeyId: key.ref, displayName: `${site.app.name} ${site.name}` });
+  new cdk.aws_sns.CfnTopicPolicy(stack, "TopicPolicy", {
+    topics: [topic.ref],
+    policyDocument: document({ ...fromAlarms(["sns:Publish"]), Resource: topic.ref }, tlsOnly("sns:Publish", topic.ref)),
+  });
+  for (const [index, address] of site.environment.alerts.entries())
+    new cdk.aws_sns.CfnSubscription(stack, `Subscriber${index + 1}`, { topicArn: topic.ref, ...subscriber(address) });
+  blueprint.give("Topic", topic.ref);
+  return blueprint;
+}
+
+const fromAlarms = (Action: string[]): Statement => ({
+  Sid: "Alarms",
+  Effect: "Allow",
+  Principal: { Service: "cloudwatch.amazonaws.com" },
+  Action,
+  Condition: { StringEquals: { "aws:SourceAccount": cdk.Aws.ACCOUNT_ID } },
+});
+
+const subscriber = (address: string) =>
+  address.startsWith("mailto:") ? { protocol: "email", endpoint: address.slice("mailto:".length) } : { protocol: "https", endpoint: address };

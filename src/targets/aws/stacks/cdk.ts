@@ -1,0 +1,15 @@
+// The one door to the CDK. It is required, not imported: an ES import evaluates the whole library (300 ms and more), `require`
+// leaves each module until its first use. Importing this file is what loading the CDK means; only an aws environment does.
+import { createRequire } from "node:module";
+import type { App } from "aws-cdk-lib";
+import type { IConstruct } from "constructs";
+
+export const cdk = createRequire(import.meta.url)("aws-cdk-lib") as typeof import("aws-cdk-lib");
+
+/** An app of the CDK that sends nothing home, keeps no tree of metadata and leaves validation to the tests: it costs seconds. */
+export const makeCdkApp = (): App => new cdk.App({ analyticsReporting: false, treeMetadata: false, builtinCloudFormationValidation: false });
+
+/** Says why a finding of a template checker is meant to be so. Keys are rule names of cdk-nag's AwsSolutions pack, without its name. */
+export function acknowledge(construct: IConstruct, reasons: Record<string, string>): void {
+  for (const [rule, reason] of Object.entries(reasons)) cdk.Validations.of(construct).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+}

@@ -1,0 +1,164 @@
+// Postgres or MySQL on RDS: encrypted, TLS forced, a password that nobody has seen, backups to any second, deletion protected.
+import type { aws_secretsmanager as secretsmanager } from "aws-cdk-lib";
+import type { Resource } from "../../../config/schema.ts";
+import { acknowledge, cdk } from "./cdk.ts";
+import type { DataSite } from "./data.ts";
+import { bytes, count, drawAlarm, percent } from "./metrics.ts";
+import { logicalName } from "./names.ts";
+
+export type Database = Extract<Resource, { type: "postgres" | "mysql" }>;
+
+const DAY_MS = 86_400_000;
+const GB = 1_000_000_000;
+const DATABASE_NAME = "app";
+const USER = "app";
+const READ_ONLY_USER = "readonly";
+
+const ENGINES = {
+  postgres: {
+    version: "17",
+    port: 5432,
+    scheme: "postgres",
+    family: (version: string) => `postgres${version.split(".")[0]}`,
+    tls: { "rds.force_ssl": "1" },
+  },
+  mysql: {
+    version: "8.4",
+    port: 3306,
+    scheme: "mysql",
+    family: (version: string) => `mysql${version.split(".").slice(0, 2).join(".")}`,
+    tls: { require_secure_transport: "1" },
+  },
+} as const;
+
+/** What services must know of a database besides what its stack gives. */
+export const databaseFacts = ({ type }: Database) => ({ port: ENGINES[type].port, scheme: ENGINES[type].scheme, name: DATABASE_NAME });
+
+/** Returns the database's address. */
+export function drawDatabase({ blueprint, site, network, alarms }: DataSite, name: string, database: Database): string {
+  const { stack } = blueprint;
+  const prefix = logicalName(name);
+  const engine = ENGINES[database.type];
+  const version = database.version ?? engine.version;
+  const secret = drawSecret(blueprint, `${prefix}Secret`, USER, `${site.app.name}, ${site.name}: ${name}`);
+  const group = new cdk.aws_ec2.CfnSecurityGroup(stack, `${prefix}SecurityGroup`, {
+    groupDescription: `${name}: only services of this environment`,
+    vpcId: blueprint.takeText(network, "Vpc"),
+    securityGroupEgress: NOWHERE,
+  });
+  const subnets = new cdk.aws_rds.CfnDBSubnetGroup(stack, `${prefix}Subnets`, {
+    dbSubnetGroupDescription: `${name}: no way to the internet`,
+    subnetIds: blueprint.takeList(network, "IsolatedSubnets"),
+  });
+  const parameters = new cdk.aws_rds.CfnDBParameterGroup(stack, `${prefix}Parameters`, {
+    family: engine.family(version),
+    description: `${name}: TLS only`,
+    parameters: engine.tls,
+  });
+  const growing = gigabytes(database.diskMax) > gigabytes(database.disk);
+  const instance = new cdk.aws_rds.CfnDBInstance(stack, `${prefix}Database`, {
+    engine: database.type,
+    engineVersion: version,
+    dbInstanceClass: database.machine,
+    dbName: DATABASE_NAME,
+    masterUsername: USER,
+    masterUserPassword: `{{resolve:secretsmanager:${secret.ref}:SecretString:password}}`,
+    allocatedStorage: String(gigabytes(database.disk)),
+    maxAllocatedStorage: growing ? gigabytes(database.diskMax) : undefined,
+    storageType: "gp3",
+    storageEncrypted: true,
+    multiAz: database.multiZone,
+    dbSubnetGroupName: subnets.ref,
+    dbParameterGroupName: parameters.ref,
+    vpcSecurityGroups: [group.attrGroupId],
+    publiclyAccessible: false,
+    backupRetentionPeriod: Math.ceil(database.backups / DAY_MS),
+    copyTagsToSnapshot: true,
+    deleteAutomatedBackups: true,
+    deletionProtection: database.deletionProtection,
+    autoMinorVersionUpgrade: true,
+    caCertificateIdentifier: "rds-ca-rsa2048-g1",
+  });
+  instance.applyRemovalPolicy(database.finalSnapshot ? cdk.RemovalPolicy.SNAPSHOT : cdk.RemovalPolicy.DESTROY);
+  acknowledge(instance, {
+    RDS11: "It listens in isolated subnets, to security groups that are named one by one; another port would only confuse people.",
+    ...(database.multiZone ? {} : { RDS3: "A standby doubles the price; the key multiZone says whether this database has one." }),
+    ...(database.deletionProtection ? {} : { RDS10: "Switched off in the configuration, with the key deletionProtection." }),
+  });
+  blueprint.give(`${prefix}Address`, instance.attrEndpointAddress);
+  blueprint.give(`${prefix}SecurityGroup`, group.attrGroupId);
+  blueprint.give(`${prefix}Secret`, secret.ref);
+  if (database.readOnlyUser)
+    blueprint.give(
+      `${prefix}SecretReadOnly`,
+      drawSecret(blueprint, `${prefix}SecretReadOnly`, READ_ONLY_USER, `${site.app.name}, ${site.name}: ${name}, read-only`).ref,
+    );
+
+  const { databaseCpu, databaseDisk, databaseConnections } = site.environment.alarms;
+  const watch = { topic: blueprint.takeText(alarms, "Topic"), dimensions: { DBInstanceIdentifier: instance.ref }, silence: "missing" as const };
+  const label = `${site.app.name}, ${site.name}: database ${name}`;
+  drawAlarm(stack, `${prefix}CpuAlarm`, {
+    ...watch,
+    about: `${label} used more than ${databaseCpu} % of its processor for 10 minutes`,
+    metric: "databaseCpu",
+    above: percent(databaseCpu),
+    minutes: 10,
+  });
+  drawAlarm(stack, `${prefix}DiskAlarm`, {
+    ...watch,
+    about: `${label} has used ${databaseDisk} % of its disk`,
+    metric: "databaseFreeDisk",
+    // RDS enlarges a disk when a tenth of it is left. This rings when that has not happened.
+    below: bytes(Math.round(gigabytes(database.disk) * 2 ** 30 * (1 - databaseDisk / 100))),
+    minutes: 5,
+  });
+  drawAlarm(stack, `${prefix}ConnectionsAlarm`, {
+    ...watch,
+    about: `${label} has ${databaseConnections} % of its possible connections open`,
+    metric: "databaseConnections",
+    above: count(Math.floor((connectionsMax(database) * databaseConnections) / 100)),
+    minutes: 5,
+  });
+  return instance.attrEndpointAddress;
+}
+
+/** RDS counts a disk in GiB, and calls them GB. */
+const gigabytes = (size: number) => Math.ceil(size / GB);
+
+/** No way out: an answer to who asked needs none. CloudFormation would allow all if nothing were said. */
+export const NOWHERE = [{ ipProtocol: "-1", cidrIp: "127.0.0.1/32", description: "Nowhere" }];
+
+/** A user and a password of 40 letters and digits, which need no quoting in a URL. */
+export function drawSecret({ stack }: DataSite["blueprint"], id: string, username: string, description: string): secretsmanager.CfnSecret {
+  const secret = new cdk.aws_secretsmanager.CfnSecret(stack, id, {
+    description,
+    generateSecretString: {
+      secretStringTemplate: JSON.stringify({ username }),
+      generateStringKey: "password",
+      passwordLength: 40,
+      excludePunctuation: true,
+    },
+  });
+  acknowledge(secret, { SMG4: "Instances read it when they start: one that changed by itself would lock out those that run." });
+  return secret;
+}
+
+/**
+ * What the engine allows by default (RDS, "Quotas and constraints", maximum connections): memory in bytes by 9531392 for Postgres, by
+ * 12582880 for MySQL, 5000 and 16000 at most.
+ */
+function connectionsMax({ type, machine }: Database): number {
+  const memory = memoryGib(machine) * 2 ** 30;
+  return type === "postgres" ? Math.min(5000, Math.floor(memory / 9_531_392)) : Math.min(16_000, Math.floor(memory / 12_582_880));
+}
+
+const SMALL_GIB: Record<string, number> = { micro: 1, small: 2, medium: 4 };
+
+/** The memory of an instance class by its name: `db.t4g.micro` 1, `db.m7g.large` 8, `db.r7g.2xlarge` 64. */
+export function memoryGib(machine: string): number {
+  const [, family = "", size = ""] = machine.split(".");
+  const small = SMALL_GIB[size];
+  if (small !== undefined) return small;
+  const perLarge = family.startsWith("r") || family.startsWith("x") ? 16 : family.startsWith("c") ? 4 : 8;
+  return perLarge * (size === "large" ? 1 : size === "xlarge" ? 2 : 2 * (Number.parseInt(size, 10) || 1));
+}

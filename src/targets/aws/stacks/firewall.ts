@@ -1,0 +1,32 @@
+// The optional web application firewall: AWS's own lists of what is known to be harmful, and a limit per address.
+import type { Blueprint, Site } from "./blueprint.ts";
+import { cdk } from "./cdk.ts";
+
+const MANAGED = ["AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"];
+const REQUESTS_PER_5_MINUTES_MAX = 10_000;
+
+export function drawFirewall({ stack }: Blueprint, { app, name }: Site, balancer: string): void {
+  const seen = (metricName: string) => ({ cloudWatchMetricsEnabled: true, sampledRequestsEnabled: true, metricName });
+  const managed = MANAGED.map((list, index) => ({
+    name: list,
+    priority: index + 1,
+    statement: { managedRuleGroupStatement: { vendorName: "AWS", name: list } },
+    overrideAction: { none: {} },
+    visibilityConfig: seen(list),
+  }));
+  const limit = {
+    name: "RequestsOfOneAddress",
+    priority: 0,
+    statement: { rateBasedStatement: { limit: REQUESTS_PER_5_MINUTES_MAX, aggregateKeyType: "IP" } },
+    action: { block: {} },
+    visibilityConfig: seen("RequestsOfOneAddress"),
+  };
+  const firewall = new cdk.aws_wafv2.CfnWebACL(stack, "Firewall", {
+    scope: "REGIONAL",
+    description: `${app.name} ${name}`,
+    defaultAction: { allow: {} },
+    visibilityConfig: seen(`${app.name}-${name}`),
+    rules: [limit, ...managed],
+  });
+  new cdk.aws_wafv2.CfnWebACLAssociation(stack, "FirewallAssociation", { resourceArn: balancer, webAclArn: firewall.attrArn });
+}

@@ -1,0 +1,53 @@
+// What all environments of an app in one region share: the bucket of its releases, the registry of its container images, and
+// the role of the machines that images are made on.
+import { Blueprint, type Site } from "./blueprint.ts";
+import { drawBucket } from "./bucket.ts";
+import { acknowledge, cdk } from "./cdk.ts";
+import { allow, assumedBy, document, sessionManager } from "./policies.ts";
+
+const CONTAINER_IMAGES_MAX = 50;
+
+export function drawFoundation(site: Site): Blueprint {
+  const blueprint = new Blueprint(site, { role: "foundation" });
+  const { stack } = blueprint;
+  const artifacts = drawBucket(stack, "Artifacts", {
+    lifecycle: [{ id: "reports", status: "Enabled", prefix: "reports/", expirationInDays: 14 }],
+    accessLog: { none: "Only Landfall writes here, and instances read what they verify by its digest." },
+  });
+  const images = new cdk.aws_ecr.CfnRepository(stack, "Images", {
+    imageTagMutability: "IMMUTABLE",
+    imageScanningConfiguration: { scanOnPush: true },
+    encryptionConfiguration: { encryptionType: "AES256" },
+    // Container images can be made again from their release, and a registry that is not empty could not be deleted.
+    emptyOnDelete: true,
+    lifecyclePolicy: { lifecyclePolicyText: keepNewest(CONTAINER_IMAGES_MAX) },
+  });
+  blueprint.give("ArtifactsBucket", artifacts.ref);
+  blueprint.give("ImagesUri", images.attrRepositoryUri);
+  blueprint.give("BuilderProfile", drawBuilder(blueprint, artifacts.attrArn));
+  return blueprint;
+}
+
+const keepNewest = (count: number) =>
+  JSON.stringify({
+    rules: [{ rulePriority: 1, selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: count }, action: { type: "expire" } }],
+  });
+
+/** A builder reads the recipe's files and writes its report. It lives for minutes, and ends itself by its own clock. */
+function drawBuilder({ stack }: Blueprint, artifacts: string): string {
+  const role = new cdk.aws_iam.CfnRole(stack, "Builder", {
+    assumeRolePolicyDocument: assumedBy("ec2.amazonaws.com"),
+    policies: [
+      {
+        policyName: "builder",
+        policyDocument: document(
+          allow("Recipes", ["s3:GetObject"], `${artifacts}/recipes/*`),
+          allow("Reports", ["s3:PutObject"], `${artifacts}/reports/*`),
+          sessionManager(),
+        ),
+      },
+    ],
+  });
+  acknowledge(role, { IAM5: "One prefix of the app's own bucket each, and the calls of Session Manager's agent, which take no resource." });
+  return new cdk.aws_iam.CfnInstanceProfile(stack, "BuilderProfile", { roles: [role.ref] }).ref;
+}

@@ -1,0 +1,134 @@
+// What is measured, in which unit, and the alarms on it. A threshold is always given with its unit, and the metric says which one
+// it has: an alarm in seconds on a metric in milliseconds never rings, and nobody notices.
+import type { aws_cloudwatch as cloudwatch, Stack } from "aws-cdk-lib";
+import { cdk } from "./cdk.ts";
+
+type Unit = "Count" | "Seconds" | "Bytes" | "Percent";
+
+interface MetricFacts {
+  namespace: string;
+  name: string;
+  /** As CloudWatch publishes it: the pages "CloudWatch metrics for …" of each service, 2026. */
+  unit: Unit;
+  statistic: string;
+}
+
+const balancer = "AWS/ApplicationELB";
+
+export const METRICS = {
+  requests: { namespace: balancer, name: "RequestCount", unit: "Count", statistic: "Sum" },
+  ownErrors: { namespace: balancer, name: "HTTPCode_ELB_5XX_Count", unit: "Count", statistic: "Sum" },
+  serverErrors: { namespace: balancer, name: "HTTPCode_Target_5XX_Count", unit: "Count", statistic: "Sum" },
+  clientErrors: { namespace: balancer, name: "HTTPCode_Target_4XX_Count", unit: "Count", statistic: "Sum" },
+  latency: { namespace: balancer, name: "TargetResponseTime", unit: "Seconds", statistic: "p95" },
+  unhealthyHosts: { namespace: balancer, name: "UnHealthyHostCount", unit: "Count", statistic: "Maximum" },
+  instancesInService: { namespace: "AWS/AutoScaling", name: "GroupInServiceInstances", unit: "Count", statistic: "Minimum" },
+  queueAge: { namespace: "AWS/SQS", name: "ApproximateAgeOfOldestMessage", unit: "Seconds", statistic: "Maximum" },
+  queueVisible: { namespace: "AWS/SQS", name: "ApproximateNumberOfMessagesVisible", unit: "Count", statistic: "Maximum" },
+  queueDeleted: { namespace: "AWS/SQS", name: "NumberOfMessagesDeleted", unit: "Count", statistic: "Sum" },
+  databaseCpu: { namespace: "AWS/RDS", name: "CPUUtilization", unit: "Percent", statistic: "Average" },
+  databaseFreeDisk: { namespace: "AWS/RDS", name: "FreeStorageSpace", unit: "Bytes", statistic: "Minimum" },
+  databaseConnections: { namespace: "AWS/RDS", name: "DatabaseConnections", unit: "Count", statistic: "Maximum" },
+} as const satisfies Record<string, MetricFacts>;
+
+export type MetricName = keyof typeof METRICS;
+type UnitOf<M extends MetricName> = (typeof METRICS)[M]["unit"];
+
+/** A number with its unit, so that the compiler holds thresholds to their metric. */
+export interface Quantity<U extends Unit = Unit> {
+  value: number;
+  unit: U;
+}
+
+export const count = (value: number): Quantity<"Count"> => ({ value, unit: "Count" });
+export const percent = (value: number): Quantity<"Percent"> => ({ value, unit: "Percent" });
+export const bytes = (value: number): Quantity<"Bytes"> => ({ value, unit: "Bytes" });
+/** The configuration's durations are in milliseconds. */
+export const secondsOf = (durationMs: number): Quantity<"Seconds"> => ({ value: durationMs / 1000, unit: "Seconds" });
+
+export type Dimensions = Record<string, string>;
+
+interface AlarmBase {
+  /** In words: what is the case when it rings. */
+  about: string;
+  topic: string;
+  dimensions: Dimensions;
+  /** Minutes in a row. */
+  minutes: number;
+  /** What no data means: for most metrics that nothing happened. */
+  silence?: "notBreaching" | "breaching" | "missing";
+}
+
+interface AlarmOptions<M extends MetricName> extends AlarmBase {
+  metric: M;
+  above?: Quantity<UnitOf<M>>;
+  below?: Quantity<UnitOf<M>>;
+}
+
+/** Rings when a metric is above or below its threshold. */
+export function drawAlarm<M extends MetricName>(stack: Stack, id: string, options: AlarmOptions<M>): cloudwatch.CfnAlarm {
+  const { namespace, name, statistic }: MetricFacts = METRICS[options.metric];
+  const simple = ["Sum", "Average", "Minimum", "Maximum"].includes(statistic);
+  return draw(stack, id, options, options.above ?? options.below, options.above ? "GreaterThanThreshold" : "LessThanThreshold", {
+    namespace,
+    metricName: name,
+    dimensions: listed(options.dimensions),
+    ...(simple ? { statistic } : { extendedStatistic: statistic }),
+    period: 60,
+  });
+}
+
+/** Fewer requests than this in a minute say nothing about a share of them. */
+const REQUESTS_MIN = 10;
+
+/** Rings when errors are more than a share of all requests. Below ten requests a minute it keeps silent. */
+export function drawShareAlarm(
+  stack: Stack,
+  id: string,
+  options: AlarmBase & { errors: MetricName; above: Quantity<"Percent"> },
+): cloudwatch.CfnAlarm {
+  const metrics = [
+    dataQuery("errors", options.errors, options.dimensions),
+    dataQuery("requests", "requests", options.dimensions),
+    {
+      id: "share",
+      expression: `IF(requests >= ${REQUESTS_MIN}, 100 * FILL(errors, 0) / requests, 0)`,
+      label: options.about,
+      returnData: true,
+    },
+  ];
+  return draw(stack, id, options, options.above, "GreaterThanThreshold", { metrics });
+}
+
+/** A metric as part of an expression. */
+export const dataQuery = (id: string, metric: MetricName, dimensions: Dimensions) => {
+  const { namespace, name, statistic } = METRICS[metric];
+  return {
+    id,
+    metricStat: { metric: { namespace, metricName: name, dimensions: listed(dimensions) }, period: 60, stat: statistic },
+    returnData: false,
+  };
+};
+
+const listed = (dimensions: Dimensions) => Object.entries(dimensions).map(([name, value]) => ({ name, value }));
+
+function draw(
+  stack: Stack,
+  id: string,
+  { about, topic, minutes, silence = "notBreaching" }: AlarmBase,
+  threshold: Quantity | undefined,
+  comparisonOperator: string,
+  watched: Partial<cloudwatch.CfnAlarmProps>,
+): cloudwatch.CfnAlarm {
+  return new cdk.aws_cloudwatch.CfnAlarm(stack, id, {
+    alarmDescription: about,
+    comparisonOperator,
+    threshold: (threshold as Quantity).value,
+    evaluationPeriods: minutes,
+    datapointsToAlarm: minutes,
+    treatMissingData: silence,
+    alarmActions: [topic],
+    okActions: [topic],
+    ...watched,
+  });
+}

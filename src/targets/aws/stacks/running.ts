@@ -1,0 +1,35 @@
+// What runs in an environment: the only thing besides the configuration that templates depend on.
+import type { App } from "../../../config/schema.ts";
+
+/**
+ * The fleets that a web service can have at once. `rolling` knows only blue. With `blueGreen` a release takes whichever is free.
+ * With `canary` the free one of the two is the canary, and `baseline` are fresh instances of the release that it is compared with.
+ */
+export const SLOTS = ["blue", "green", "baseline"] as const;
+export type Slot = (typeof SLOTS)[number];
+
+/** The slots that a service has: those of the strategy, and those that a strategy before has left in use. */
+export function slotsOf({ rollout }: App, fleets: Partial<Record<Slot, Fleet>>): Slot[] {
+  const wanted = { rolling: 1, blueGreen: 2, canary: 3 }[rollout.strategy];
+  return SLOTS.filter((slot, index) => index < wanted || fleets[slot]);
+}
+
+/** One fleet: what its instances are started with. */
+export interface Fleet {
+  /** The release's id. */
+  release: string;
+  /** The machine image's id: `ami-…`. */
+  image: string;
+  /**
+   * A script for bash, run as root at the instance's first start. The settings of `settings.ts` stand before it as variables.
+   * It must tell CloudFormation how it went: `LANDFALL_STACK`, `LANDFALL_GROUP`.
+   */
+  script: string;
+  /** Instead of the service's own numbers: for a canary and its baseline. */
+  instances?: { min: number; max: number };
+  /** Its share of the requests, beside those of the service's other fleets: 0 to 999. When none has one, all go to the first. */
+  weight?: number;
+}
+
+/** By service. A service that is not here has its frame (balancing, roles, log group) and no instance. */
+export type Running = Record<string, Partial<Record<Slot, Fleet>>>;

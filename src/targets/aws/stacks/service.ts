@@ -1,0 +1,234 @@
+// A service's frame: its security group, role, log group and target groups, and the fleets that run in it.
+import { createHash } from "node:crypto";
+import type { aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
+import type { Service } from "../../../config/schema.ts";
+import { trafficPort, webServices } from "../routes.ts";
+import { Blueprint, type Site } from "./blueprint.ts";
+import { CACHE_PORT } from "./cache.ts";
+import { acknowledge, cdk } from "./cdk.ts";
+import { ownResources } from "./data.ts";
+import { databaseFacts } from "./database.ts";
+import { drawFleet } from "./fleet.ts";
+import { count, drawAlarm, drawShareAlarm, percent, secondsOf } from "./metrics.ts";
+import { logicalName } from "./names.ts";
+import { statementsOf } from "./permissions.ts";
+import { assumedBy, document } from "./policies.ts";
+import { SLOTS, type Slot, slotsOf } from "./running.ts";
+import { logGroupName } from "./settings.ts";
+
+export interface Neighbours {
+  foundation: Blueprint;
+  network: Blueprint;
+  alarms: Blueprint;
+  data: Blueprint | undefined;
+  edge: Blueprint | undefined;
+}
+
+export function drawService(site: Site, name: string, around: Neighbours): Blueprint {
+  const fleets = site.running[name] ?? {};
+  const release = SLOTS.map((slot) => fleets[slot]?.release).find((id) => id !== undefined);
+  const blueprint = new Blueprint(site, { role: "service", service: name, release });
+  const { stack } = blueprint;
+  const settings = site.app.services[name] as Service;
+  const prefix = logicalName(name);
+  const topic = blueprint.takeText(around.alarms, "Topic");
+  new cdk.aws_logs.CfnLogGroup(stack, "LogGroup", {
+    logGroupName: logGroupName(site, name),
+    retentionInDays: retentionDays(site.environment.logs.keep),
+  });
+  const securityGroup = drawSecurityGroup(blueprint, site, name, around);
+  const profile = drawRole(blueprint, site, name, around);
+  const slots = slotsOf(site.app, fleets);
+  const targets = settings.port === undefined ? undefined : drawTargets(blueprint, site, name, slots, around);
+  const queue = settings.scaling?.queue?.resource;
+  const proxied = settings.port !== undefined && trafficPort(site.app, name) !== settings.port;
+  for (const slot of slots) {
+    const target = targets?.groups.get(slot);
+    if (target && targets) {
+      blueprint.give(`${prefix}${logicalName(slot)}TargetGroup`, target.ref);
+      drawTargetAlarms(blueprint, site, name, { slot, target, balancer: targets.balancer, topic });
+    }
+    const fleet = fleets[slot];
+    if (!fleet) continue;
+    const group = drawFleet({
+      site,
+      service: name,
+      blueprint,
+      foundation: around.foundation,
+      network: around.network,
+      data: around.data,
+      slot,
+      fleet,
+      topic,
+      profile,
+      securityGroup,
+      proxyPort: proxied ? trafficPort(site.app, name) : undefined,
+      target: target && targets && { group: target, balancer: targets.balancer, attached: targets.attached },
+      queueName: queueNameOf(blueprint, site, queue, around.data),
+    });
+    blueprint.give(`${prefix}${logicalName(slot)}Group`, group.ref);
+  }
+  blueprint.give(`${prefix}SecurityGroup`, securityGroup);
+  blueprint.give(`${prefix}Profile`, profile);
+  return blueprint;
+}
+
+/** A queue that is given by URL has no metrics here. */
+function queueNameOf(blueprint: Blueprint, site: Site, queue: string | undefined, data: Blueprint | undefined): string | undefined {
+  if (queue === undefined || !data || site.app.resources[queue]?.url !== undefined) return undefined;
+  return blueprint.takeText(data, `${logicalName(queue)}QueueName`);
+}
+
+/** What CloudWatch Logs takes, rounded up. */
+const RETENTIONS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+
+export const retentionDays = (keepMs: number) => RETENTIONS.find((days) => days * 86_400_000 >= keepMs) ?? (RETENTIONS.at(-1) as number);
+
+/** Requests come from the balancer only; and each database and cache lets this service in by name. */
+function drawSecurityGroup(blueprint: Blueprint, site: Site, name: string, { network, edge, data }: Neighbours): string {
+  const { stack } = blueprint;
+  const { port } = site.app.services[name] as Service;
+  const group = new cdk.aws_ec2.CfnSecurityGroup(stack, "SecurityGroup", {
+    groupDescription: `Service ${name}`,
+    vpcId: blueprint.takeText(network, "Vpc"),
+    securityGroupEgress: [{ ipProtocol: "-1", cidrIp: "0.0.0.0/0", description: "To anywhere" }],
+  }).attrGroupId;
+  if (port !== undefined && edge) {
+    const balancer = blueprint.takeText(edge, "BalancerSecurityGroup");
+    const ports = {
+      ipProtocol: "tcp",
+      fromPort: trafficPort(site.app, name),
+      toPort: trafficPort(site.app, name),
+      description: `Requests for ${name}`,
+    };
+    new cdk.aws_ec2.CfnSecurityGroupIngress(stack, "FromBalancer", { groupId: group, sourceSecurityGroupId: balancer, ...ports });
+    new cdk.aws_ec2.CfnSecurityGroupEgress(stack, "BalancerOut", { groupId: balancer, destinationSecurityGroupId: group, ...ports });
+  }
+  for (const [id, resource] of ownResources(site)) {
+    const own =
+      resource.type === "cache" ? CACHE_PORT : resource.type === "postgres" || resource.type === "mysql" ? databaseFacts(resource).port : undefined;
+    if (own === undefined) continue;
+    new cdk.aws_ec2.CfnSecurityGroupIngress(stack, `Into${logicalName(id)}`, {
+      groupId: blueprint.takeText(data as Blueprint, `${logicalName(id)}SecurityGroup`),
+      sourceSecurityGroupId: group,
+      ipProtocol: "tcp",
+      fromPort: own,
+      toPort: own,
+      description: `Service ${name}`,
+    });
+  }
+  return group;
+}
+
+/** Returns the ARN of the instance profile. */
+function drawRole(blueprint: Blueprint, site: Site, name: string, { foundation, data }: Neighbours): string {
+  const role = new cdk.aws_iam.CfnRole(blueprint.stack, "Role", {
+    assumeRolePolicyDocument: assumedBy("ec2.amazonaws.com"),
+    policies: [{ policyName: "service", policyDocument: document(...statementsOf({ site, service: name, blueprint, foundation, data })) }],
+  });
+  acknowledge(role, {
+    IAM5: "Objects of its own buckets and releases, streams of its own log group, groups of its own stack; metrics and Session Manager take no resource.",
+  });
+  return new cdk.aws_iam.CfnInstanceProfile(blueprint.stack, "Profile", { roles: [role.ref] }).attrArn;
+}
+
+interface Targets {
+  groups: Map<Slot, elb.CfnTargetGroup>;
+  /** The balancer's full name, as metrics have it. */
+  balancer: string;
+  attached: elb.CfnListenerRule;
+}
+
+function drawTargets(blueprint: Blueprint, site: Site, name: string, slots: Slot[], { network, edge }: Neighbours): Targets {
+  const { stack } = blueprint;
+  const vpcId = blueprint.takeText(network, "Vpc");
+  const groups = new Map(
+    slots.map((slot) => [
+      slot,
+      new cdk.aws_elasticloadbalancingv2.CfnTargetGroup(stack, `${logicalName(slot)}TargetGroup`, {
+        vpcId,
+        protocol: "HTTP",
+        port: trafficPort(site.app, name),
+        targetType: "instance",
+        ...healthCheck(site.app.services[name] as Service),
+      }),
+    ]),
+  );
+  const attached = new cdk.aws_elasticloadbalancingv2.CfnListenerRule(stack, "Attachment", {
+    listenerArn: blueprint.takeText(edge as Blueprint, "Listener"),
+    priority: attachmentPriority(site, name),
+    conditions: [{ field: "source-ip", sourceIpConfig: { values: ["127.0.0.1/32"] } }],
+    actions: [{ type: "forward", forwardConfig: { targetGroups: [...groups.values()].map(({ ref }) => ({ targetGroupArn: ref, weight: 1 })) } }],
+  });
+  return { groups, balancer: blueprint.takeText(edge as Blueprint, "BalancerName"), attached };
+}
+
+/** A balancer checks no more often than every 5 seconds and takes no status above 499 for an answer. */
+function healthCheck({ health, drain }: Service): Partial<elb.CfnTargetGroupProps> {
+  const { from, to } = health.status;
+  const timeout = Math.min(119, Math.max(2, Math.ceil(health.timeout / 1000)));
+  const last = Math.min(to, 499);
+  return {
+    healthCheckPath: health.path,
+    healthCheckIntervalSeconds: Math.min(300, Math.max(5, timeout + 1, Math.ceil(health.interval / 1000))),
+    healthCheckTimeoutSeconds: timeout,
+    healthyThresholdCount: 2,
+    unhealthyThresholdCount: Math.min(10, Math.max(2, health.unhealthyAfter)),
+    matcher: { httpCode: from >= last ? String(from) : `${from}-${last}` },
+    targetGroupAttributes: [
+      { key: "deregistration_delay.timeout_seconds", value: String(Math.min(3600, Math.ceil(drain.timeout / 1000))) },
+      { key: "load_balancing.algorithm.type", value: "least_outstanding_requests" },
+    ],
+  };
+}
+
+const FIRST_ATTACHMENT = 10_000;
+const ATTACHMENTS = 30_000;
+
+/**
+ * A target group is checked, and scaled by its requests, only while some rule leads to it. This is that rule: it stands after
+ * the one that takes everything, so no request ever reaches it. Its place comes from the service's name, so that services do not move
+ * each other's.
+ */
+export function attachmentPriority({ app }: Site, service: string): number {
+  const taken = new Set<number>();
+  for (const name of webServices(app).sort()) {
+    let place = createHash("sha256").update(name).digest().readUInt32BE() % ATTACHMENTS;
+    while (taken.has(place)) place = (place + 1) % ATTACHMENTS;
+    if (name === service) return FIRST_ATTACHMENT + place;
+    taken.add(place);
+  }
+  throw new TypeError(`service "${service}" has no port`);
+}
+
+interface Watched {
+  slot: Slot;
+  target: elb.CfnTargetGroup;
+  balancer: string;
+  topic: string;
+}
+
+function drawTargetAlarms({ stack }: Blueprint, site: Site, name: string, { slot, target, balancer, topic }: Watched): void {
+  const { serverErrors, latency } = site.environment.alarms;
+  const watch = { topic, dimensions: { LoadBalancer: balancer, TargetGroup: target.attrTargetGroupFullName }, minutes: 5 };
+  const label = `${site.app.name}, ${site.name}: service ${name}`;
+  const id = logicalName(slot);
+  drawShareAlarm(stack, `${id}ErrorsAlarm`, {
+    ...watch,
+    about: `${label} answered more than ${serverErrors} % of its requests with errors, for 5 minutes`,
+    errors: "serverErrors",
+    above: percent(serverErrors),
+  });
+  drawAlarm(stack, `${id}LatencyAlarm`, {
+    ...watch,
+    about: `${label} took more than ${latency / 1000} seconds for one request in twenty, for 5 minutes`,
+    metric: "latency",
+    above: secondsOf(latency),
+  });
+  drawAlarm(stack, `${id}UnhealthyAlarm`, {
+    ...watch,
+    about: `${label} has had an instance that fails its health check for 5 minutes`,
+    metric: "unhealthyHosts",
+    above: count(0),
+  });
+}

@@ -1,0 +1,93 @@
+// The apps whose templates are looked at: a small one, one that uses every key, and generated ones.
+import { appIn, type EnvironmentApp } from "../../../../src/config/app.ts";
+import { validateText } from "../../../../src/config/check.ts";
+import type { AppInput } from "../../../../src/config/schema.ts";
+import type { Fleet, Running } from "../../../../src/targets/aws/stacks/index.ts";
+
+/** Validated as a file would be, and as the environment "production" has it. */
+export function production(input: unknown): EnvironmentApp {
+  return appIn(validateText(`export default ${JSON.stringify(input)}`, "landfall.config.ts", input), "production");
+}
+
+export const SMALL: AppInput = {
+  name: "hello",
+  services: { web: { command: "node server.js", port: 3000 } },
+  environments: { production: { target: "aws", network: { nat: "none" } } },
+};
+
+export const FULL: AppInput = {
+  name: "shop",
+  resources: {
+    database: { type: "postgres", machine: "db.m7g.large", disk: "100GB", diskMax: "500GB", multiZone: true, backups: "14d", version: "17.5" },
+    reports: { type: "mysql", readOnlyUser: false, deletionProtection: false, finalSnapshot: false },
+    cache: { type: "cache", memory: "2GiB", multiZone: true },
+    jobs: { type: "queue", visibilityTimeout: "90s", deadLetterAfter: 3 },
+    uploads: { type: "bucket" },
+    legacy: { type: "postgres", url: { secret: "LEGACY_URL" } },
+    "search-1": { type: "cache", url: "redis://search.example.com:6379" },
+  },
+  services: {
+    web: {
+      command: "exec node web.js",
+      port: 8080,
+      instances: { min: 3, max: 12 },
+      scaling: { cpu: "60%", requests: 50, cooldown: { out: "90s" } },
+      health: { path: "/ready", status: "200-204", interval: "10s", timeout: "3s", deadline: "2m" },
+      drain: { ask: "/deploy/ready", start: "/deploy/drain", timeout: "45s" },
+      secrets: ["SESSION_KEY"],
+      machine: { types: ["m7g.large", "m6g.large"], disk: "20GB", spot: true },
+    },
+    api: { command: "exec node api.js", port: 9000, instances: 2 },
+    worker: {
+      command: "exec node worker.js",
+      instances: { min: 1, max: 20 },
+      scaling: { queue: { resource: "jobs", latency: "30s", processing: "2s" } },
+      stop: { timeout: "10m" },
+    },
+    scheduler: { command: "exec node scheduler.js", singleton: true },
+    nightly: { command: "exec node nightly.js", schedule: "15 3 * * *" },
+  },
+  routes: [
+    { path: "/old/*", redirect: { to: "https://www.example.com/new$path", status: 301 } },
+    { path: "/moved", redirect: { to: "/here" } },
+    { path: "/internal/*", deny: true },
+    { path: "/admin/*", basicAuth: { user: "admin", password: "ADMIN_PASSWORD" } },
+    { path: "/v1/*", host: "api.example.com", service: "api" },
+    { headers: { "x-content-type-options": "nosniff" } },
+  ],
+  rollout: { strategy: "canary", batch: "50%" },
+  environments: {
+    production: {
+      target: "aws",
+      region: "eu-central-1",
+      account: "123456789012",
+      costCeiling: 1000,
+      domain: { name: "www.example.com", aliases: ["api.example.com"], zone: "Z0123456789ABCDEFGHIJ" },
+      network: { cidr: "10.20.0.0/16", zones: 3, nat: "gateway" },
+      firewall: true,
+      alerts: ["mailto:team@example.com", "https://events.example.com/alerts"],
+      alarms: { latency: "800ms", serverErrors: "1%" },
+      logs: { keep: "45d" },
+    },
+  },
+};
+
+const fleet = (release: string, more: Partial<Fleet> = {}): Fleet => ({
+  release,
+  image: "ami-0123456789abcdef0",
+  script: "set -eu\nsystemctl start landfall.target\n",
+  ...more,
+});
+
+/** Every service runs one release; with several slots, web services are in the middle of a change to another. */
+export function runningIn({ app }: EnvironmentApp): Running {
+  const several = app.rollout.strategy !== "rolling";
+  return Object.fromEntries(
+    Object.entries(app.services).map(([name, { port }]) => [
+      name,
+      several && port !== undefined
+        ? { blue: fleet("7f3c2a", { weight: 90 }), green: fleet("4be019", { weight: 10, instances: { min: 1, max: 1 } }) }
+        : { blue: fleet("7f3c2a") },
+    ]),
+  );
+}
