@@ -95,9 +95,11 @@ const FULL = ["ENOSPC", "EDQUOT"];
 const REFUSED = ["EROFS", "EACCES", "EPERM", "ENOTDIR", "EEXIST", "EISDIR"];
 
 function asUnwritable(path: string, error: unknown): LandfallError | undefined {
-  const { code = "", message } = error as NodeJS.ErrnoException;
+  const { code = "", message, syscall } = error as NodeJS.ErrnoException;
   const isFull = FULL.includes(code);
-  if (error instanceof LandfallError || !(isFull || REFUSED.includes(code))) return undefined;
+  // On a read-only disk Node says of a folder whose parent is missing too that it "does not exist".
+  const isRefused = REFUSED.includes(code) || (code === "ENOENT" && syscall === "mkdir");
+  if (error instanceof LandfallError || !(isFull || isRefused)) return undefined;
   return new LandfallError({
     code: "STATE_UNWRITABLE",
     what: isFull ? `the disk has no room for the state in "${path}"` : `the state in "${path}" could not be written`,

@@ -100,10 +100,19 @@ function removeShared({ places }: Context): string[] {
     removed.push(...removeSharedPrograms(places.home).map((thing) => (thing.startsWith("/") ? `folder ${thing}` : thing)));
     removeAll(places.cache);
     removeAll(apps);
-    removeIfEmpty(places.home);
+    removeHome(places.home);
     if (!existsSync(places.home)) removed.push(`folder ${places.home}`);
   }
   return removed;
+}
+
+/** Unless something else is in it. A mount point, or a folder in somebody else's folder, stays, empty. */
+function removeHome(home: string): void {
+  try {
+    removeIfEmpty(home);
+  } catch (error) {
+    if (!["EBUSY", "EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 const isEmpty = (folder: string): boolean => existsSync(folder) && readdirSync(folder).length === 0;
