@@ -135,9 +135,16 @@ export function isGroupAlive(leaderPid: number): boolean {
   } catch {
     return false;
   }
-  // The leader is the last to end, as a rule: only without it the whole process table has to be looked through.
-  if (observeStart(leaderPid) !== undefined) return true;
+  // The leader is the last to end, as a rule: only without it the whole process table has to be looked through. A child of ours that
+  // has ended goes from the table in a moment, and then the signal above tells.
+  if (observeStart(leaderPid) !== undefined || isOwnZombie(leaderPid)) return true;
   return process.platform === "linux" ? hasMemberInProc(leaderPid) : hasMemberInPs(leaderPid);
+}
+
+function isOwnZombie(pid: number): boolean {
+  if (process.platform !== "linux") return false;
+  const [state, parent] = (loadText(`/proc/${pid}/stat`) ?? "").split(") ").at(-1)?.split(" ") ?? [];
+  return state === "Z" && Number(parent) === process.pid;
 }
 
 function hasMemberInProc(group: number): boolean {

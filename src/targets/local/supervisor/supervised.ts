@@ -24,6 +24,8 @@ const ENDINGS_KEPT = 6;
 export interface Surroundings {
   places: Places;
   tell: Tell;
+  /** Names this start of the machine. */
+  boot: string;
   /** Throws when the disk refuses. */
   save(): void;
   /** Tries again until it has succeeded. */
@@ -76,6 +78,7 @@ export class Supervised {
     await this.#choosePort();
     const env = this.#environment();
     record.run += 1;
+    record.boot = this.#around.boot;
     record.group = undefined;
     record.pid = undefined;
     this.#around.save();
@@ -100,11 +103,13 @@ export class Supervised {
 
   /**
    * Takes up a process that an earlier supervisor started: `runs`; `ended` when it ended meanwhile, which has now been recorded; or
-   * `rests` when its end is recorded already, or it was never begun. `pidsHold` is false after the machine was started again.
+   * `rests` when its end is recorded already, or it was never begun.
    */
-  async adopt(pidsHold: boolean): Promise<"runs" | "ended" | "rests"> {
+  async adopt(): Promise<"runs" | "ended" | "rests"> {
     const { record } = this;
+    const pidsHold = record.boot === this.#around.boot;
     if (pidsHold) await this.#stopFormer();
+    else record.former = undefined;
     if (record.endedRun === record.run) return "rests";
     if (pidsHold) record.group ??= await this.#findShim();
     const status = loadStatus(this.#files().status);

@@ -108,7 +108,7 @@ export class Supervisor {
   /** What the balancer is to do with it stays; the crashes are forgotten. */
   async #startAfresh(record: KeptRecord, spec: ProcessSpec): Promise<ProcessRecord> {
     Object.assign(record, { spec, state: "restarting", crashes: 0, endings: [] } satisfies Partial<KeptRecord>);
-    this.#records.save();
+    this.#records.save(record);
     await this.#supervise(record).relaunch();
     return publish(record);
   }
@@ -190,7 +190,7 @@ export class Supervisor {
       record.traffic = "attached";
       record.share = share;
       record.warm = undefined;
-      this.#records.saveOrLater();
+      this.#records.saveOrLater(record);
       await this.#traffic.push();
       this.#tell("attached", record.spec, share === undefined ? "takes requests" : `takes ${+(share * 100).toFixed(2)} % of the requests`);
     });
@@ -201,7 +201,7 @@ export class Supervisor {
     await this.#inTurn(id, async () => {
       record.traffic = "draining";
       record.share = undefined;
-      this.#records.saveOrLater();
+      this.#records.saveOrLater(record);
       await this.#traffic.push();
       this.#tell("draining", record.spec, "takes no new requests");
     });
@@ -214,7 +214,7 @@ export class Supervisor {
       record.traffic = "draining";
       record.share = undefined;
       record.warm = warm;
-      this.#records.saveOrLater();
+      this.#records.saveOrLater(record);
       await this.#traffic.push();
     });
   }
@@ -254,7 +254,7 @@ export class Supervisor {
     if (record.spec.schedule) return this.#schedules.add(record);
     if (record.state === "exited" || record.state === "failed") return;
     const process = this.#supervise(record);
-    const found = await process.adopt(this.#records.pidsHold);
+    const found = await process.adopt();
     if (found === "runs") this.#tell("adopted", record.spec, `pid ${record.pid}, port ${record.port ?? "none"}`);
     if (record.state === "stopping") return void this.stop(record.spec.id).catch((error) => console.error(error));
     if (found === "runs" && record.suspended) this.#traffic.resumeWhenHealthy(record);
@@ -277,7 +277,7 @@ export class Supervisor {
     };
     this.#records.byId.set(spec.id, record);
     try {
-      this.#records.save();
+      this.#records.save(record);
     } catch (error) {
       this.#records.byId.delete(spec.id);
       throw error;
@@ -292,7 +292,7 @@ export class Supervisor {
     this.#traffic.forget(id);
     this.#schedules.remove(id);
     this.#records.byId.delete(id);
-    this.#records.saveOrLater();
+    this.#records.saveOrLater(record);
   }
 
   /** Closes its files and removes its spools. The log stays. */
@@ -310,9 +310,9 @@ export class Supervisor {
     const process = new Supervised(record, {
       places: this.#places,
       tell: this.#tell,
-      // What runs once must not run twice, not even after a power cut.
-      save: () => this.#records.save({ flush: record.spec.kind === "job" }),
-      saveOrLater: () => this.#records.saveOrLater({ flush: record.spec.kind === "job" }),
+      boot: this.#records.boot,
+      save: () => this.#records.save(record),
+      saveOrLater: () => this.#records.saveOrLater(record),
       reveal: (name) => openSecrets(this.#places).reveal(name),
       reservePort: (id) => this.#reservePort(id),
       hold: (ports) => this.#sockets.hold(ports),
@@ -351,7 +351,7 @@ export class Supervisor {
     const id = runIdOf(spec.id, at);
     const before = [...this.#records.byId.values()].find((record) => record.scheduleId === spec.id);
     if (before) {
-      this.#records.saveOrLater();
+      this.#records.saveOrLater(schedule);
       return this.#tell("job-skipped", { ...spec, id }, `"${before.spec.id}" is still running`);
     }
     const record = this.#keep(
@@ -362,7 +362,7 @@ export class Supervisor {
       await this.#launch(record);
     } catch (error) {
       schedule.lastExit = { at: Date.now(), lastLines: [(error as Error).message] };
-      this.#records.saveOrLater();
+      this.#records.saveOrLater(schedule);
       return this.#tell("job-run", { ...spec, id }, `could not be started: ${(error as Error).message}`);
     }
     const process = this.#processes.get(id);

@@ -72,7 +72,7 @@ export class Traffic {
     this.#checks.get(record.spec.id)?.abort();
     if (record.traffic !== "attached" || record.suspended) return this.pushSoon();
     record.suspended = true;
-    this.#input.records.saveOrLater();
+    this.#input.records.saveOrLater(record);
     this.#input.tell("suspended", record.spec, "takes no requests until it is healthy again");
     this.pushSoon();
   }
@@ -88,7 +88,7 @@ export class Traffic {
       .then((passed) => {
         if (!passed || !record.suspended) return;
         record.suspended = undefined;
-        this.#input.records.saveOrLater();
+        this.#input.records.saveOrLater(record);
         this.#input.tell("resumed", record.spec, "is healthy and takes requests again");
         this.pushSoon();
       })

@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { controlClient, serveControl } from "../../../../src/system/control.ts";
-import { loadJson, loadLines, writeJson } from "../../../../src/system/files.ts";
+import { loadLines } from "../../../../src/system/files.ts";
 import { isRunning } from "../../../../src/system/processes.ts";
 import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
 import { type Places, placesOf } from "../../../../src/targets/local/places.ts";
 import type { ProcessRecord, ProcessSpec, SupervisorApi } from "../../../../src/targets/local/supervisor/api.ts";
 import type { SupervisorEvent } from "../../../../src/targets/local/supervisor/events.ts";
 import { killGroup } from "../../../../src/targets/local/supervisor/group.ts";
-import type { KeptRecord } from "../../../../src/targets/local/supervisor/records.ts";
+import { type KeptRecord, Records } from "../../../../src/targets/local/supervisor/records.ts";
 import { socketPathOf } from "../../../../src/targets/local/supervisor/socket.ts";
 import { ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
 import { builtMain } from "../../../build.ts";
@@ -39,7 +39,11 @@ export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
   const places = placesOf(join(home, depth), "app", "local");
   mkdirSync(places.environment, { recursive: true });
   const supervisor = () => ensureSupervisor(places);
-  const recent = join(places.supervisor, "processes.recent.json");
+  const editRecords = (edit: (record: KeptRecord) => void) => {
+    const records = new Records(places);
+    for (const record of records.byId.values()) edit(record);
+    records.close();
+  };
   const crashSupervisor = async () => {
     const { supervisor: identity } = await (await supervisor()).observe();
     process.kill(identity.pid, "SIGKILL");
@@ -50,17 +54,15 @@ export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
     supervisor,
     mortal: () => controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket)),
     crashSupervisor,
-    editRecords(edit) {
-      const kept = loadJson<{ processes: KeptRecord[] }>(recent);
-      kept?.processes.forEach(edit);
-      writeJson(recent, kept);
-    },
+    editRecords,
     async reboot() {
       await crashSupervisor();
-      const kept = loadJson<{ boot: string; processes: KeptRecord[] }>(recent);
-      for (const { group } of kept?.processes ?? []) if (group) await killGroup(group.pid);
-      writeJson(join(places.supervisor, "processes.json"), { ...kept, boot: "another" });
-      rmSync(recent);
+      const groups: number[] = [];
+      editRecords((record) => {
+        record.boot = "another";
+        if (record.group) groups.push(record.group.pid);
+      });
+      await Promise.all(groups.map(killGroup));
     },
     events: () => loadLines<SupervisorEvent>(places.events),
     async record(id) {

@@ -129,9 +129,10 @@ describe("the supervisor", { timeout: 60_000 }, () => {
 
   test("keeps its records to its user", async () => {
     await (await environment.supervisor()).start(program("web.1", SLEEP));
+    expect(statSync(join(environment.places.supervisor, "processes.changes.jsonl")).mode & 0o077).toBe(0);
     const file = join(environment.places.supervisor, "processes.json");
     await until(() => existsSync(file));
-    for (const each of [file, file.replace(".json", ".recent.json")]) expect(statSync(each).mode & 0o077).toBe(0);
+    expect(statSync(file).mode & 0o077).toBe(0);
     expect(statSync(join(environment.places.logs, "web.1.jsonl")).mode & 0o077).toBe(0);
   });
 });

@@ -1,5 +1,5 @@
 // A disk that refuses to keep the records: nothing new is started without one, and what runs is looked after all the same.
-import { mkdirSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { isRunning } from "../../../../src/system/processes.ts";
@@ -16,8 +16,10 @@ test("a supervisor outlives it, stops what it is asked to, and goes on when ther
   const { pid } = await supervisor.start(program("web.1", SLEEP));
   const { group } = await supervisor.start(program("web.2", SLEEP));
   const { supervisor: identity } = await supervisor.observe();
-  // Records are written beside and renamed; a folder in that place is what root, too, cannot write to.
-  const blocks = ["processes.json", "processes.recent.json"].map((file) => join(environment.places.supervisor, `${file}.${identity.pid}.new`));
+  // Folders in the places of files: what root, too, cannot write to.
+  const changes = join(environment.places.supervisor, "processes.changes.jsonl");
+  const blocks = [changes, join(environment.places.supervisor, `processes.json.${identity.pid}.new`)];
+  await until(() => !existsSync(changes));
   for (const block of blocks) mkdirSync(block);
 
   await expect(supervisor.start(program("web.3", SLEEP))).rejects.toThrow();
