@@ -20,8 +20,8 @@ interface Kept {
 const KEPT_MAX = 200;
 
 export function findCached(path: string, text: string): App | undefined {
-  const file = fileOf(path);
   try {
+    const file = fileOf(path);
     const kept = existsSync(file) ? loadJson<Kept>(file) : undefined;
     return kept?.hash === hashOf(text) ? kept.app : undefined;
   } catch {
@@ -31,8 +31,8 @@ export function findCached(path: string, text: string): App | undefined {
 
 /** Makes no state folder where none stands: looking at a configuration leaves nothing behind. */
 export function keepCached(path: string, text: string, app: App): void {
-  const file = fileOf(path);
   try {
+    const file = fileOf(path);
     if (!isSelfContained(text) || !existsSync(appsFolder(findHome()))) return;
     const folder = dirname(file);
     if (existsSync(folder) && readdirSync(folder).length >= KEPT_MAX) removeAll(folder);

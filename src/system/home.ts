@@ -1,12 +1,33 @@
 // The folder that keeps what Landfall knows on this machine.
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
+import { LandfallError } from "../error.ts";
 
-/** LANDFALL_HOME, else /var/lib/landfall for root (Postgres' own user must reach it), else the XDG state folder. */
+/**
+ * LANDFALL_HOME, else /var/lib/landfall for root (Postgres' own user must reach it), else the XDG state folder. Always absolute:
+ * processes with other working folders are told of it.
+ */
 export function findHome(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.LANDFALL_HOME) return env.LANDFALL_HOME;
+  if (env.LANDFALL_HOME) return resolve(env.LANDFALL_HOME);
   if (process.getuid?.() === 0) return "/var/lib/landfall";
-  return join(env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "landfall");
+  // The XDG specification has relative paths passed over.
+  const state = env.XDG_STATE_HOME && isAbsolute(env.XDG_STATE_HOME) ? env.XDG_STATE_HOME : join(homeOfUser(), ".local", "state");
+  return join(state, "landfall");
+}
+
+function homeOfUser(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new LandfallError({
+      code: "STATE_UNWRITABLE",
+      what: `the user ${process.getuid?.()} has no home folder to keep the state in`,
+      why: "HOME is not set, and the system knows no such user.",
+      standing: "Nothing was changed.",
+      next: "set LANDFALL_HOME to a folder of this user",
+      cause,
+    });
+  }
 }
 
 /** Holds a folder for each app; gone when none stands. */
