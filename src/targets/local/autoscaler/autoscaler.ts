@@ -37,7 +37,8 @@ export interface AutoscalerInput {
   finish: (orders: Orders) => Promise<void>;
   /** Told of everything that was seen. */
   report: (looks: Look[]) => void;
-  complain: (error: unknown) => void;
+  /** Told of a change that failed; of none when it was the finishing of one. */
+  complain: (error: unknown, changes: Change[]) => void;
 }
 
 /** Returns what is to be called every so often, see `lookEvery`. Resolves after looking; a change goes on in the background. */
@@ -58,13 +59,13 @@ export function makeAutoscaler({ clock, look, standing, act, finish, report, com
     return history;
   };
 
-  const attempt = async (work: Promise<void>) => {
+  const attempt = async (work: Promise<void>, changes: Change[]) => {
     try {
       await work;
       failures = 0;
     } catch (error) {
       pausedUntil = clock.now() + Math.min(PAUSE_MS.last, PAUSE_MS.first * 2 ** failures++);
-      complain(error);
+      complain(error, changes);
     }
   };
 
@@ -81,7 +82,7 @@ export function makeAutoscaler({ clock, look, standing, act, finish, report, com
       if (acting || clock.now() < pausedUntil) return;
       const state = standing();
       if (state === "busy" || (state === "free" && changes.length === 0)) return;
-      acting = attempt(state === "interrupted" ? finish(orders) : act(orders, changes)).finally(() => {
+      acting = (state === "interrupted" ? attempt(finish(orders), []) : attempt(act(orders, changes), changes)).finally(() => {
         acting = undefined;
       });
     },

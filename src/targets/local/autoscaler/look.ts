@@ -55,7 +55,8 @@ export function makeLooker({ supervisor, clock, complain }: LookerInput) {
   }
 
   return async (app: EnvironmentApp, record: EnvironmentRecord): Promise<Look[]> => {
-    const { processes } = await supervisor.observe();
+    const processes = (await known("the supervisor", () => supervisor.observe()))?.processes;
+    if (!processes) return [];
     const at = clock.now();
     const scaled = Object.entries(app.app.services).flatMap(([service, settings]) =>
       settings.scaling ? [{ service, settings, scaling: settings.scaling }] : [],

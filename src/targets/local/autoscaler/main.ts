@@ -29,7 +29,7 @@ const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort());
 
 const contextOf = ({ app, folder }: Orders): Context =>
-  makeContext({ app, folder, signal: stopping.signal, emit: (progress) => "text" in progress && console.log(progress.text) });
+  makeContext({ app, folder, signal: stopping.signal, emit: (progress) => progress.type === "note" && console.log(progress.text) });
 
 function standing() {
   if (observeHolder(places.lease)) return "busy";
@@ -52,10 +52,11 @@ const act = (orders: Orders, changes: Change[]): Promise<void> => {
   });
 };
 
-function complain(error: unknown): void {
-  console.error(error);
+function complain(error: unknown, changes: Change[]): void {
+  console.error(error instanceof LandfallError ? JSON.stringify(error.parts) : error);
   const orders = loadOrders(places);
-  if (orders) recordEvent(contextOf(orders), "autoscale-failed", error instanceof Error ? error.message : String(error));
+  const intended = changes.map(({ service, from, count }) => `${service} ${from} → ${count}: `).join("");
+  if (orders) recordEvent(contextOf(orders), "autoscale-failed", `${intended}${error instanceof Error ? error.message : String(error)}`);
 }
 
 /** Another operation was quicker, or the environment is being removed. */
