@@ -68,6 +68,13 @@ async function measure(what: string, act: () => Promise<unknown>): Promise<void>
   for (const why of Object.keys(lost)) delete lost[why];
 }
 
+async function kill(): Promise<void> {
+  for (;;) {
+    const { pid } = await environment.record("balancer");
+    if (pid) return void process.kill(pid, "SIGKILL");
+  }
+}
+
 async function startAll(supervisor: SupervisorApi): Promise<ProcessSpec> {
   const { places } = environment;
   const common = {
@@ -93,13 +100,11 @@ try {
   const spec = await startAll(supervisor);
   await measure("nothing", async () => undefined);
   await measure("renewed", () => supervisor.renew(spec));
-  await measure("killed", async () => process.kill((await environment.record("balancer")).pid as number, "SIGKILL"));
+  await measure("killed", kill);
   // The supervisor is not there to start it again at once, and holds no socket.
   await environment.crashSupervisor();
   await environment.supervisor();
-  await measure("killed after the supervisor had been killed too,", async () =>
-    process.kill((await environment.record("balancer")).pid as number, "SIGKILL"),
-  );
+  await measure("killed, after the supervisor had been,", kill);
 } finally {
   await environment.remove();
   agent.destroy();

@@ -7,17 +7,19 @@ import type { CommissionReport, Status } from "../src/reports.ts";
 import { controlClient } from "../src/system/control.ts";
 import type { BalancerApi } from "../src/targets/local/balancer/api.ts";
 import { placesOf } from "../src/targets/local/places.ts";
+import type { ProcessRecord, SupervisorApi } from "../src/targets/local/supervisor/api.ts";
 import { socketPathOf } from "../src/targets/local/supervisor/socket.ts";
 import { startLoad } from "../test/end-to-end/load.ts";
 import { change, makeSandbox } from "../test/end-to-end/sandbox.ts";
 
-const KILLS = 3;
 const perSecond = Number(process.argv[2] ?? 300);
 const rounds = Number(process.argv[3] ?? 5);
 const sandbox = makeSandbox();
 const app = sandbox.copyApp("examples/guestbook");
 const config = readFileSync(join(app, "landfall.config.ts"), "utf8");
-const balancer = controlClient<BalancerApi>(socketPathOf(placesOf(sandbox.home, "guestbook", "local").balancerSocket));
+const places = placesOf(sandbox.home, "guestbook", "local");
+const balancer = controlClient<BalancerApi>(socketPathOf(places.balancerSocket));
+const supervisor = controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket));
 
 async function landfall<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await sandbox.run(app, ...args, "--json");
@@ -25,16 +27,27 @@ async function landfall<T>(...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
-/** Waits for a moment in which an attached instance has nothing in hand, and kills it in that moment. Only new ones have no WebSocket. */
-async function killIdle(): Promise<string> {
-  const pids = new Map((await landfall<Status>("status", "local")).services.flatMap(({ instances }) => instances.map(({ id, pid }) => [id, pid])));
-  for (;;) {
-    const { upstreams } = await balancer.observe();
-    const idle = upstreams.find(({ id, state, healthy, inHand }) => state === "attached" && healthy && inHand === 0 && pids.get(id));
-    if (!idle) continue;
-    process.kill(pids.get(idle.id) as number, "SIGKILL");
-    return idle.id;
-  }
+/**
+ * Kills an attached instance while it has nothing in hand. It gets no requests for as long as it takes to become idle, and its full part
+ * again at the moment of the kill: so there is no request that it could lose, and those that follow meet a dead instance.
+ */
+async function killIdle(id: string): Promise<void> {
+  await supervisor.attach({ id, share: 0 });
+  while ((await balancer.observe()).upstreams.some((one) => one.id === id && one.inHand > 0)) await new Promise((resolve) => setTimeout(resolve, 10));
+  const { pid } = (await supervisor.observe()).processes.find(({ spec }) => spec.id === id) as ProcessRecord;
+  const attaching = supervisor.attach({ id });
+  process.kill(pid as number, "SIGKILL");
+  await attaching;
+}
+
+/** The instances that were added last: WebSockets stay with those before. */
+async function findNew(count: number): Promise<string[]> {
+  const { services } = await landfall<Status>("status", "local");
+  return services
+    .flatMap(({ name, instances }) => (name === "web" ? instances : []))
+    .map(({ id }) => id)
+    .sort()
+    .slice(-count);
 }
 
 try {
@@ -58,9 +71,9 @@ try {
   did("rollback");
   await landfall("scale", "local", "web=5");
   did("scale web=5");
-  for (let kill = 1; kill <= KILLS; kill++) {
-    const id = await killIdle();
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+  for (const id of [...(await findNew(2)), ...(await findNew(2))]) {
+    await killIdle(id);
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
     did(`kill -9 of ${id}, attached and idle`);
   }
   await landfall("scale", "local", "web=3");

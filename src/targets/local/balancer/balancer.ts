@@ -27,6 +27,7 @@ interface Listening {
   metrics: Server;
 }
 
+const CERTIFICATE_LOOK_MS = 60_000;
 const HEADER_BYTES_MAX = 32_768;
 /**
  * How long a client's quiet connection may still bring a request after a stop was asked. Closed at once, it would meet the request of a
@@ -44,6 +45,7 @@ export class Balancer implements BalancerApi {
   readonly #tunnels = new Set<Tunnel>();
   #listening: Listening | undefined;
   #pem = "";
+  #lookAtCertificate: NodeJS.Timeout | undefined;
 
   /** @param random 0 to 1, for what is left to chance: shares, and who is first among equals */
   constructor(folder: string, random: () => number = Math.random) {
@@ -97,6 +99,7 @@ export class Balancer implements BalancerApi {
   async stop(timeoutMs: number): Promise<void> {
     const listening = this.#listening;
     this.#context.stopping = true;
+    clearInterval(this.#lookAtCertificate);
     if (listening) {
       const { server, metrics } = listening;
       metrics.close();
@@ -152,7 +155,11 @@ export class Balancer implements BalancerApi {
       noDelay: true,
     };
     this.#context.secure = edge.tls !== undefined;
-    const server = edge.tls ? createSecureServer({ ...options, ...this.#loadPem(edge.tls) }) : createServer(options);
+    const pem = edge.tls && loadPem(edge.tls);
+    this.#pem = pem ? pem.cert + pem.key : "";
+    const server = pem ? createSecureServer({ ...options, ...pem }) : createServer(options);
+    // Certificates are renewed by programs that do not tell us.
+    this.#lookAtCertificate = setInterval(() => this.#renewCertificate(server, this.#context.edge), CERTIFICATE_LOOK_MS).unref();
     server.on("request", (request, response) => {
       if (this.#context.stopping) response.shouldKeepAlive = false;
       new Exchange(request, response, this.#context).begin();
@@ -186,17 +193,21 @@ export class Balancer implements BalancerApi {
     server.timeout = limits.idleTimeoutMs + IDLE_MARGIN_MS;
   }
 
-  #loadPem(tls: NonNullable<Edge["tls"]>): { cert: string; key: string } {
-    const pem = { cert: readFileSync(tls.certificateFile, "utf8"), key: readFileSync(tls.keyFile, "utf8") };
-    this.#pem = pem.cert + pem.key;
-    return pem;
-  }
-
   /** A certificate that was made anew is used from the next connection on. */
   #renewCertificate(server: Server | SecureServer, edge: Edge): void {
     if (!edge.tls || !("setSecureContext" in server)) return;
-    const before = this.#pem;
-    const pem = this.#loadPem(edge.tls);
-    if (this.#pem !== before) server.setSecureContext(pem);
+    try {
+      const pem = loadPem(edge.tls);
+      if (pem.cert + pem.key === this.#pem) return;
+      server.setSecureContext(pem);
+      this.#pem = pem.cert + pem.key;
+    } catch (error) {
+      // Of two files one is replaced first. A rollout must not fail of it, and the next look may find both.
+      console.error(`the certificate "${edge.tls.certificateFile}" could not be taken over: ${(error as Error).message}`);
+    }
   }
+}
+
+function loadPem(tls: NonNullable<Edge["tls"]>): { cert: string; key: string } {
+  return { cert: readFileSync(tls.certificateFile, "utf8"), key: readFileSync(tls.keyFile, "utf8") };
 }
