@@ -31,7 +31,7 @@ export interface Look {
   atMs: number;
   /** `passes`: the health check, asked there, is answered as it should be. */
   listens: (Listener & { passes?: boolean })[];
-  cpuMs: number;
+  busyMs: number;
   processes: number;
   /** How many different lines its log has had; numbers in them do not count as different. */
   news: number;
@@ -81,10 +81,12 @@ export type Verdict = "healthy" | Fault;
 const SAME_ANSWERS = 3;
 const SAME_FOR_MS = 1_000;
 const SETTLED_AFTER_MS = 1_000;
+const SETTLED_FOR_MS = 500;
 const SETTLED_AT_LAST_MS = 5_000;
-/** More of one processor than answering health checks takes. */
-const BUSY_SHARE = 0.25;
+/** More of its time than answering health checks takes. */
+const BUSY_SHARE = 0.3;
 const GRACE_MS_MAX = 10_000;
+const LAST_ATTEMPTS = 6;
 
 /** How long after the deadline an instance is still watched, to tell a slow one from one that never comes. */
 export const graceMs = (health: HealthCheck): number => Math.min(health.deadline, GRACE_MS_MAX);
@@ -119,10 +121,9 @@ function classifyExit(exit: Exit, { countsMemoryKills }: Observations): Fault {
   return { kind: exit.code === 0 ? "ended" : "crashed" };
 }
 
-/** Still busy from its start, it may be about to fail: loading a program is work. One that works from its first second is let go on. */
-function hasSettled({ nowMs, looks }: Observations): boolean {
-  return nowMs >= SETTLED_AFTER_MS && (nowMs >= SETTLED_AT_LAST_MS || shareOfCpu(looks.at(-3), looks.at(-1)) < 2 * BUSY_SHARE);
-}
+/** Still busy from its start, it may be about to fail: loading a program is work. One that never rests is let go on in the end. */
+const hasSettled = (seen: Observations): boolean =>
+  seen.nowMs >= SETTLED_AFTER_MS && (stillMs(seen) >= SETTLED_FOR_MS || seen.nowMs >= SETTLED_AT_LAST_MS);
 
 function classifyAnswer(seen: Observations, health: HealthCheck, { atMs, answer }: Attempt): Verdict | undefined {
   const { count, sinceMs } = findSame(seen.attempts);
@@ -182,9 +183,11 @@ function classifyRepeatedWords(seen: Observations, health: HealthCheck): Fault |
 /** The deadline has passed, and the little while after it too. */
 function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined {
   if (seen.nowMs <= health.deadline + graceMs(health)) return undefined;
-  const answer = seen.attempts.at(-1)?.answer;
+  const last = seen.attempts.slice(-LAST_ATTEMPTS).map(({ answer }) => answer);
+  // One late answer among many is the machine's doing: what most of the last attempts came to is what it does.
+  const kind = mostOf(last.map((answer) => answer.kind));
   const listens = seen.looks.at(-1)?.listens ?? [];
-  switch (answer?.kind) {
+  switch (kind) {
     case "refused":
       if (listens.some(({ port }) => port === seen.port)) return { kind: "wrongAddress" };
       return listens.length > 0 ? { kind: "wrongPort" } : blame({ kind: "notListening" }, seen);
@@ -194,17 +197,21 @@ function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined
     case "notHttp":
       return { kind: "notHttp" };
     case "answered": {
-      const { count } = findSame(seen.attempts);
-      return blame({ kind: count >= SAME_ANSWERS ? "status" : "neverPassed" }, seen);
+      const answers = seen.attempts.flatMap(({ answer }) => (answer.kind === "answered" ? [answer] : []));
+      const keys = answers.slice(-LAST_ATTEMPTS).map(keyOf);
+      return blame({ kind: new Set(keys).size === 1 ? "status" : "neverPassed" }, seen);
     }
     default:
       return blame({ kind: "neverPassed" }, seen);
   }
 }
 
+const mostOf = <T>(all: T[]): T | undefined =>
+  [...new Set(all)].sort((a, b) => all.filter((one) => one === b).length - all.filter((one) => one === a).length)[0];
+
 /** The cause behind the symptom, where the answer or the last lines of the log name it. */
 function blame(fault: Fault, { attempts, lines }: Observations): Fault {
-  const answer = attempts.at(-1)?.answer;
+  const answer = attempts.findLast((one) => one.answer.kind === "answered")?.answer ?? attempts.at(-1)?.answer;
   const said = answer?.kind === "answered" ? readLine(answer.body) : undefined;
   // An answer like 404 is complete in itself; what an app complains of meanwhile is another matter.
   const isSymptom = answer?.kind !== "answered" || answer.status >= 500;
@@ -241,7 +248,7 @@ const isStill = (before: Look, after: Look): boolean =>
   before.processes === after.processes &&
   before.news === after.news &&
   placesOf(before) === placesOf(after) &&
-  shareOfCpu(before, after) <= BUSY_SHARE;
+  shareOfTime(before, after) <= BUSY_SHARE;
 
 const placesOf = ({ listens }: Look): string =>
   listens
@@ -249,5 +256,5 @@ const placesOf = ({ listens }: Look): string =>
     .sort()
     .join();
 
-const shareOfCpu = (before: Look | undefined, after: Look | undefined): number =>
-  before && after && after.atMs > before.atMs ? (after.cpuMs - before.cpuMs) / (after.atMs - before.atMs) : 0;
+const shareOfTime = (before: Look | undefined, after: Look | undefined): number =>
+  before && after && after.atMs > before.atMs ? (after.busyMs - before.busyMs) / (after.atMs - before.atMs) : 0;

@@ -184,7 +184,7 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
   },
 
   status: ({ seen }) => {
-    const answer = seen.attempts.at(-1)?.answer;
+    const answer = seen.attempts.findLast((one) => one.answer.kind === "answered")?.answer;
     const status = answer?.kind === "answered" ? answer.status : 0;
     return {
       code: "HEALTH_STATUS",

@@ -9,8 +9,8 @@ export interface Listener {
 
 export interface GroupLook {
   listens: Listener[];
-  /** Used by those that run now, since each was started. */
-  cpuMs: number;
+  /** Time on a processor, and in the queue for one: what would work and is kept waiting by others is not at rest. */
+  busyMs: number;
   processes: number;
 }
 
@@ -26,7 +26,7 @@ export function observeGroup(groupPid: number): GroupLook | undefined {
   const listens = listeningSockets().filter((socket) => inodes.has(socket.inode));
   return {
     listens: unique(listens),
-    cpuMs: members.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    busyMs: members.reduce((sum, { pid, cpuMs }) => sum + cpuMs + queuedMs(pid), 0),
     processes: members.length,
   };
 }
@@ -81,18 +81,20 @@ function allProcesses(): { pid: number; group: number; cpuMs: number }[] {
   });
 }
 
+/** Zero where the kernel keeps no such account. */
+function queuedMs(pid: number): number {
+  const tasks = readNames(`/proc/${pid}/task`).map((task) => readText(`/proc/${pid}/task/${task}/schedstat`));
+  return tasks.reduce((sum, text) => sum + Number(text.split(" ")[1] ?? 0) / 1e6, 0);
+}
+
 function socketsOf(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
-      } catch {
-        return [];
-      }
-    });
-  } catch {
-    return [];
-  }
+  return readNames(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function listeningSockets(): (Listener & { inode: string })[] {
@@ -121,6 +123,14 @@ function describeHost(bytes: number[]): string {
   if (isMapped) return bytes.slice(12).join(".");
   const words = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) * 256 + (bytes[index * 2 + 1] ?? 0)).toString(16));
   return words.join(":").replace(/(?:^|:)0(?::0)+(?::|$)/, "::");
+}
+
+function readNames(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function readText(file: string): string {

@@ -92,10 +92,10 @@ const PATTERNS: Pattern[] = [
     cause: "fileMissing",
     match: /can't open file '(?<subject>[^']+)': \[Errno 2\]|Unable to access jarfile (?<jar>\S+)|Could not find or load main class (?<main>\S+)/,
   },
-  { cause: "fileMissing", match: /(?:can't cd to|cannot open) (?<subject>[^:\s]+)(?::|$)|\bcd: (?<folder>[^:]+): No such file or directory/ },
+  { cause: "fileMissing", match: /(?:can't cd to|cannot open) (?<subject>[^:\s]+)(?=[:\s])|\bcd: (?<folder>[^:]+): No such file or directory/ },
   { cause: "fileMissing", match: /open (?<subject>[^\s:]+): no such file or directory/ },
   // Python's os.environ, Ruby's ENV.fetch, then libraries that read the environment, then the words people choose themselves.
-  variable("\\bKeyError: ", "\\s*$"),
+  variable("\\bKeyError: ", "\\s*\\n"),
   variable("key not found: ", ""),
   {
     cause: "variableMissing",
@@ -134,7 +134,7 @@ const NO_VARIABLE =
 
 /** Lines that only accompany a message: stacks, properties of an error object, source excerpts. */
 const ACCOMPANIES =
-  /^\s*(?:at |File "|from |\^|~+|\||\d+ \||[{}\]()]|(?:code|errno|syscall|address|port|path|severity|length|routine|fatal|generatedMessage|requireStack): ?|Node\.js v|node:|Traceback|throw |\.{3}|$)/;
+  /^\s*(?:at |\d+: 0x|-{3,}|Aborted|File "|from |\^|~+|\||\d+ \||[{}\]()]|(?:code|errno|syscall|address|port|path|severity|length|routine|fatal|generatedMessage|requireStack): ?|Node\.js v|node:|Traceback|throw |\.{3}|$)/;
 /** An exception of a language: when nothing in it is known, what was said before it is not why the program ended. */
 const EXCEPTION = /^\s*(?:Uncaught |\[\w+\]: )?(?:[\w.$:]+::)?[\w.$]*(?:Error|Exception)\b[^:]*:|^panic: /;
 const LINES_LOOKED_AT = 8;

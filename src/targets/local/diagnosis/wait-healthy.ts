@@ -6,7 +6,7 @@ import { systemClock } from "../../../system/clock.ts";
 import { loadText } from "../../../system/files.ts";
 import type { Places } from "../places.ts";
 import { openSecrets } from "../secrets.ts";
-import type { ProcessRecord, SupervisorApi } from "../supervisor/api.ts";
+import type { Exit, ProcessRecord, SupervisorApi } from "../supervisor/api.ts";
 import { type Answer, classify, type Look, type Observations, shapeOf } from "./classify.ts";
 import { describeFault } from "./describe.ts";
 import { gatherFacts } from "./facts.ts";
@@ -32,6 +32,7 @@ export interface Watched {
 
 const BODY_SHOWN = 200;
 const LINES_KEPT = 200;
+const LAST_LINES = 60;
 const LOOK_EVERY_MS = 250;
 /** Most apps are up before that, and need no look. */
 const FIRST_LOOK_MS = 400;
@@ -60,6 +61,7 @@ class Watch {
   readonly seen: Observations;
   readonly #watched: Watched;
   readonly #from = performance.now();
+  readonly #startedAt = Date.now();
   readonly #log: LogTail;
   readonly #shapes = new Set<string>();
   #given: Given | undefined;
@@ -93,7 +95,7 @@ class Watch {
     seen.nowMs = this.#nowMs();
     seen.port = process.port;
     const { lastExit, group } = process;
-    if (lastExit && lastExit.at >= this.#watched.since && seen.exits.at(-1)?.at !== lastExit.at) seen.exits.push(lastExit);
+    if (lastExit && lastExit.at >= this.#watched.since && seen.exits.at(-1)?.at !== lastExit.at) this.#noteExit(lastExit);
     if (process.state !== "running" || !group) return process;
     if (seen.health) seen.attempts.push({ answer: await this.#ask(process, group.pid, seen.health), atMs: this.#nowMs() });
     if (this.#isTimeToLook()) await this.#look(group.pid);
@@ -128,6 +130,20 @@ class Watch {
     };
   }
 
+  /** The log holds more of its last words than the exit does: a stack that a runtime prints of itself is long. */
+  #noteExit(exit: Exit): void {
+    this.#readLog();
+    const before = this.seen.exits.at(-1)?.at ?? 0;
+    const lines = this.seen.lines.filter(({ atMs }) => this.#startedAt + atMs > before).map(({ line }) => line);
+    this.seen.exits.push({ ...exit, lastLines: lines.length > 0 ? lines.slice(-LAST_LINES) : exit.lastLines });
+  }
+
+  #readLog(): void {
+    const said = this.#log.read();
+    for (const { line } of said) this.#shapes.add(shapeOf(line));
+    this.seen.lines = [...this.seen.lines, ...said.map(({ at, line }) => ({ atMs: at - this.#startedAt, line }))].slice(-LINES_KEPT);
+  }
+
   #isTimeToLook(): boolean {
     const lastMs = this.seen.looks.at(-1)?.atMs;
     return lastMs === undefined ? this.#nowMs() >= FIRST_LOOK_MS : this.#nowMs() - lastMs >= LOOK_EVERY_MS - 5;
@@ -136,10 +152,7 @@ class Watch {
   async #look(groupPid: number): Promise<void> {
     const { seen } = this;
     const group = observeGroup(groupPid);
-    const startedAt = Date.now() - this.#nowMs();
-    const said = this.#log.read();
-    for (const { line } of said) this.#shapes.add(shapeOf(line));
-    seen.lines = [...seen.lines, ...said.map(({ at, line }) => ({ atMs: at - startedAt, line }))].slice(-LINES_KEPT);
+    this.#readLog();
     if (!group) return;
     const atMs = this.#nowMs();
     const isRefused = seen.attempts.at(-1)?.answer.kind === "refused";
