@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -21,9 +22,51 @@ export function run(program, args, options = {}) {
 
 /** Installs, builds and links. Ends the process when a step fails. */
 export function install() {
+  const release = takeTurn();
   installPackages();
   buildIfOlder({ strict: true });
   linkCommand();
+  release();
+}
+
+/** Two installations in one folder at the same time would remove each other's files. Whoever was killed counts as done. */
+function takeTurn() {
+  const name = createHash("sha256").update(`${root} ${process.getuid?.()}`).digest("hex").slice(0, 16);
+  const lock = join(tmpdir(), `landfall-install-${name}`);
+  for (let said = false; ; said = true) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+      const release = () => rmSync(lock, { force: true });
+      process.once("exit", release);
+      return () => {
+        process.off("exit", release);
+        release();
+      };
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    const holder = loadHolder(lock);
+    if (holder !== undefined && !isAlive(holder)) rmSync(lock, { force: true });
+    else if (!said) console.error(`waiting for process ${holder ?? "(just ended)"}, which installs or builds here`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+}
+
+/** Undefined when it ended just now, or is about to write its pid. */
+function loadHolder(lock) {
+  try {
+    return Number(readFileSync(lock, "utf8")) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
 }
 
 /** `npm ci`, unless it was done for this very lock file. */

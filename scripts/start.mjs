@@ -5,11 +5,11 @@ import { install, root, run } from "./install.mjs";
 
 install();
 const command = join(root, "bin", "landfall.js");
-passOn(run(process.execPath, [command, "commission", "local"]));
+passOn(run(process.execPath, [command, "commission", "local", "--wait"]));
 
 const reason = findReasonForDirty();
 if (reason) console.log(`Releasing the files as they are (--dirty): ${reason}.`);
-passOn(run(process.execPath, [command, "deploy", "local", ...(reason ? ["--dirty"] : [])]));
+passOn(run(process.execPath, [command, "deploy", "local", "--wait", ...(reason ? ["--dirty"] : [])]));
 
 // The address comes from what stands now, so that the last line is true on a second run too.
 const status = spawnSync(process.execPath, [command, "status", "local", "--json"], { cwd: root, encoding: "utf8" });
