@@ -23,6 +23,8 @@ export interface Fleet {
   drain(step: StepOf<"drain">): Promise<void>;
   stop(step: Omit<StepOf<"stop">, "do">): Promise<void>;
   keepWarm(step: StepOf<"keepWarm">): Promise<void>;
+  /** Called last: rejects with a diagnosis when something that was started and was healthy has ended since. */
+  confirm?(): Promise<void>;
 }
 
 export interface RolloutInput {
@@ -48,6 +50,7 @@ const HEAR_EVERY_MS = 250;
 export async function runRollout(input: RolloutInput): Promise<void> {
   try {
     await runSteps(input, input.desired);
+    await input.fleet.confirm?.();
   } catch (error) {
     // Whoever holds the lease now decides what is to be.
     if (isCode(error, "LEASE_LOST")) throw error;

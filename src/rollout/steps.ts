@@ -24,7 +24,7 @@ export interface Wanted {
 /** How a release is tried with a share of the requests. */
 export interface Trial {
   /** The canary's share in each step, as fractions up to 0.5. */
-  weights: number[];
+  weights: readonly number[];
   /** Instances of the canary, and as many of the baseline. */
   instances: number;
 }
