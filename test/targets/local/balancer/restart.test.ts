@@ -111,3 +111,23 @@ test("a balancer that is stopped leaves nobody waiting", { timeout: 60_000 }, as
   const [error] = await once(connect(edge.port, "127.0.0.1"), "error");
   expect(error.code).toBe("ECONNREFUSED");
 });
+
+test("a balancer that gets SIGTERM finishes what it has, answers on kept connections, and ends by itself", { timeout: 60_000 }, async () => {
+  const slow = ask("/held");
+  while (held.length === 0) await new Promise(setImmediate);
+  const kept = connect(edge.port, "127.0.0.1");
+  let answers = "";
+  kept.on("data", (data) => (answers += data));
+  kept.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  while (!answers.includes("served")) await once(kept, "data");
+  const { pid } = await environment.record("balancer");
+  process.kill(pid as number, "SIGTERM");
+  kept.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await once(kept, "close");
+  expect(answers.split("served")).toHaveLength(3);
+  held.splice(0)[0]?.end("last");
+  expect(await slow).toBe("first last");
+  const event = await environment.event(({ type, id }) => type === "crashed" && id === "balancer");
+  expect(event.text).toBe("exit status 0");
+  expect(await ask()).toBe("served");
+});
