@@ -1,7 +1,7 @@
 // The fault catalogue: deploys releases with faults and releases with mere oddities onto standing environments, in an order and with
 // times that the seed decides, and counts what was noticed, what was blamed, and how long that took. All the while the release before
 // is asked, and must answer. Run: npx jiti bench/faults.ts [--runs 160] [--seed 1] [--environments 4] [--only text] [--report file]
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { CommissionReport, Status } from "../src/reports.ts";
@@ -45,6 +45,8 @@ interface Stage {
   name: string;
   address: string;
   marks: string[];
+  /** While this file is there, the fixture's web process says “not yet”. */
+  veto: string;
 }
 
 const sandbox = makeSandbox();
@@ -94,7 +96,13 @@ async function makeStage(index: number): Promise<Stage> {
   if (set.code !== 0) throw new Error(set.stderr);
   await landfall(app, "deploy", "local");
   const data = join(sandbox.home, "apps", name, "environments", "local", "data", "services");
-  return { app, name, address, marks: ["web", "worker", "release", ""].map((service) => join(data, service, "marks.jsonl")) };
+  return {
+    app,
+    name,
+    address,
+    marks: ["web", "worker", "release", ""].map((service) => join(data, service, "marks.jsonl")),
+    veto: join(data, "web", "veto"),
+  };
 }
 
 /** Asks again and again until it is stopped. */
@@ -129,6 +137,7 @@ function knowableAt(stage: Stage, knowable: Knowable, from: number, startedAt: n
 
 async function perform(stage: Stage, { number, kind, variant }: Run): Promise<Result> {
   release(stage, variant, number);
+  if (variant.veto) writeFileSync(stage.veto, "");
   const stopWatching = watchAddress(stage.address);
   const from = Date.now();
   const { child, ended } = sandbox.start(stage.app, "deploy", "local");
@@ -145,6 +154,7 @@ async function perform(stage: Stage, { number, kind, variant }: Run): Promise<Re
   const { code, stdout, stderr } = await ended;
   verdictAt ??= Date.now();
   const { asked, lost } = await stopWatching();
+  rmSync(stage.veto, { force: true });
   const injected = "codes" in kind;
   const got = code === 0 ? "none" : (/^error: .*?([A-Z][A-Z_]{4,})$/m.exec(stderr)?.[1] ?? `exit ${code}`);
   const knownAt = injected && code !== 0 ? knowableAt(stage, kind.knowable, from, startedAt) : undefined;

@@ -6,6 +6,8 @@ import type { ErrorCode } from "../../src/error.ts";
 export type Random = () => number;
 
 export interface Variant {
+  /** Whether the instances that serve say “not yet” when they are asked to stop. */
+  veto?: boolean;
   /** What fault.json holds. */
   fault: { web?: string; worker?: string; migrate?: string; ms?: number; saying?: string; port?: number };
   /** Instead of the fixture's own configuration. */
@@ -301,6 +303,20 @@ export const FAULTS: Fault[] = [
     knowable: EXIT,
   },
   {
+    name: "worker crashes after it settled",
+    make: (random) => ({ fault: { worker: "crash-later", ms: between(random, 1_100, 1_700) } }),
+    codes: ["INSTANCE_CRASHED"],
+    evidence: ['"worker"', "status 1", "Cannot read properties"],
+    knowable: EXIT,
+  },
+  {
+    name: "old instances never allow it",
+    make: () => ({ fault: {}, veto: true }),
+    codes: ["DRAIN_VETOED"],
+    evidence: ["/deploy/ready", "jobs in hand"],
+    knowable: { afterMs: 2_000 },
+  },
+  {
     name: "worker misses a variable",
     make: () => ({ fault: { worker: "missing-variable" } }),
     codes: ["INSTANCE_VARIABLE_MISSING"],
@@ -350,6 +366,7 @@ export const ODDITIES: Oddity[] = [
   odd("migrates slowly", (random) => ({ fault: { migrate: "slow", ms: between(random, 500, 2_000) } })),
   odd("has a busy worker", () => ({ fault: { worker: "busy" } })),
   odd("has a worker that complains", () => ({ fault: { worker: "noisy" } })),
+  odd("has a worker that does not stop", () => ({ fault: { worker: "ignores-stop" } })),
   odd("has a worker that is slow to stop", () => ({ fault: { worker: "slow-stop", ms: 600 } })),
 ];
 
@@ -372,7 +389,7 @@ export function configOf(name: string, config: Variant["config"] = {}): string {
         command,
         port,
         health,
-        drain: { timeout: "2s" },
+        drain: { ask: "/deploy/ready", timeout: "2s" },
         stop: { timeout: "1s" },
         environment: { GREETING: "Good day to everyone" },
         secrets: ["SESSION_KEY"],

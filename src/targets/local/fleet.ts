@@ -5,7 +5,7 @@ import { LandfallError } from "../../error.ts";
 import type { Fleet } from "../../rollout/run.ts";
 import { instanceId, type Place, type Standing } from "../../rollout/steps.ts";
 import { type Context, type EnvironmentRecord, recordEvent } from "./context.ts";
-import { waitHealthy } from "./diagnosis/wait-healthy.ts";
+import { type Watched, waitHealthy, waitSteady } from "./diagnosis/wait-healthy.ts";
 import { askUntilReady, tellToDrain } from "./drain.ts";
 import { instanceSpec } from "./instances.ts";
 import { loadRelease } from "./releases.ts";
@@ -30,6 +30,7 @@ export interface FleetOptions {
 
 export function openFleet(context: Context, record: EnvironmentRecord, supervisor: SupervisorApi, options: FleetOptions = {}): Fleet {
   const rehearsed = new Set<string>();
+  const fresh: Watched[] = [];
   const heard: Record<string, number> = {};
   const { rehearse = false, veto = "obey" } = options;
   const find = async (ids: string[]): Promise<ProcessRecord[]> => {
@@ -53,13 +54,24 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
       const since = context.clock.now();
       const isNew = rehearse && release !== record.release && !rehearsed.has(service);
       rehearsed.add(service);
-      const rehearsal = isNew ? rehearseStop(context, record, supervisor, release, service) : Promise.resolve();
-      const started = supervisor
-        .start(instanceSpec(context, record, loadRelease(context.places, release), place))
-        .then(() => waitHealthy(watchedOf(context, record, supervisor, place, since)));
-      // Both come to their end before the verdict, so that nothing is started behind the back of what then stops it.
-      for (const result of await Promise.allSettled([started, rehearsal])) if (result.status === "rejected") throw result.reason;
+      const other = new AbortController();
+      const signal = AbortSignal.any([other.signal, ...(context.signal ? [context.signal] : [])]);
+      const rehearsal = isNew ? rehearseStop({ ...context, signal }, record, supervisor, release, service) : Promise.resolve();
+      const watched = watchedOf({ ...context, signal }, record, supervisor, place, since);
+      const started = supervisor.start(instanceSpec(context, record, loadRelease(context.places, release), place)).then(() => waitHealthy(watched));
+      // The first verdict is enough and ends the other wait. Both come to their end before it is told, so that nothing is started
+      // behind the back of what then stops it.
+      let reason: unknown;
+      const fail = (error: unknown) => {
+        reason ??= error;
+        other.abort();
+      };
+      await Promise.all([started.catch(fail), rehearsal.catch(fail)]);
+      if (reason !== undefined) throw reason;
+      if (rehearse) fresh.push({ ...watched, signal: context.signal });
     },
+
+    confirm: () => waitSteady(fresh),
 
     attach: async ({ ids, share }) => {
       await Promise.all(ids.map((id) => supervisor.attach({ id, share })));
@@ -117,7 +129,7 @@ function settingsOf(context: Context, release: string, service: string) {
   return settings;
 }
 
-const watchedOf = (context: Context, record: EnvironmentRecord, supervisor: SupervisorApi, place: Place, since: number) => ({
+const watchedOf = (context: Context, record: EnvironmentRecord, supervisor: SupervisorApi, place: Place, since: number): Watched => ({
   id: instanceId(place),
   service: place.service,
   release: place.release,

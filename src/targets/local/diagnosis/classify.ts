@@ -46,6 +46,8 @@ export interface Observations {
   configuredPort?: number;
   /** How its runs ended, oldest first. */
   exits: Exit[];
+  /** It was healthy before it ended. */
+  wasHealthy?: boolean;
   /** Whether the kernel counts what it kills for lack of memory. */
   countsMemoryKills: boolean;
   attempts: Attempt[];

@@ -37,15 +37,23 @@ export function describeFault(diagnosis: Diagnosis): LandfallError {
     what: hide(`release ${watched.release} of "${watched.service}" ${what}`),
     evidence: evidence.map(([label, text]): Row => [label, hide(text)]),
     ...(why ? { why: hide(why) } : {}),
-    standing: watched.serving
-      ? `Release ${watched.serving} is still serving all traffic. ${watched.release} took none and was stopped.`
-      : `No release is serving yet. ${watched.release} was stopped.`,
+    standing: describeStanding(diagnosis),
     next: next ?? `landfall logs ${watched.environment} ${watched.service} --release ${watched.release}`,
   });
 }
 
+function describeStanding({ watched: { serving, release }, seen }: Failure): string {
+  if (!serving) return `No release is serving yet. ${release} was stopped.`;
+  return seen.wasHealthy
+    ? `Release ${serving} is serving all traffic again. ${release} was stopped.`
+    : `Release ${serving} is still serving all traffic. ${release} took none and was stopped.`;
+}
+
 const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
-  crashed: () => ({ code: "INSTANCE_CRASHED", what: "crashed before it was healthy" }),
+  crashed: ({ seen }) => ({
+    code: "INSTANCE_CRASHED",
+    what: seen.wasHealthy ? "crashed soon after it was healthy" : "crashed before it was healthy",
+  }),
 
   ended: ({ watched }) => ({
     code: "INSTANCE_ENDED",

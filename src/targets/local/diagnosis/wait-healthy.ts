@@ -2,12 +2,13 @@
 // Here it is only looked and asked: what that means is decided in classify.ts.
 import { join } from "node:path";
 import type { HealthCheck, Service } from "../../../config/schema.ts";
+import type { LandfallError } from "../../../error.ts";
 import { systemClock } from "../../../system/clock.ts";
 import { loadText } from "../../../system/files.ts";
 import type { Places } from "../places.ts";
 import { openSecrets } from "../secrets.ts";
 import type { Exit, ProcessRecord, SupervisorApi } from "../supervisor/api.ts";
-import { type Answer, classify, type Look, type Observations, shapeOf } from "./classify.ts";
+import { type Answer, classify, type Fault, type Look, type Observations, shapeOf } from "./classify.ts";
 import { describeFault } from "./describe.ts";
 import { gatherFacts } from "./facts.ts";
 import { findLeaks, type Given, hideSecrets } from "./leaks.ts";
@@ -34,6 +35,7 @@ const BODY_SHOWN = 200;
 const LINES_KEPT = 200;
 const LAST_LINES = 60;
 const LOOK_EVERY_MS = 250;
+const STEADY_AFTER_MS = 2_000;
 /** Most apps are up before that, and need no look. */
 const FIRST_LOOK_MS = 400;
 const ELSEWHERE_TIMEOUT_MS = 300;
@@ -49,12 +51,30 @@ export async function waitHealthy(watched: Watched): Promise<void> {
     const process = await watch.observe();
     const verdict = classify(watch.seen);
     if (verdict === "healthy") return;
-    if (verdict) {
-      const facts = await gatherFacts({ watched, process, seen: watch.seen, fault: verdict });
-      throw describeFault({ watched, process, seen: watch.seen, fault: verdict, facts, hide: (text) => hideSecrets(text, watch.given) });
-    }
+    if (verdict) throw await watch.diagnose(process, verdict);
     await systemClock.sleep(watch.pauseMs(), watched.signal);
   }
+}
+
+/**
+ * Resolves when each of them, healthy before, has run for a little longer; web services only have to run now, since they are proved by
+ * their answers. Rejects with a diagnosis of the first that has ended since it was started.
+ */
+export async function waitSteady(all: Watched[]): Promise<void> {
+  await Promise.all(
+    all.map(async (watched) => {
+      const watch = new Watch(watched);
+      for (;;) {
+        watched.signal?.throwIfAborted();
+        const process = await watch.observeEnd();
+        if (!process) return;
+        const verdict = watch.seen.exits.length > 0 ? classify(watch.seen) : undefined;
+        if (verdict && verdict !== "healthy") throw await watch.diagnose(process, verdict);
+        if (watched.settings.port || Date.now() - watched.since >= STEADY_AFTER_MS) return;
+        await systemClock.sleep(LOOK_EVERY_MS, watched.signal);
+      }
+    }),
+  );
 }
 
 class Watch {
@@ -90,17 +110,25 @@ class Watch {
 
   async observe(): Promise<ProcessRecord> {
     const { seen } = this;
-    const process = await findProcess(this.#watched);
-    this.#process = process;
-    seen.nowMs = this.#nowMs();
-    seen.port = process.port;
-    const { lastExit, group } = process;
-    if (lastExit && lastExit.at >= this.#watched.since && seen.exits.at(-1)?.at !== lastExit.at) this.#noteExit(lastExit);
+    const process = await this.#observeProcess();
+    if (!process) throw new Error(`the supervisor does not know ${this.#watched.id}`);
+    const { group } = process;
     if (process.state !== "running" || !group) return process;
     if (seen.health) seen.attempts.push({ answer: await this.#ask(process, group.pid, seen.health), atMs: this.#nowMs() });
     if (this.#isTimeToLook()) await this.#look(group.pid);
     seen.nowMs = this.#nowMs();
     return process;
+  }
+
+  /** Only whether it has ended. Undefined for one that is there no more: it was stopped on purpose. */
+  async observeEnd(): Promise<ProcessRecord | undefined> {
+    this.seen.wasHealthy = true;
+    return this.#observeProcess();
+  }
+
+  async diagnose(process: ProcessRecord, fault: Fault): Promise<LandfallError> {
+    const failure = { watched: this.#watched, process, seen: this.seen, fault };
+    return describeFault({ ...failure, facts: await gatherFacts(failure), hide: (text) => hideSecrets(text, this.given) });
   }
 
   /** Each wave of a rollout waits here, so that the first second is looked at closely. */
@@ -113,6 +141,18 @@ class Watch {
   }
 
   #nowMs = (): number => performance.now() - this.#from;
+
+  async #observeProcess(): Promise<ProcessRecord | undefined> {
+    const { seen } = this;
+    const { supervisor, id, since } = this.#watched;
+    const process = (await supervisor.observe()).processes.find((one) => one.spec.id === id);
+    this.#process = process;
+    seen.nowMs = this.#nowMs();
+    seen.port = process?.port;
+    const lastExit = process?.lastExit;
+    if (lastExit && lastExit.at >= since && seen.exits.at(-1)?.at !== lastExit.at) this.#noteExit(lastExit);
+    return process;
+  }
 
   async #ask({ port = 0, spec }: ProcessRecord, group: number, health: HealthCheck): Promise<Answer> {
     const reply = await probe({ port, path: health.path, timeoutMs: health.timeout });
@@ -168,13 +208,6 @@ class Watch {
     if (reply.kind !== "answered" || isMetrics(reply)) return listener;
     return { ...listener, passes: passes(reply, health) };
   }
-}
-
-async function findProcess({ supervisor, id }: Watched): Promise<ProcessRecord> {
-  const { processes } = await supervisor.observe();
-  const process = processes.find((one) => one.spec.id === id);
-  if (!process) throw new Error(`the supervisor does not know ${id}`);
-  return process;
 }
 
 /** What any process may be told of, or says of itself, is no secret of the app. */
