@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { CONFIG, type Folder, makeFolder } from "./command-line.ts";
 
 let empty: Folder;
@@ -96,6 +97,20 @@ describe("words that Landfall does not know", () => {
   Next: did you mean  deploy ?
 `,
     ]);
+  });
+
+  it.each(COMMANDS.map(({ name }) => name))("a letter too few in %s", async (name) => {
+    const [status, text] = await refusal(empty, `${name[0]}${name.slice(2)}`);
+    expect([status, text]).toEqual([
+      2,
+      expect.stringMatching(new RegExp(`^error: there is no command .* USAGE\n.*did you mean .*\\b${name}\\b`, "s")),
+    ]);
+  });
+
+  it.each(COMMANDS.map(({ name }) => name).filter((name) => name !== "secrets"))("an option of %s with two letters exchanged", async (name) => {
+    const [status, text] = await refusal(empty, name, "local", "--jsno");
+    expect([status, text]).toEqual([2, expect.stringMatching(new RegExp(`^error: "landfall ${name}" has no option "--jsno" +USAGE\n`))]);
+    expect(text).toContain("Next: did you mean  --json ?");
   });
 
   it("a command that resembles none", async () => {
