@@ -1,12 +1,11 @@
 // The fault catalogue: deploys releases with faults and releases with mere oddities onto standing environments, in an order and with
 // times that the seed decides, and counts what was noticed, what was blamed, and how long that took. All the while the release before
 // is asked, and must answer. Run: npx jiti bench/faults.ts [--runs 160] [--seed 1] [--environments 4] [--only text] [--report file]
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { CommissionReport, Status } from "../src/reports.ts";
-import { configOf, FAULTS, type Fault, type Knowable, ODDITIES, type Oddity, type Random, type Variant } from "../test/end-to-end/catalogue.ts";
-import { change, makeSandbox } from "../test/end-to-end/sandbox.ts";
+import { FAULTS, type Fault, type Knowable, ODDITIES, type Oddity, type Random, type Variant } from "../test/end-to-end/catalogue.ts";
+import { codeOf, makeStage, SECRET, type Stage } from "../test/end-to-end/faulty-stage.ts";
+import { makeSandbox } from "../test/end-to-end/sandbox.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +18,6 @@ const { values } = parseArgs({
 });
 
 interface Run {
-  number: number;
   kind: Fault | Oddity;
   variant: Variant;
 }
@@ -38,15 +36,6 @@ interface Result {
   lost: string[];
   asked: number;
   output: string;
-}
-
-interface Stage {
-  app: string;
-  name: string;
-  address: string;
-  marks: string[];
-  /** While this file is there, the fixture's web process says “not yet”. */
-  veto: string;
 }
 
 const sandbox = makeSandbox();
@@ -73,56 +62,7 @@ function drawRuns(random: Random): Run[] {
     const other = Math.floor(random() * (index + 1));
     [kinds[index], kinds[other]] = [kinds[other] as Fault, kinds[index] as Fault];
   }
-  return kinds.map((kind, number) => ({ number, kind, variant: kind.make(random) }));
-}
-
-async function landfall(app: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await sandbox.run(app, ...args);
-  if (code !== 0) throw new Error(`landfall ${args.join(" ")} ended with ${code}\n${stderr}`);
-  return stdout;
-}
-
-function release(stage: Pick<Stage, "app" | "name">, { fault, config }: Variant, number: number): void {
-  writeFileSync(join(stage.app, "landfall.config.ts"), configOf(stage.name, config));
-  change(stage.app, "fault.json", JSON.stringify({ ...fault, number }));
-}
-
-async function makeStage(index: number): Promise<Stage> {
-  const name = `faulty-${index}`;
-  const app = sandbox.copyApp("test/fixtures/apps/faulty", name);
-  release({ app, name }, { fault: {} }, -1);
-  const { address } = JSON.parse(await landfall(app, "commission", "local", "--json")) as CommissionReport;
-  const set = await sandbox.runWithInput("horse-battery-staple-4711\n", app, "secrets", "set", "local", "SESSION_KEY");
-  if (set.code !== 0) throw new Error(set.stderr);
-  await landfall(app, "deploy", "local");
-  const data = join(sandbox.home, "apps", name, "environments", "local", "data", "services");
-  return {
-    app,
-    name,
-    address,
-    marks: ["web", "worker", "release", ""].map((service) => join(data, service, "marks.jsonl")),
-    veto: join(data, "web", "veto"),
-  };
-}
-
-/** Asks again and again until it is stopped. */
-function watchAddress(address: string) {
-  const lost: string[] = [];
-  let asked = 0;
-  let going = true;
-  const done = (async () => {
-    while (going) {
-      const answer = await fetch(address).then(async (response) => `${response.status} ${await response.text()}`, String);
-      asked += 1;
-      if (!/^200 release \w+\n$/.test(answer)) lost.push(answer);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  })();
-  return async () => {
-    going = false;
-    await done;
-    return { asked, lost };
-  };
+  return kinds.map((kind) => ({ kind, variant: kind.make(random) }));
 }
 
 /** When the fault could be known, or undefined when its moment never came. Milliseconds since 1970. */
@@ -135,44 +75,33 @@ function knowableAt(stage: Stage, knowable: Knowable, from: number, startedAt: n
   return marks.filter(({ at, event }) => at >= from && event === knowable.event).sort((a, b) => a.at - b.at)[0]?.at;
 }
 
-async function perform(stage: Stage, { number, kind, variant }: Run): Promise<Result> {
-  release(stage, variant, number);
-  if (variant.veto) writeFileSync(stage.veto, "");
-  const stopWatching = watchAddress(stage.address);
+async function perform(stage: Stage, { kind, variant }: Run): Promise<Result> {
   const from = Date.now();
-  const { child, ended } = sandbox.start(stage.app, "deploy", "local");
-  child.stdin.end();
   let startedAt: number | undefined;
   let verdictAt: number | undefined;
-  const hear = (chunk: Buffer) => {
-    const text = chunk.toString();
+  const outcome = await stage.deploy(variant, (text) => {
     if (/release phase:|start /.test(text)) startedAt = Date.now();
     if (/going back|removing what/.test(text)) verdictAt ??= Date.now();
-  };
-  child.stdout.on("data", hear);
-  child.stderr.on("data", hear);
-  const { code, stdout, stderr } = await ended;
+  });
   verdictAt ??= Date.now();
-  const { asked, lost } = await stopWatching();
-  rmSync(stage.veto, { force: true });
-  const injected = "codes" in kind;
-  const got = code === 0 ? "none" : (/^error: .*?([A-Z][A-Z_]{4,})$/m.exec(stderr)?.[1] ?? `exit ${code}`);
-  const knownAt = injected && code !== 0 ? knowableAt(stage, kind.knowable, from, startedAt) : undefined;
-  const secrets = readSecrets(stderr);
+  const { code, stdout, stderr, asked, lost } = outcome;
+  const fault = "codes" in kind ? kind : undefined;
+  const knownAt = fault && code !== 0 ? knowableAt(stage, fault.knowable, from, startedAt) : undefined;
   return {
     kind: kind.name,
-    injected,
-    expected: injected ? kind.codes : [],
-    got,
-    unsaid: injected && code !== 0 ? [...kind.evidence.filter((text) => !stderr.includes(text)), ...secrets] : secrets,
+    injected: fault !== undefined,
+    expected: fault?.codes ?? [],
+    got: codeOf(outcome),
+    unsaid: [
+      ...(fault && code !== 0 ? fault.evidence.filter((text) => !stderr.includes(text)) : []),
+      ...((stdout + stderr).includes(SECRET) ? ["(a secret was printed)"] : []),
+    ],
     ...(knownAt === undefined ? {} : { verdictMs: Math.max(0, verdictAt - knownAt) }),
     lost,
     asked,
     output: `${JSON.stringify(variant)}\n${stdout}${stderr}`,
   };
 }
-
-const readSecrets = (text: string): string[] => (text.includes("horse-battery") ? ["(a secret was printed)"] : []);
 
 function report(results: Result[], tookMs: number): boolean {
   const injected = results.filter((one) => one.injected);
@@ -219,7 +148,7 @@ function report(results: Result[], tookMs: number): boolean {
 try {
   const runs = drawRuns(seeded(seed));
   console.log(`seed ${seed}: ${runs.length} deploys on ${values.environments} environments`);
-  const stages = await Promise.all(Array.from({ length: Number(values.environments) }, (_, index) => makeStage(index)));
+  const stages = await Promise.all(Array.from({ length: Number(values.environments) }, (_, index) => makeStage(sandbox, index)));
   const from = performance.now();
   const results: Result[] = [];
   await Promise.all(
@@ -230,8 +159,8 @@ try {
         if (values.report) appendFileSync(values.report, `${JSON.stringify(result)}\n`);
         if (results.length % 20 === 0) console.log(`${results.length} deploys after ${Math.round((performance.now() - from) / 1000)} s`);
       }
-      const status = JSON.parse(await landfall(stage.app, "status", "local", "--json")) as Status;
-      if (status.services.some(({ wanted, healthy }) => wanted !== healthy)) throw new Error(`${stage.name} was left incomplete`);
+      const { services } = await stage.status();
+      if (services.some(({ wanted, healthy }) => wanted !== healthy)) throw new Error("an environment was left incomplete");
     }),
   );
   process.exitCode = report(results, performance.now() - from) ? 0 : 1;

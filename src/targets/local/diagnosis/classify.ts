@@ -1,5 +1,5 @@
 // From what was observed of a new instance to the verdict on it, or to none yet. Pure: no clock, no process, no file.
-// The rules, and why they are what they are: docs/decisions/0005-when-a-failure-is-knowable.md.
+// The rules, and why they are what they are: docs/decisions/0007-when-a-failure-is-knowable.md.
 import type { HealthCheck } from "../../../config/schema.ts";
 import type { Exit } from "../supervisor/api.ts";
 import type { Leaks } from "./leaks.ts";

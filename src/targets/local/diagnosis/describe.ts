@@ -308,7 +308,7 @@ function lastLog({ seen, fault }: Diagnosis): Row[] {
   return (isCut ? [saying.line, ...shown.slice(1)] : shown).map((line, index): Row => [index === 0 ? "last log" : "", line]);
 }
 
-export function describeExit({ code, signal, outOfMemory }: Exit): string {
+function describeExit({ code, signal, outOfMemory }: Exit): string {
   if (outOfMemory) return "was killed by the kernel, which was out of memory";
   if (signal) return `was killed by ${signal}`;
   return code === undefined ? "ended, nobody knows how" : `ended with status ${code}`;
