@@ -12,6 +12,7 @@ import { isRunning, type ProcessIdentity } from "../../system/processes.ts";
 import { type Context, findRecord, loadRecords } from "./context.ts";
 import { listImages, removeUnusedImages } from "./images.ts";
 import { findKept, keepData, removeIfEmpty } from "./keep.ts";
+import { removeLogsOfReleases } from "./logs.ts";
 import type { Places } from "./places.ts";
 import { listReleases, removeUnusedReleases } from "./releases.ts";
 import { removeSharedPrograms } from "./resources/index.ts";
@@ -153,5 +154,6 @@ export function clean({ places }: Context): CleanReport {
   const removed = [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])]
     .filter(([, id]) => !left.has(id ?? ""))
     .map(([kind, id]) => `${kind} ${id}`);
-  return { removed: [...removed, ...removeStaleCached().map((path) => `cache of ${path}`)] };
+  const logs = removeLogsOfReleases(places, { except: [...left] }).map((id) => `logs of release ${id}`);
+  return { removed: [...removed, ...logs, ...removeStaleCached().map((path) => `cache of ${path}`)] };
 }

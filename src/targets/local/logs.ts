@@ -1,9 +1,10 @@
 // Reads the logs of an environment as one: the lines of all processes in the order of their times, across rotations, and on as they come.
-import { closeSync, existsSync, type FSWatcher, fstatSync, mkdirSync, openSync, readdirSync, readSync, statSync, watch } from "node:fs";
+import { closeSync, existsSync, type FSWatcher, fstatSync, openSync, readdirSync, readSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
 import type { LogFilter, LogLine } from "../../reports.ts";
+import { removeAll } from "../../system/files.ts";
 import type { Places } from "./places.ts";
-import { type LogEntry, type LogMark, logFilesOf } from "./supervisor/log-file.ts";
+import { type LogMark, logFilesOf, parseEntry } from "./supervisor/log-file.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LOOK_AGAIN_MS = 250;
@@ -15,7 +16,6 @@ const LOOK_AGAIN_MS = 250;
  * @example for await (const { id, line } of readLogs(places, { service: "web", tail: 20 })) print(id, line);
  */
 export async function* readLogs(places: Places, filter: LogFilter = {}): AsyncGenerator<LogLine> {
-  mkdirSync(places.logs, { recursive: true, mode: 0o700 });
   const readers = new Map<string, LogReader>();
   const changes = filter.follow ? watchFolder(places.logs, filter.signal) : undefined;
   try {
@@ -63,7 +63,7 @@ function* lastOf(lines: Generator<LogLine>, count: number | undefined): Generato
 }
 
 function findReaders(folder: string, filter: LogFilter, readers: Map<string, LogReader>): void {
-  for (const name of readdirSync(folder)) {
+  for (const name of namesIn(folder)) {
     const id = name.endsWith(".jsonl") ? name.slice(0, -".jsonl".length) : undefined;
     if (id === undefined || readers.has(id)) continue;
     if (filter.instance !== undefined && id !== filter.instance && !id.startsWith(`${filter.instance}.`)) continue;
@@ -77,13 +77,16 @@ function findReaders(folder: string, filter: LogFilter, readers: Map<string, Log
   }
 }
 
+/** A log that is just being removed, and a folder that nobody has written to yet, hold nothing. */
+const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
+
 function loadMark(file: string): LogMark | undefined {
   const handle = openOrNone(file);
   if (handle === undefined) return undefined;
   try {
     const bytes = Buffer.alloc(4096);
     const text = bytes.toString("utf8", 0, readSync(handle, bytes, 0, bytes.length, 0));
-    return text.includes("\n") ? (JSON.parse(text.slice(0, text.indexOf("\n"))) as LogMark) : undefined;
+    return text.includes("\n") ? (parseEntry(text.slice(0, text.indexOf("\n"))) as LogMark | undefined) : undefined;
   } finally {
     closeSync(handle);
   }
@@ -153,8 +156,8 @@ class LogReader {
   }
 
   #take(text: string): void {
-    const entry = JSON.parse(text) as LogEntry | LogMark;
-    if ("line" in entry) this.#ready.push({ at: entry.at, id: this.#id, stream: entry.stream, line: entry.line });
+    const entry = parseEntry(text);
+    if (entry && "line" in entry) this.#ready.push({ at: entry.at, id: this.#id, stream: entry.stream, line: entry.line });
   }
 
   #openOldest(): number | undefined {
@@ -166,7 +169,8 @@ class LogReader {
   #newerFile(): string | undefined {
     const inode = fstatSync(this.#handle as number).ino;
     const files = logFilesOf(this.#file);
-    const place = files.findIndex((file) => statSync(file, { throwIfNoEntry: false })?.ino === inode);
+    // A file that is just being rotated has two names.
+    const place = files.findLastIndex((file) => statSync(file, { throwIfNoEntry: false })?.ino === inode);
     // Rotated away entirely: the oldest that is left comes next.
     if (place === -1) return files[0];
     return files[place + 1];
@@ -174,7 +178,28 @@ class LogReader {
 }
 
 function openOrNone(file: string): number | undefined {
-  return existsSync(file) ? openSync(file, "r") : undefined;
+  try {
+    return openSync(file, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Removes what the processes of other releases than these have written; what belongs to no release (balancer, resources) stays. Returns
+ * the releases whose logs are gone.
+ */
+export function removeLogsOfReleases(places: Places, { except }: { except: readonly string[] }): string[] {
+  const removed = new Set<string>();
+  for (const name of namesIn(places.logs)) {
+    const file = join(places.logs, name);
+    const release = name.endsWith(".jsonl") ? loadMark(file)?.release : undefined;
+    if (release === undefined || except.includes(release)) continue;
+    for (const each of logFilesOf(file)) removeAll(each);
+    removed.add(release);
+  }
+  return [...removed];
 }
 
 /** Tells of changes in a folder: at once where the system does, and every so often in any case. */

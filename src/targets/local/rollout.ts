@@ -11,6 +11,7 @@ import { makeEdge } from "./edge.ts";
 import { type FleetOptions, observeStanding, openFleet } from "./fleet.ts";
 import { removeUnusedImages } from "./images.ts";
 import { jobSpec } from "./instances.ts";
+import { removeLogsOfReleases } from "./logs.ts";
 import { refuseBarred, runExpand } from "./phases.ts";
 import { listReleases, loadRelease, removeUnusedReleases } from "./releases.ts";
 import type { SupervisorApi } from "./supervisor/api.ts";
@@ -124,8 +125,10 @@ function removeOld(context: Context): void {
     .flatMap((one) => [one.release, one.previous, ...one.rolledOut.slice(-RELEASES_KEPT)])
     .filter((id) => id !== undefined);
   removeUnusedReleases(context.places, keep);
+  const left = listReleases(context.places);
   removeUnusedImages(
     context.places,
-    listReleases(context.places).map((release) => release.recipeHash),
+    left.map((release) => release.recipeHash),
   );
+  removeLogsOfReleases(context.places, { except: left.map((release) => release.id) });
 }

@@ -43,7 +43,7 @@ const ADDED_BY_SHELLS = ["PWD", "OLDPWD", "SHLVL", "_"];
 /**
  * The script that leads the group. Signals to the group reach it too: it notes them without dying, so that it is there to write the
  * program's status to descriptor 3. Its own error output goes nowhere, since shells comment on signalled children; the
- * program gets the real one through descriptor 4.
+ * program gets the real one through descriptor 4, in a subshell, since shells redirect themselves for a plain command.
  */
 function shimScript(env: Record<string, string>): string {
   const unset = ADDED_BY_SHELLS.filter((name) => !(name in env)).join(" ");
@@ -52,7 +52,7 @@ function shimScript(env: Record<string, string>): string {
     "trap : TERM INT HUP QUIT USR1 USR2",
     "exec 4>&2 2>/dev/null",
     'echo "leader $$" >&3',
-    `/bin/sh -c '${program}' "$@" 2>&4 4>&-`,
+    `(exec /bin/sh -c '${program}' "$@" 2>&4 4>&-)`,
     'echo "exit $?" >&3',
   ].join("\n");
 }

@@ -1,7 +1,21 @@
 // The log of one process: JSON lines, rotated by size. Each line carries how far its spool file had been read, so that the log itself
 // is the record of what has been taken over: a supervisor that was killed between two writes loses no line and doubles none.
-import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname } from "node:path";
 
 export type Stream = "stdout" | "stderr";
 
@@ -31,7 +45,9 @@ export interface LogOwner {
   release?: string;
 }
 
-const FILE_BYTES_MAX = 10 * 1024 * 1024;
+/** A log is begun anew at the first write beyond this. */
+export const FILE_BYTES_MAX = 10 * 1024 * 1024;
+/** Files kept besides the one that is written. */
 export const ROTATIONS_KEPT = 5;
 const LAST_LINES_KEPT = 20;
 
@@ -48,8 +64,6 @@ export class LogFile {
     this.#file = file;
     this.#owner = owner;
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // A rotation that was cut off between its two renames.
-    if (!existsSync(file) && existsSync(`${file}.next`)) renameSync(`${file}.next`, file);
     this.#handle = openSync(file, "a", 0o600);
     this.#recover();
   }
@@ -101,17 +115,19 @@ export class LogFile {
   }
 
   #rotate(): void {
-    // The new file stands complete, with its mark, before it takes the old one's name: the offsets are never without a home.
+    // The new file stands complete, with its mark, before it takes the name: the log and its offsets are never without a home. The old
+    // one has another name by then, which it keeps until it is removed, so that a reader cannot miss it or meet it twice.
     const next = `${this.#file}.next`;
     const mark = Buffer.from(`${JSON.stringify(this.#markNow())}\n`);
     rmSync(next, { force: true });
     const handle = openSync(next, "a", 0o600);
     writeSync(handle, mark);
-    for (let number = ROTATIONS_KEPT - 1; number >= 1; number--) {
-      if (existsSync(`${this.#file}.${number}`)) renameSync(`${this.#file}.${number}`, `${this.#file}.${number + 1}`);
-    }
-    renameSync(this.#file, `${this.#file}.1`);
+    const numbers = rotationsOf(this.#file);
+    const last = numbers.at(-1) ?? 0;
+    // A rotation may have been cut off here before, and a log may have been removed with its release.
+    if (existsSync(this.#file) && !isSameFile(this.#file, `${this.#file}.${last}`)) linkSync(this.#file, `${this.#file}.${last + 1}`);
     renameSync(next, this.#file);
+    for (const number of numbers.slice(0, 1 - ROTATIONS_KEPT)) rmSync(`${this.#file}.${number}`, { force: true });
     closeSync(this.#handle);
     this.#handle = handle;
     this.#size = mark.length;
@@ -149,7 +165,17 @@ export function parseEntry(text: string): LogEntry | LogMark | undefined {
 }
 
 /** Every file of a log, oldest first. */
-export function logFilesOf(file: string): string[] {
-  const numbers = Array.from({ length: ROTATIONS_KEPT }, (_, index) => ROTATIONS_KEPT - index);
-  return [...numbers.map((number) => `${file}.${number}`), file].filter((name) => existsSync(name));
+export const logFilesOf = (file: string): string[] =>
+  [...rotationsOf(file).map((number) => `${file}.${number}`), file].filter((name) => existsSync(name));
+
+/** The numbers of the files before the current one: a newer file has a higher number. */
+function rotationsOf(file: string): number[] {
+  const prefix = `${basename(file)}.`;
+  const rests = readdirSync(dirname(file)).flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+  return rests
+    .filter((rest) => /^\d+$/.test(rest))
+    .map(Number)
+    .sort((a, b) => a - b);
 }
+
+const isSameFile = (a: string, b: string): boolean => statSync(a).ino === statSync(b, { throwIfNoEntry: false })?.ino;
