@@ -384,7 +384,7 @@ export class Supervised {
   }
 
   #restartLater(): void {
-    this.#restart = setTimeout(() => this.relaunch(), pauseAfter(this.record.crashes));
+    this.#restart = setTimeout(() => this.relaunch(), pauseAfter(this.record.spec.kind, this.record.crashes));
   }
 
   /** Starts what is to run: after a crash, or when a start was cut off. When that fails it is tried again later. */

@@ -5,8 +5,9 @@ import { describeEndings, isGivenUp, pauseAfter } from "../../../../src/targets/
 import { makeEnvironment, program, startBalancer, type TestEnvironment, until } from "./environment.ts";
 
 test("the pauses grow fast up to a limit, and six tries outlast a database that is started again", () => {
-  expect([1, 2, 3, 4, 5, 100].map(pauseAfter)).toEqual([100, 500, 2_500, 10_000, 10_000, 10_000]);
-  expect([1, 2, 3, 4, 5].map(pauseAfter).reduce((sum, pauseMs) => sum + pauseMs)).toBeGreaterThan(20_000);
+  expect([1, 2, 3, 4, 5, 100].map((crashes) => pauseAfter("instance", crashes))).toEqual([100, 500, 2_500, 10_000, 10_000, 10_000]);
+  expect([1, 2, 3, 4, 5].map((crashes) => pauseAfter("instance", crashes)).reduce((sum, pauseMs) => sum + pauseMs)).toBeGreaterThan(20_000);
+  expect([1, 2, 3, 100].map((crashes) => pauseAfter("balancer", crashes))).toEqual([100, 500, 500, 500]);
 });
 
 test("only instances are given up", () => {
