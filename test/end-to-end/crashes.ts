@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { RecoveryReport, Status } from "../../src/index.ts";
+import { openEnvironment, type RecoveryReport, type Status } from "../../src/index.ts";
 import { change, type makeSandbox } from "./sandbox.ts";
 
 export type When = "before" | "between" | "after";
@@ -52,6 +52,21 @@ export default defineApp({
 
 /** One app in one environment, on which operations are killed again and again. */
 export class Stage {
+  /** Every boundary, killed at each of its three moments and then finished and undone, the command alone and with its supervisor by turns. */
+  static matrixOf(scenario: Scenario, steps: number): Point[] {
+    return Array.from({ length: steps }, (_, index) => index + 1).flatMap((number) => [
+      ...(["before", "between", "after"] as const).flatMap((when, turn): Point[] => {
+        const whom = (["command", "both"] as const)[(number + turn) % 2] as Whom;
+        return [
+          { scenario, when, number, whom, remedy: "resume" },
+          { scenario, when, number, whom: whom === "both" ? "command" : "both", remedy: "abort" },
+        ];
+      }),
+      // A command whose supervisor alone is killed goes on by itself: there is nothing left to be undone.
+      { scenario, when: "before", number, whom: "supervisor", remedy: "resume" },
+    ]);
+  }
+
   readonly #sandbox: Sandbox;
   readonly #app: string;
   readonly #name: string;
@@ -107,7 +122,7 @@ export class Stage {
       await this.#run("decommission", "local", "--yes");
       return;
     }
-    await this.#run("commission", "local");
+    if (!(await this.#status()).commissioned) await this.#run("commission", "local");
     const status = await this.#status();
     if (!status.release || !status.previous || scenario === "contract") {
       for (let time = 0; time < 2; time++) {
@@ -155,9 +170,8 @@ export class Stage {
   }
 
   async #status(): Promise<Status> {
-    const { stdout, stderr, code } = await this.#sandbox.run(this.#app, "status", "local", "--json");
-    if (code !== 0) throw new Error(`status ended with ${code}: ${stderr}`);
-    return JSON.parse(stdout) as Status;
+    process.env.LANDFALL_HOME = this.#sandbox.home;
+    return (await openEnvironment("local", { folder: this.#app })).status();
   }
 
   /** The exit status, negative for a signal. */
