@@ -1,6 +1,7 @@
 // The front door: finds the configuration, picks the target. The only file that knows which targets there are.
 import { appIn } from "./config/app.ts";
 import { findConfig, loadConfig } from "./config/load.ts";
+import type { App } from "./config/schema.ts";
 import { LandfallError } from "./error.ts";
 import type { Emit } from "./progress.ts";
 import type { CheckReport } from "./reports.ts";
@@ -34,17 +35,21 @@ export async function openEnvironment(name: string, options: OpenOptions = {}): 
 /** Everything that can be known to be wrong without changing anything; rejects with all problems of the file. */
 export async function check(options: OpenOptions = {}): Promise<CheckReport> {
   const { app, file } = await loadConfig(findConfig(options.folder ?? process.cwd()));
-  const notes = Object.entries(app.environments)
-    .filter(([, environment]) => environment.target === "aws")
-    .map(([name]) => `environment "${name}" is on aws, which this version cannot commission yet`);
   return {
     file,
     app: app.name,
     services: Object.keys(app.services),
     resources: Object.keys(app.resources),
     environments: Object.keys(app.environments),
-    notes,
+    notes: await awsNotesOf(app),
   };
+}
+
+async function awsNotesOf(app: App): Promise<string[]> {
+  const names = Object.keys(app.environments).filter((name) => app.environments[name]?.target === "aws");
+  if (names.length === 0) return [];
+  const { awsNotes } = await import("./targets/aws/notes.ts");
+  return names.flatMap((name) => [`environment "${name}" is on aws, which this version cannot commission yet`, ...awsNotes(appIn(app, name))]);
 }
 
 const unknownEnvironment = (name: string, known: string[]) =>

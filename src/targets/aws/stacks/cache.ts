@@ -31,7 +31,7 @@ export const nodeFor = (bytes: number) => (NODES.find(([, gib]) => gib * 2 ** 30
 export function drawCache({ blueprint, site, network }: DataSite, name: string, cache: Cache): string {
   const { stack } = blueprint;
   const prefix = logicalName(name);
-  const secret = drawSecret(blueprint, `${prefix}Secret`, "", `${site.app.name}, ${site.name}: ${name}`);
+  const secret = drawSecret(blueprint, `${prefix}Login`, "", `${site.app.name}, ${site.name}: ${name}`);
   const group = new cdk.aws_ec2.CfnSecurityGroup(stack, `${prefix}SecurityGroup`, {
     groupDescription: `${name}: only services of this environment`,
     vpcId: blueprint.takeText(network, "Vpc"),
@@ -69,6 +69,6 @@ export function drawCache({ blueprint, site, network }: DataSite, name: string, 
   });
   blueprint.give(`${prefix}Address`, nodes.attrPrimaryEndPointAddress);
   blueprint.give(`${prefix}SecurityGroup`, group.attrGroupId);
-  blueprint.give(`${prefix}Secret`, secret.ref);
+  blueprint.give(`${prefix}Login`, secret.ref);
   return nodes.attrPrimaryEndPointAddress;
 }

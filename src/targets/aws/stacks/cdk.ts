@@ -9,7 +9,7 @@ export const cdk = createRequire(import.meta.url)("aws-cdk-lib") as typeof impor
 /** An app of the CDK that sends nothing home, keeps no tree of metadata and leaves validation to the tests: it costs seconds. */
 export const makeCdkApp = (): App => new cdk.App({ analyticsReporting: false, treeMetadata: false, builtinCloudFormationValidation: false });
 
-/** Says why a finding of a template checker is meant to be so. Keys are rule names of cdk-nag's AwsSolutions pack, without its name. */
-export function acknowledge(construct: IConstruct, reasons: Record<string, string>): void {
-  for (const [rule, reason] of Object.entries(reasons)) cdk.Validations.of(construct).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+/** Says why findings of a template checker are meant to be so, by the checker's names of its rules: those of cdk-nag's pack, if no other. */
+export function acknowledge(construct: IConstruct, reasons: Record<string, string>, pack = "AwsSolutions-"): void {
+  for (const [rule, reason] of Object.entries(reasons)) cdk.Validations.of(construct).acknowledge({ id: pack + rule, reason });
 }

@@ -1,5 +1,5 @@
 // Postgres or MySQL on RDS: encrypted, TLS forced, a password that nobody has seen, backups to any second, deletion protected.
-import type { aws_secretsmanager as secretsmanager } from "aws-cdk-lib";
+import type { aws_rds as rds, aws_secretsmanager as secretsmanager } from "aws-cdk-lib";
 import type { Resource } from "../../../config/schema.ts";
 import { acknowledge, cdk } from "./cdk.ts";
 import type { DataSite } from "./data.ts";
@@ -40,7 +40,7 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
   const prefix = logicalName(name);
   const engine = ENGINES[database.type];
   const version = database.version ?? engine.version;
-  const secret = drawSecret(blueprint, `${prefix}Secret`, USER, `${site.app.name}, ${site.name}: ${name}`);
+  const secret = drawSecret(blueprint, `${prefix}Login`, USER, `${site.app.name}, ${site.name}: ${name}`);
   const group = new cdk.aws_ec2.CfnSecurityGroup(stack, `${prefix}SecurityGroup`, {
     groupDescription: `${name}: only services of this environment`,
     vpcId: blueprint.takeText(network, "Vpc"),
@@ -79,6 +79,7 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
     autoMinorVersionUpgrade: true,
     caCertificateIdentifier: "rds-ca-rsa2048-g1",
   });
+  if (database.type === "mysql") acknowledgeMajorVersion(instance);
   instance.applyRemovalPolicy(database.finalSnapshot ? cdk.RemovalPolicy.SNAPSHOT : cdk.RemovalPolicy.DESTROY);
   acknowledge(instance, {
     RDS11: "It listens in isolated subnets, to security groups that are named one by one; another port would only confuse people.",
@@ -87,11 +88,11 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
   });
   blueprint.give(`${prefix}Address`, instance.attrEndpointAddress);
   blueprint.give(`${prefix}SecurityGroup`, group.attrGroupId);
-  blueprint.give(`${prefix}Secret`, secret.ref);
+  blueprint.give(`${prefix}Login`, secret.ref);
   if (database.readOnlyUser)
     blueprint.give(
-      `${prefix}SecretReadOnly`,
-      drawSecret(blueprint, `${prefix}SecretReadOnly`, READ_ONLY_USER, `${site.app.name}, ${site.name}: ${name}, read-only`).ref,
+      `${prefix}LoginReadOnly`,
+      drawSecret(blueprint, `${prefix}LoginReadOnly`, READ_ONLY_USER, `${site.app.name}, ${site.name}: ${name}, read-only`).ref,
     );
 
   const { databaseCpu, databaseDisk, databaseConnections } = site.environment.alarms;
@@ -120,6 +121,12 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
     minutes: 5,
   });
   return instance.attrEndpointAddress;
+}
+
+/** RDS takes "8.4" for its newest 8.4.x and upgrades within it; the checkers' lists have full versions only. */
+function acknowledgeMajorVersion(instance: rds.CfnDBInstance): void {
+  instance.cfnOptions.metadata = { "cfn-lint": { config: { ignore_checks: ["E3691"] } } };
+  acknowledge(instance, { E9006: "A major version, so that RDS's own upgrades within it are no difference to the template." }, "");
 }
 
 /** RDS counts a disk in GiB, and calls them GB. */

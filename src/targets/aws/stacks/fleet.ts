@@ -19,7 +19,7 @@ export interface FleetInput extends Omit<SettingsInput, "group" | "fleet"> {
   slot: Slot;
   fleet: Fleet;
   network: Blueprint;
-  topic: string;
+  topic: () => string;
   profile: string;
   securityGroup: string;
   target?: { group: elb.CfnTargetGroup; balancer: string; attached: CfnResource };
@@ -54,7 +54,10 @@ export function drawFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
     capacityRebalance: settings.machine.spot ? true : undefined,
     tags: Object.entries({ ...blueprint.tags(), ...ownTags(input) }).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
   });
-  acknowledge(group, { AS3: "Every scaling would be news; what matters, too few instances, has an alarm." });
+  acknowledge(group, {
+    AS3: "Every scaling would be news; what matters, too few instances, has an alarm.",
+    EC26: "Its volumes are encrypted by its launch template, which the rule does not look for in a policy of several machine types.",
+  });
   group.cfnOptions.updatePolicy = { autoScalingRollingUpdate: rollingUpdate(site, settings, size) };
   if (size.min > 0) group.cfnOptions.creationPolicy = { resourceSignal: { count: size.min, timeout: `PT${pauseMinutes(settings)}M` } };
   if (settings.scaling)
@@ -69,7 +72,7 @@ export function drawFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
   if (size.min > 0)
     drawAlarm(stack, `${id}InstancesAlarm`, {
       about: `${site.app.name}, ${site.name}: service ${service} has had fewer instances than ${size.min} for 10 minutes`,
-      topic: input.topic,
+      topic: input.topic(),
       dimensions: { AutoScalingGroupName: group.ref },
       metric: "instancesInService",
       below: count(size.min),

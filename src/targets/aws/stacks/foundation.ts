@@ -2,10 +2,11 @@
 // the role of the machines that images are made on.
 import { Blueprint, type Site } from "./blueprint.ts";
 import { drawBucket } from "./bucket.ts";
-import { acknowledge, cdk } from "./cdk.ts";
-import { allow, assumedBy, document, sessionManager } from "./policies.ts";
+import { cdk } from "./cdk.ts";
+import { allow, drawRole, SESSION_MANAGER, sessionManager } from "./policies.ts";
 
 const CONTAINER_IMAGES_MAX = 50;
+const OWN_PREFIX = "Objects under one prefix of the app's own bucket.";
 
 export function drawFoundation(site: Site): Blueprint {
   const blueprint = new Blueprint(site, { role: "foundation" });
@@ -35,19 +36,14 @@ const keepNewest = (count: number) =>
 
 /** A builder reads the recipe's files and writes its report. It lives for minutes, and ends itself by its own clock. */
 function drawBuilder({ stack }: Blueprint, artifacts: string): string {
-  const role = new cdk.aws_iam.CfnRole(stack, "Builder", {
-    assumeRolePolicyDocument: assumedBy("ec2.amazonaws.com"),
-    policies: [
-      {
-        policyName: "builder",
-        policyDocument: document(
-          allow("Recipes", ["s3:GetObject"], `${artifacts}/recipes/*`),
-          allow("Reports", ["s3:PutObject"], `${artifacts}/reports/*`),
-          sessionManager(),
-        ),
-      },
+  const role = drawRole(stack, "Builder", {
+    policyName: "builder",
+    statements: [
+      allow("Recipes", ["s3:GetObject"], `${artifacts}/recipes/*`),
+      allow("Reports", ["s3:PutObject"], `${artifacts}/reports/*`),
+      sessionManager(),
     ],
+    wildcards: { Recipes: OWN_PREFIX, Reports: OWN_PREFIX, SessionManager: SESSION_MANAGER },
   });
-  acknowledge(role, { IAM5: "One prefix of the app's own bucket each, and the calls of Session Manager's agent, which take no resource." });
   return new cdk.aws_iam.CfnInstanceProfile(stack, "BuilderProfile", { roles: [role.ref] }).ref;
 }

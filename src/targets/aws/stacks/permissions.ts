@@ -4,7 +4,7 @@ import type { Blueprint, Site } from "./blueprint.ts";
 import { cdk } from "./cdk.ts";
 import { ownResources } from "./data.ts";
 import { logicalName, secretPath } from "./names.ts";
-import { allow, arn, type Statement, sessionManager } from "./policies.ts";
+import { allow, arn, SESSION_MANAGER, type Statement, sessionManager } from "./policies.ts";
 import { logGroupName, metricNamespace } from "./settings.ts";
 
 interface Around {
@@ -23,10 +23,10 @@ export function statementsOf({ site, service, blueprint, foundation, data }: Aro
       .filter(({ resource }) => types.includes(resource.type))
       .flatMap(({ prefix, resource }) =>
         parts
-          .filter((part) => part !== "SecretReadOnly" || ("readOnlyUser" in resource && resource.readOnlyUser))
+          .filter((part) => part !== "LoginReadOnly" || ("readOnlyUser" in resource && resource.readOnlyUser))
           .map((part) => blueprint.takeText(data as Blueprint, `${prefix}${part}`)),
       );
-  const passwords = [...taken(["postgres", "mysql"], ["Secret", "SecretReadOnly"]), ...taken(["cache"], ["Secret"])];
+  const passwords = [...taken(["postgres", "mysql"], ["Login", "LoginReadOnly"]), ...taken(["cache"], ["Login"])];
   const queues = taken(["queue"], ["QueueArn", "DeadLettersArn"]);
   const buckets = taken(["bucket"], ["Bucket"]).map((bucket) => bucketArn(bucket));
   const group = `autoScalingGroup:*:autoScalingGroupName/${blueprint.name}-*`;
@@ -52,6 +52,17 @@ export function statementsOf({ site, service, blueprint, foundation, data }: Aro
     sessionManager(),
   ];
 }
+
+/** Why resources are not named one by one. */
+export const WILDCARDS = {
+  Release: "Releases are added while instances run; each verifies its own by its digest.",
+  Objects: "The objects of a bucket are the app's to name.",
+  Logs: "The streams of its own log group, one for each instance.",
+  Metrics: "A metric is no resource; the condition keeps it to the environment's own namespace.",
+  Lifecycle: "Groups of its own stack, whose names CloudFormation makes.",
+  Signal: "Its own stack, whose id CloudFormation makes.",
+  SessionManager: SESSION_MANAGER,
+};
 
 const QUEUE_CALLS = [
   "sqs:SendMessage",

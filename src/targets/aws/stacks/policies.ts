@@ -1,5 +1,6 @@
 // Policies that several stacks need.
-import { cdk } from "./cdk.ts";
+import type { aws_iam as iam, Stack } from "aws-cdk-lib";
+import { acknowledge, cdk } from "./cdk.ts";
 
 export interface Statement {
   Sid?: string;
@@ -20,6 +21,34 @@ export const allow = (Sid: string, Action: string[], Resource: string | string[]
   ...(Condition === undefined ? {} : { Condition }),
 });
 
+interface RoleOptions {
+  policyName: string;
+  statements: Statement[];
+  /** Why resources of a statement, by its Sid, are not named one by one. */
+  wildcards: Record<string, string>;
+}
+
+/** A role that machines take on. Each wildcard in it has its reason, or the checkers find it. */
+export function drawRole(stack: Stack, id: string, { policyName, statements, wildcards }: RoleOptions): iam.CfnRole {
+  const role = new cdk.aws_iam.CfnRole(stack, id, {
+    assumeRolePolicyDocument: document({ Effect: "Allow", Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" }),
+    policies: [{ policyName, policyDocument: document(...statements) }],
+  });
+  for (const { Sid, Resource } of statements) {
+    const reason = wildcards[Sid ?? ""];
+    if (reason === undefined) continue;
+    for (const resource of [Resource ?? []].flat()) acknowledge(role, { [`IAM5[Resource::${flat(stack.resolve(resource))}]`]: reason });
+  }
+  return role;
+}
+
+/** How the checker writes a resource: `<Bucket.Arn>/releases/*`. */
+function flat(value: string | { Ref?: string; "Fn::GetAtt"?: string[]; "Fn::Join"?: [string, (typeof value)[]] }): string {
+  if (typeof value === "string") return value;
+  if (value["Fn::Join"]) return value["Fn::Join"][1].map(flat).join("");
+  return `<${value.Ref ?? value["Fn::GetAtt"]?.join(".")}>`;
+}
+
 /** Refuses whoever does not come over TLS. */
 export const tlsOnly = (action: string, resource: string | string[]): Statement => ({
   Sid: "TlsOnly",
@@ -30,12 +59,12 @@ export const tlsOnly = (action: string, resource: string | string[]): Statement 
   Condition: { Bool: { "aws:SecureTransport": "false" } },
 });
 
-export const assumedBy = (service: string) => document({ Effect: "Allow", Principal: { Service: service }, Action: "sts:AssumeRole" });
-
 /** `arn("s3", "bucket/*")`: in the stack's own account and region. */
 export const arn = (service: string, resource: string) => `arn:${cdk.Aws.PARTITION}:${service}:${cdk.Aws.REGION}:${cdk.Aws.ACCOUNT_ID}:${resource}`;
 
-/** What the agent of Session Manager calls, so that a shell needs no open port. None of these can be narrowed to a resource. */
+export const SESSION_MANAGER = "What the agent of Session Manager calls cannot be narrowed to a resource.";
+
+/** What the agent of Session Manager calls, so that a shell needs no open port. */
 export const sessionManager = (): Statement =>
   allow(
     "SessionManager",

@@ -5,14 +5,14 @@ import type { Service } from "../../../config/schema.ts";
 import { trafficPort, webServices } from "../routes.ts";
 import { Blueprint, type Site } from "./blueprint.ts";
 import { CACHE_PORT } from "./cache.ts";
-import { acknowledge, cdk } from "./cdk.ts";
+import { cdk } from "./cdk.ts";
 import { ownResources } from "./data.ts";
 import { databaseFacts } from "./database.ts";
 import { drawFleet } from "./fleet.ts";
 import { count, drawAlarm, drawShareAlarm, percent, secondsOf } from "./metrics.ts";
 import { logicalName } from "./names.ts";
-import { statementsOf } from "./permissions.ts";
-import { assumedBy, document } from "./policies.ts";
+import { statementsOf, WILDCARDS } from "./permissions.ts";
+import { drawRole } from "./policies.ts";
 import { SLOTS, type Slot, slotsOf } from "./running.ts";
 import { logGroupName } from "./settings.ts";
 
@@ -31,13 +31,14 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
   const { stack } = blueprint;
   const settings = site.app.services[name] as Service;
   const prefix = logicalName(name);
-  const topic = blueprint.takeText(around.alarms, "Topic");
+  // Taken by what rings: a worker without instances has nothing that could.
+  const topic = () => blueprint.takeText(around.alarms, "Topic");
   new cdk.aws_logs.CfnLogGroup(stack, "LogGroup", {
     logGroupName: logGroupName(site, name),
     retentionInDays: retentionDays(site.environment.logs.keep),
   });
   const securityGroup = drawSecurityGroup(blueprint, site, name, around);
-  const profile = drawRole(blueprint, site, name, around);
+  const profile = drawProfile(blueprint, site, name, around);
   const slots = slotsOf(site.app, fleets);
   const targets = settings.port === undefined ? undefined : drawTargets(blueprint, site, name, slots, around);
   const queue = settings.scaling?.queue?.resource;
@@ -46,7 +47,7 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
     const target = targets?.groups.get(slot);
     if (target && targets) {
       blueprint.give(`${prefix}${logicalName(slot)}TargetGroup`, target.ref);
-      drawTargetAlarms(blueprint, site, name, { slot, target, balancer: targets.balancer, topic });
+      drawTargetAlarms(blueprint, site, name, { slot, target, balancer: targets.balancer, topic: topic() });
     }
     const fleet = fleets[slot];
     if (!fleet) continue;
@@ -121,14 +122,9 @@ function drawSecurityGroup(blueprint: Blueprint, site: Site, name: string, { net
 }
 
 /** Returns the ARN of the instance profile. */
-function drawRole(blueprint: Blueprint, site: Site, name: string, { foundation, data }: Neighbours): string {
-  const role = new cdk.aws_iam.CfnRole(blueprint.stack, "Role", {
-    assumeRolePolicyDocument: assumedBy("ec2.amazonaws.com"),
-    policies: [{ policyName: "service", policyDocument: document(...statementsOf({ site, service: name, blueprint, foundation, data })) }],
-  });
-  acknowledge(role, {
-    IAM5: "Objects of its own buckets and releases, streams of its own log group, groups of its own stack; metrics and Session Manager take no resource.",
-  });
+function drawProfile(blueprint: Blueprint, site: Site, name: string, { foundation, data }: Neighbours): string {
+  const statements = statementsOf({ site, service: name, blueprint, foundation, data });
+  const role = drawRole(blueprint.stack, "Role", { policyName: "service", statements, wildcards: WILDCARDS });
   return new cdk.aws_iam.CfnInstanceProfile(blueprint.stack, "Profile", { roles: [role.ref] }).attrArn;
 }
 

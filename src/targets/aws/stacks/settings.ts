@@ -74,12 +74,12 @@ function resourceLines(site: Site, id: string, resource: Resource, take: (output
   if (resource.type === "queue")
     return [line(main, "plain", "-", own("QueueUrl")), line(variable("DEAD_LETTER_URL"), "plain", "-", own("DeadLettersUrl"))];
   if (resource.type === "bucket") return [line(main, "plain", "-", own("Bucket"))];
-  if (resource.type === "cache") return [line(main, "rediss", own("Secret"), `${own("Address")}:${CACHE_PORT}`)];
+  if (resource.type === "cache") return [line(main, "rediss", own("Login"), `${own("Address")}:${CACHE_PORT}`)];
   const { scheme, port, name } = databaseFacts(resource);
   const address = `${own("Address")}:${port}/${name}`;
   return [
-    line(main, scheme, own("Secret"), address),
-    ...(resource.readOnlyUser ? [line(variable("READONLY_URL"), scheme, own("SecretReadOnly"), address)] : []),
+    line(main, scheme, own("Login"), address),
+    ...(resource.readOnlyUser ? [line(variable("READONLY_URL"), scheme, own("LoginReadOnly"), address)] : []),
   ];
 }
 
