@@ -158,8 +158,9 @@ export class Balancer implements BalancerApi {
     const pem = edge.tls && loadPem(edge.tls);
     this.#pem = pem ? pem.cert + pem.key : "";
     const server = pem ? createSecureServer({ ...options, ...pem }) : createServer(options);
+    clearInterval(this.#lookAtCertificate);
     // Certificates are renewed by programs that do not tell us.
-    this.#lookAtCertificate = setInterval(() => this.#renewCertificate(server, this.#context.edge), CERTIFICATE_LOOK_MS).unref();
+    if (pem) this.#lookAtCertificate = setInterval(() => this.#renewCertificate(server, this.#context.edge), CERTIFICATE_LOOK_MS).unref();
     server.on("request", (request, response) => {
       if (this.#context.stopping) response.shouldKeepAlive = false;
       new Exchange(request, response, this.#context).begin();

@@ -23,6 +23,9 @@ const RUN_LOGS_KEPT = 50;
 /** How often it is looked whether something was kept warm long enough. */
 const COOLING_MS = 1_000;
 
+/** There is one in an environment, under this id. */
+const BALANCER = "balancer";
+
 export class Supervisor {
   readonly #identity = { pid: process.pid, startedAt: observeStart(process.pid) ?? "" };
   readonly #places: Places;
@@ -111,6 +114,12 @@ export class Supervisor {
     this.#records.save(record);
     await this.#supervise(record).relaunch();
     return publish(record);
+  }
+
+  /** What a balancer that has been replaced still has in hand is not known to its successor: that one is waited for first. */
+  async #idle(id: string, timeoutMs: number): Promise<number> {
+    await this.#inTurn(BALANCER, async () => undefined);
+    return this.#traffic.idle(id, timeoutMs);
   }
 
   async #renew(spec: ProcessSpec): Promise<ProcessRecord> {
@@ -205,7 +214,7 @@ export class Supervisor {
       await this.#traffic.push();
       this.#tell("draining", record.spec, "takes no new requests");
     });
-    return { inHand: await this.#traffic.idle(id, timeoutMs) };
+    return { inHand: await this.#idle(id, timeoutMs) };
   }
 
   async keepWarm(warm: KeepWarm): Promise<void> {
@@ -233,7 +242,7 @@ export class Supervisor {
   async #cool(record: KeptRecord, warm: KeepWarm): Promise<void> {
     const { id, drainPath, drainMs } = warm;
     if (drainPath && record.port) await tellToDrain(`http://127.0.0.1:${record.port}${drainPath}`);
-    await this.#traffic.idle(id, drainMs);
+    await this.#idle(id, drainMs);
     // Somebody may have switched back to it while it was drained, or be about to.
     await this.#inTurn(id, async () => {});
     if (record.warm === warm) await this.stop(id);
