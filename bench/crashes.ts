@@ -1,7 +1,6 @@
 // The whole crash matrix: every operation, killed at every boundary of its journal.
-// npm run build && npx jiti bench/crashes.ts [scenario,...]
-
-import { type Point, type Remedy, SCENARIOS, SCENARIOS, type Scenario, type Scenario, Stage, Stage, type When, type Whom } from "../test/end-to-end/crashes.ts";
+// npm run build && npx jiti bench/crashes.ts [operation,...]
+import { SCENARIOS, type Scenario, Stage } from "../test/end-to-end/crashes.ts";
 import { makeSandbox } from "../test/end-to-end/sandbox.ts";
 
 const chosen = (process.argv[2]?.split(",") ?? SCENARIOS) as Scenario[];
