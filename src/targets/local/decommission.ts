@@ -154,6 +154,6 @@ export function clean({ places }: Context): CleanReport {
   const removed = [...releasesBefore.map((id) => ["release", id]), ...imagesBefore.map((hash) => ["image", hash])]
     .filter(([, id]) => !left.has(id ?? ""))
     .map(([kind, id]) => `${kind} ${id}`);
-  const logs = removeLogsOfReleases(places, { except: [...left] }).map((id) => `logs of release ${id}`);
-  return { removed: [...removed, ...logs, ...removeStaleCached().map((path) => `cache of ${path}`)] };
+  removeLogsOfReleases(places, { except: [...left] });
+  return { removed: [...removed, ...removeStaleCached().map((path) => `cache of ${path}`)] };
 }

@@ -186,20 +186,14 @@ function openOrNone(file: string): number | undefined {
   }
 }
 
-/**
- * Removes what the processes of other releases than these have written; what belongs to no release (balancer, resources) stays. Returns
- * the releases whose logs are gone.
- */
-export function removeLogsOfReleases(places: Places, { except }: { except: readonly string[] }): string[] {
-  const removed = new Set<string>();
+/** Removes what the processes of other releases than these have written; what belongs to no release (balancer, resources) stays. */
+export function removeLogsOfReleases(places: Places, { except }: { except: readonly string[] }): void {
   for (const name of namesIn(places.logs)) {
     const file = join(places.logs, name);
     const release = name.endsWith(".jsonl") ? loadMark(file)?.release : undefined;
     if (release === undefined || except.includes(release)) continue;
     for (const each of logFilesOf(file)) removeAll(each);
-    removed.add(release);
   }
-  return [...removed];
 }
 
 /** Tells of changes in a folder: at once where the system does, and every so often in any case. */

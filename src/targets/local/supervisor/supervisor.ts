@@ -261,7 +261,8 @@ export class Supervisor {
 
   async #takeUpOne(record: KeptRecord): Promise<void> {
     if (record.spec.schedule) return this.#schedules.add(record);
-    if (record.state === "exited" || record.state === "failed") return;
+    if (record.state === "failed") return;
+    if (record.state === "exited") return record.scheduleId ? this.#followRun(record) : undefined;
     const process = this.#supervise(record);
     const found = await process.adopt();
     if (found === "runs") this.#tell("adopted", record.spec, `pid ${record.pid}, port ${record.port ?? "none"}`);
@@ -379,7 +380,7 @@ export class Supervisor {
   }
 
   /** Waits in the background for the end of a schedule's run, and notes it with the schedule. */
-  #followRun(record: KeptRecord, process: Supervised): void {
+  #followRun(record: KeptRecord, process?: Supervised): void {
     const conclude = () =>
       this.#inTurn(record.spec.id, async () => {
         const schedule = this.#records.byId.get(record.scheduleId ?? "");
@@ -392,8 +393,7 @@ export class Supervisor {
         if (this.#records.byId.get(record.spec.id) === record) this.#forget(record);
         this.#removeOldRunLogs(record.scheduleId ?? "");
       });
-    process
-      .ended()
+    Promise.resolve(process?.ended())
       .then(conclude)
       .catch((error) => console.error(error));
   }

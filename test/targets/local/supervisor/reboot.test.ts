@@ -104,6 +104,22 @@ test("a schedule goes on after a crash of the supervisor, and runs once for each
   expect(readdirSync(ran)).toHaveLength(started.length);
 });
 
+test("a run that ended unseen by its schedule does not stand in the way of the next", { timeout: 60_000 }, async () => {
+  const supervisor = await environment.supervisor();
+  await supervisor.start(program("tick", SLEEP, { kind: "job", schedule: { cron: "* * * * * *", timeoutMs: 3_600_000 } }));
+  const { id } = await environment.event(({ type, id }) => type === "started" && id.startsWith("tick."));
+  await environment.crashSupervisor();
+  // As if it had been killed between the run's end and the schedule's note of it.
+  environment.editRecords((record) => {
+    if (record.spec.id !== id) return;
+    if (record.group) process.kill(-record.group.pid, "SIGKILL");
+    Object.assign(record, { state: "exited", endedRun: record.run, group: undefined, lastExit: { at: Date.now(), code: 0, lastLines: [] } });
+  });
+  await environment.supervisor();
+  await environment.event((event) => event.type === "started" && event.id.startsWith("tick.") && event.id !== id);
+  expect(environment.events().filter(({ type }) => type === "job-run")).toMatchObject([{ id, text: "exit status 0" }]);
+});
+
 test("a port that somebody took while the process was down is given up for another", { timeout: 60_000 }, async () => {
   const supervisor = await environment.supervisor();
   // It never listens itself, so that its port can be taken from it.
