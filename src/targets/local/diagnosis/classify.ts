@@ -184,7 +184,8 @@ function classifyRepeatedWords(seen: Observations, health: HealthCheck): Fault |
 
 /** The deadline has passed, and the little while after it too. */
 function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined {
-  if (seen.nowMs <= health.deadline + graceMs(health)) return undefined;
+  // An attempt made before the end says nothing of the end: looking may have taken its time.
+  if ((seen.attempts.at(-1)?.atMs ?? 0) <= health.deadline + graceMs(health)) return undefined;
   const last = seen.attempts.slice(-LAST_ATTEMPTS).map(({ answer }) => answer);
   // One late answer among many is the machine's doing: what most of the last attempts came to is what it does.
   const kind = mostOf(last.map((answer) => answer.kind));

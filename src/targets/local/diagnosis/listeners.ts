@@ -1,5 +1,5 @@
 // What the kernel knows of a process group: where it listens, and whether it works (Linux; elsewhere nothing is known).
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 export interface Listener {
   /** `127.0.0.1`, `0.0.0.0`, `::`, `::1`. */
@@ -14,21 +14,41 @@ export interface GroupLook {
   processes: number;
 }
 
-const STATE_LISTEN = "0A";
+/** The column of the state, as the kernel prints it: TCP_LISTEN. */
+const STATE_LISTEN = " 0A ";
 /** The unit of the times in /proc: USER_HZ, which is 100 on every architecture that Linux has kept. */
 const TICK_MS = 10;
 
-/** Undefined where the kernel does not tell. */
-export function observeGroup(groupPid: number): GroupLook | undefined {
-  if (process.platform !== "linux") return undefined;
-  const members = membersOf(groupPid);
-  const inodes = new Set(members.flatMap(({ pid }) => socketsOf(pid)));
-  const listens = listeningSockets().filter((socket) => inodes.has(socket.inode));
-  return {
-    listens: unique(listens),
-    busyMs: members.reduce((sum, { pid, cpuMs }) => sum + cpuMs + queuedMs(pid), 0),
-    processes: members.length,
-  };
+/** A table of all connections is long on a busy machine: it is read again when the group has new sockets, else now and then. */
+const TABLE_AGE_MS_MAX = 1_000;
+
+/** Looks at one group again and again. */
+export class GroupWatch {
+  readonly leader: number;
+  #known = new Set<string>();
+  #readAt = Number.NEGATIVE_INFINITY;
+  #table: ListeningSocket[] = [];
+
+  constructor(leaderPid: number) {
+    this.leader = leaderPid;
+  }
+
+  /** Undefined where the kernel does not tell. */
+  look(): GroupLook | undefined {
+    if (process.platform !== "linux") return undefined;
+    const members = membersOf(this.leader);
+    const inodes = new Set(members.flatMap(({ pid }) => socketsOf(pid)));
+    if ([...inodes].some((inode) => !this.#known.has(inode)) || performance.now() - this.#readAt > TABLE_AGE_MS_MAX) {
+      this.#table = inodes.size > 0 ? listeningSockets() : [];
+      this.#readAt = performance.now();
+    }
+    this.#known = inodes;
+    return {
+      listens: unique(this.#table.filter((socket) => inodes.has(socket.inode))),
+      busyMs: members.reduce((sum, { pid, cpuMs }) => sum + cpuMs + queuedMs(pid), 0),
+      processes: members.length,
+    };
+  }
 }
 
 export interface Holder {
@@ -61,24 +81,45 @@ export function findHolder(port: number): Holder | undefined {
   return holdersOf(new Set(listeningSockets().flatMap((socket) => (socket.port === port ? [socket.inode] : []))))[0];
 }
 
+/** Going through the files of all processes takes long where there are many; a socket has one holder as long as it lives. */
+const found = new Map<string, Holder>();
+
 function holdersOf(inodes: Set<string>): Holder[] {
-  if (inodes.size === 0) return [];
-  return allProcesses()
-    .filter(({ pid }) => socketsOf(pid).some((inode) => inodes.has(inode)))
-    .map(({ pid, group }) => ({ pid, group, command: readText(`/proc/${pid}/comm`).trim() }));
+  const missing = [...inodes].filter((inode) => !found.has(inode));
+  for (const { pid, group } of missing.length > 0 ? allProcesses() : []) {
+    const held = socketsOf(pid).filter((inode) => missing.includes(inode));
+    for (const inode of held) found.set(inode, { pid, group, command: readText(`/proc/${pid}/comm`).trim() });
+  }
+  return [...inodes].flatMap((inode) => found.get(inode) ?? []);
 }
 
-const membersOf = (groupPid: number) => allProcesses().filter(({ group }) => group === groupPid);
+interface Process {
+  pid: number;
+  group: number;
+  cpuMs: number;
+}
 
-function allProcesses(): { pid: number; group: number; cpuMs: number }[] {
-  return readdirSync("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    const fields = readText(`/proc/${name}/stat`).split(") ").at(-1)?.split(" ") ?? [];
-    // In proc(5)'s numbering: 3 state, 5 process group, 14 and 15 time in user and kernel mode.
-    return fields[0] === "Z" || fields.length < 13
-      ? []
-      : [{ pid: Number(name), group: Number(fields[2]), cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS }];
-  });
+/** The leader and what descends from it in its group; of kernels that do not list children, whatever is in the group. */
+function membersOf(leaderPid: number): Process[] {
+  if (!existsSync(`/proc/self/task/${process.pid}/children`)) return allProcesses().filter(({ group }) => group === leaderPid);
+  const members: Process[] = [];
+  for (const waiting = [leaderPid]; waiting.length > 0; ) {
+    const pid = waiting.pop() as number;
+    const one = readProcess(pid);
+    if (one?.group === leaderPid) members.push(one);
+    const children = readNames(`/proc/${pid}/task`).flatMap((task) => readText(`/proc/${pid}/task/${task}/children`).split(" "));
+    waiting.push(...children.filter(Boolean).map(Number));
+  }
+  return members;
+}
+
+const allProcesses = (): Process[] => readNames("/proc").flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
+
+function readProcess(pid: number): Process | undefined {
+  const fields = readText(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ") ?? [];
+  // In proc(5)'s numbering: 3 state, 5 process group, 14 and 15 time in user and kernel mode.
+  if (fields[0] === "Z" || fields.length < 13) return undefined;
+  return { pid, group: Number(fields[2]), cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS };
 }
 
 /** Zero where the kernel keeps no such account. */
@@ -97,13 +138,16 @@ function socketsOf(pid: number): string[] {
   });
 }
 
-function listeningSockets(): (Listener & { inode: string })[] {
+interface ListeningSocket extends Listener {
+  inode: string;
+}
+
+function listeningSockets(): ListeningSocket[] {
   return ["tcp", "tcp6"].flatMap((table) =>
     readText(`/proc/net/${table}`)
       .split("\n")
-      .slice(1)
+      .filter((row) => row.includes(STATE_LISTEN))
       .map((row) => row.trim().split(/\s+/))
-      .filter((row) => row[3] === STATE_LISTEN)
       .map((row) => ({ ...readAddress(row[1] ?? ""), inode: row[9] ?? "" })),
   );
 }

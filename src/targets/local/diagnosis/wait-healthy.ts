@@ -12,7 +12,7 @@ import { type Answer, classify, type Fault, type Look, type Observations, shapeO
 import { describeFault } from "./describe.ts";
 import { gatherFacts } from "./facts.ts";
 import { findLeaks, type Given, hideSecrets } from "./leaks.ts";
-import { findForeignHolder, type Listener, observeGroup } from "./listeners.ts";
+import { findForeignHolder, GroupWatch, type Listener } from "./listeners.ts";
 import { LogTail } from "./log-tail.ts";
 import { isMetrics, passes, probe } from "./probe.ts";
 
@@ -84,6 +84,7 @@ class Watch {
   readonly #startedAt = Date.now();
   readonly #log: LogTail;
   readonly #shapes = new Set<string>();
+  #group: GroupWatch | undefined;
   #given: Given | undefined;
   #process: ProcessRecord | undefined;
 
@@ -191,7 +192,8 @@ class Watch {
 
   async #look(groupPid: number): Promise<void> {
     const { seen } = this;
-    const group = observeGroup(groupPid);
+    if (this.#group?.leader !== groupPid) this.#group = new GroupWatch(groupPid);
+    const group = this.#group.look();
     this.#readLog();
     if (!group) return;
     const atMs = this.#nowMs();
