@@ -19,7 +19,7 @@ export interface OpenOptions {
 
 /**
  * Opens one environment of the app found in `folder`.
- * Errors: CONFIG_* for what is wrong in the file, ENVIRONMENT_UNKNOWN, NOT_BUILT for a target that does not exist yet.
+ * Errors: CONFIG_* for what is wrong in the file, ENVIRONMENT_UNKNOWN.
  *
  * @example const staging = await openEnvironment("staging"); await staging.deploy({});
  */
@@ -27,9 +27,9 @@ export async function openEnvironment(name: string, options: OpenOptions = {}): 
   const { app, folder } = await loadConfig(findConfig(options.folder ?? process.cwd()));
   const environment = Object.hasOwn(app.environments, name) ? app.environments[name] : undefined;
   if (!environment) throw unknownEnvironment(name, Object.keys(app.environments));
-  if (environment.target === "aws") throw notBuilt(name);
-  const { openLocal } = await import("./targets/local/target.ts");
-  return openLocal({ app: appIn(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal, wait: options.wait });
+  const input = { app: appIn(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal, wait: options.wait };
+  if (environment.target === "aws") return (await import("./targets/aws/target.ts")).openAws(input);
+  return (await import("./targets/local/target.ts")).openLocal(input);
 }
 
 /** Everything that can be known to be wrong without changing anything; rejects with all problems of the file. */
@@ -59,11 +59,4 @@ const unknownEnvironment = (name: string, known: string[]) =>
     why: `landfall.config.ts has ${known.map((id) => `"${id}"`).join(", ")}`,
     standing: "Nothing was changed.",
     next: `use one of those, or add "${name}" under environments`,
-  });
-
-const notBuilt = (name: string) =>
-  new LandfallError({
-    code: "NOT_BUILT",
-    what: `environment "${name}" is on the target "aws", which is not built yet`,
-    standing: "Nothing was changed.",
   });

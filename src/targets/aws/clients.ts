@@ -1,0 +1,172 @@
+// The clients of AWS. Each package is loaded when it is first asked for, since together they cost a second. Credentials, region, endpoint
+// (AWS_ENDPOINT_URL) and retries are the SDK's own; what goes wrong before AWS answers is put into our words here, once for all.
+import { statSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { LandfallError } from "../../error.ts";
+
+const ATTEMPTS = 8;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** No call of ours waits for work to be done, so an answer that takes longer than this was lost. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+interface Settings {
+  region?: string;
+  retryMode: "standard";
+  maxAttempts?: number;
+  requestHandler: { connectionTimeout: number; requestTimeout: number; throwOnRequestTimeout: boolean };
+}
+
+/** One line a client: its aggregated class, so that a call is `(await clients.cloudFormation()).describeStacks({})`. */
+const LOADERS = {
+  autoScaling: async (settings: Settings) => new (await import("@aws-sdk/client-auto-scaling")).AutoScaling(settings),
+  balancing: async (settings: Settings) => new (await import("@aws-sdk/client-elastic-load-balancing-v2")).ElasticLoadBalancingV2(settings),
+  cloudFormation: async (settings: Settings) => new (await import("@aws-sdk/client-cloudformation")).CloudFormation(settings),
+  ec2: async (settings: Settings) => new (await import("@aws-sdk/client-ec2")).EC2(settings),
+  logs: async (settings: Settings) => new (await import("@aws-sdk/client-cloudwatch-logs")).CloudWatchLogs(settings),
+  rds: async (settings: Settings) => new (await import("@aws-sdk/client-rds")).RDS(settings),
+  s3: async (settings: Settings) => new (await import("@aws-sdk/client-s3")).S3(settings),
+  sqs: async (settings: Settings) => new (await import("@aws-sdk/client-sqs")).SQS(settings),
+  sts: async (settings: Settings) => new (await import("@aws-sdk/client-sts")).STS(settings),
+  tagging: async (settings: Settings) => new (await import("@aws-sdk/client-resource-groups-tagging-api")).ResourceGroupsTaggingAPI(settings),
+};
+
+type Loaders = typeof LOADERS;
+export type Clients = { readonly [Name in keyof Loaders]: () => Promise<Awaited<ReturnType<Loaders[Name]>>> };
+
+/**
+ * Clients of one region, or of the one that the SDK's own settings name. Calls reject with AWS_* errors when AWS was not reached or did
+ * not let us; with the service's own error otherwise.
+ */
+export function makeClients({ region }: { region?: string }): Clients {
+  // The SDK announces which Node versions it will drop; that is no news for somebody who commissions an environment.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+  const settings: Settings = {
+    ...(region === undefined ? {} : { region }),
+    retryMode: "standard",
+    ...(process.env.AWS_MAX_ATTEMPTS === undefined ? { maxAttempts: ATTEMPTS } : {}),
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: ANSWER_TIMEOUT_MS, throwOnRequestTimeout: true },
+  };
+  const sent = { changes: false };
+  const once = <Client extends object>(load: (settings: Settings) => Promise<Client>) => {
+    let made: Promise<Client> | undefined;
+    return () => {
+      made ??= load(settings).then((client) => explainFailures(client, sent));
+      return made;
+    };
+  };
+  return Object.fromEntries(Object.entries(LOADERS).map(([name, load]) => [name, once<object>(load)])) as unknown as Clients;
+}
+
+interface Stack {
+  middlewareStack: {
+    add(
+      middleware: (
+        next: (args: unknown) => Promise<unknown>,
+        call: { clientName?: string; commandName?: string },
+      ) => (args: unknown) => Promise<unknown>,
+      options: { step: "initialize"; priority: "high"; name: string },
+    ): void;
+  };
+}
+
+function explainFailures<Client extends object>(client: Client, sent: { changes: boolean }): Client {
+  (client as Stack).middlewareStack.add(
+    (next, call) => async (args) => {
+      const action = (call.commandName ?? "").replace(/Command$/, "");
+      sent.changes ||= !/^(Describe|Get|List|Head|Lookup|Select|Search)/.test(action);
+      try {
+        return await next(args);
+      } catch (error) {
+        throw explainFailure(error, { service: serviceOf(call.clientName ?? ""), action }, sent.changes) ?? error;
+      }
+    },
+    { step: "initialize", priority: "high", name: "landfallFailures" },
+  );
+  return client;
+}
+
+/** As policies name a service, where that is not the client's own name in small letters. */
+const POLICY_NAMES: Record<string, string> = {
+  elasticloadbalancingv2: "elasticloadbalancing",
+  cloudwatchlogs: "logs",
+  resourcegroupstaggingapi: "tag",
+};
+const serviceOf = (clientName: string) => {
+  const name = clientName.replace(/Client$/, "").toLowerCase();
+  return POLICY_NAMES[name] ?? name;
+};
+
+interface Call {
+  service: string;
+  action: string;
+}
+
+const EXPIRED = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
+const UNKNOWN_KEY = ["InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure"];
+const DENIED = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"];
+const UNREACHED = ["ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EPIPE", "TimeoutError"];
+
+/** What is wrong between here and AWS, in our words; undefined for what a service says of its own things. */
+export function explainFailure(error: unknown, { service, action }: Call, changesSent: boolean): LandfallError | undefined {
+  if (error instanceof LandfallError || !(error instanceof Error)) return undefined;
+  const { name, message } = error;
+  const { code } = error as NodeJS.ErrnoException;
+  const standing = changesSent ? "What AWS had begun goes on; the next run looks at what stands." : "Nothing was changed.";
+  const fail = (parts: Pick<LandfallError["parts"], "code" | "what" | "next"> & { why?: string }) =>
+    new LandfallError({ why: message, standing, cause: error, ...parts });
+  if (/Region is missing/.test(message))
+    return fail({
+      code: "AWS_REGION_MISSING",
+      what: "no region of AWS is set",
+      why: 'Neither the environment\'s key "region" nor your AWS settings name one.',
+      next: 'add  region: "eu-central-1"  to the environment, or set AWS_REGION',
+    });
+  if (EXPIRED.includes(name) || /(token|session|credentials).*expired/i.test(message))
+    return fail({
+      code: "AWS_CREDENTIALS_EXPIRED",
+      what: "the credentials for AWS have expired",
+      next: "log in again, for example with  aws sso login",
+    });
+  if (name === "CredentialsProviderError" || /Could not load credentials/.test(message))
+    return fail({
+      code: "AWS_CREDENTIALS_MISSING",
+      what: "there are no credentials for AWS",
+      why: `The SDK looked at the variables, the profile, and what a machine or pipeline gives: ${message}`,
+      next: "log in with  aws sso login  or  aws configure , or set AWS_PROFILE",
+    });
+  if (UNKNOWN_KEY.includes(name))
+    return fail({
+      code: "AWS_CREDENTIALS_REFUSED",
+      what: `AWS does not accept the credentials (${name})`,
+      next: "look which ones are used:  aws configure list",
+    });
+  if (DENIED.includes(name))
+    return fail({
+      code: "AWS_ACCESS_DENIED",
+      what: `AWS does not allow "${service}:${action}"`,
+      next: "give the person or the pipeline what  landfall iam  prints",
+    });
+  if (UNREACHED.includes(code ?? "") || UNREACHED.includes(name))
+    return fail({
+      code: "AWS_UNREACHABLE",
+      what: `AWS did not answer "${service}:${action}"`,
+      next: "look at the network, and run the command again",
+    });
+  return undefined;
+}
+
+/** Refuses credentials that everybody on this machine can read. Variables come before the file, so that it is not looked at with them. */
+export function refuseExposedCredentials(environment: NodeJS.ProcessEnv = process.env): void {
+  if (environment.AWS_ACCESS_KEY_ID) return;
+  const file = environment.AWS_SHARED_CREDENTIALS_FILE ?? join(homedir(), ".aws", "credentials");
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o077) === 0) return;
+  throw new LandfallError({
+    code: "AWS_CREDENTIALS_EXPOSED",
+    what: `the file of credentials "${file}" can be read by other users`,
+    why: `its mode is ${(mode & 0o777).toString(8)}, and 600 is required`,
+    standing: "Nothing was changed.",
+    next: `chmod 600 ${file}`,
+  });
+}
