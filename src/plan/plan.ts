@@ -1,0 +1,60 @@
+// What would change, as data: the same shape for every target, so that it can be printed, tested and refused.
+import type { Cost } from "./cost.ts";
+import type { Difference } from "./differences.ts";
+
+/** `mayReplace`: it depends on what only the target can know. */
+export type ChangeAction = "add" | "change" | "replace" | "mayReplace" | "remove";
+
+export interface Change {
+  /** Whose it is, in the words of the configuration: `service web`, `resource database`, `network`. */
+  of: string;
+  /** What kind of thing it is: `NAT gateway`, `database instance`, `instances`. */
+  kind: string;
+  /** Its name where it lives. */
+  name: string;
+  action: ChangeAction;
+  /** What is different, for everything but additions and removals. */
+  differences: Difference[];
+  /** What becomes of data that it holds; present only when that is in question. */
+  data?: string;
+  /** What people notice while it is changed. */
+  effect?: string;
+}
+
+export interface ReleasePlan {
+  /** What serves now. */
+  before?: string;
+  /** What a deploy would bring; absent when it cannot be known yet, and then `note` says why. */
+  after?: string;
+  description?: string;
+  note?: string;
+}
+
+/** Something that was changed by hand, behind the target's back. */
+export interface Drift {
+  of: string;
+  kind: string;
+  name: string;
+  /** What it is now, against what it was made as. */
+  differences: Difference[];
+}
+
+export interface Plan {
+  app: string;
+  environment: string;
+  target: "local" | "aws";
+  /** Whether anything of the environment stands yet. */
+  exists: boolean;
+  changes: Change[];
+  /** How many things stand and stay as they are. */
+  unchanged: number;
+  /** What a deploy from here would do. */
+  release?: ReleasePlan;
+  drift: Drift[];
+  cost?: Cost;
+  /** What is worth knowing besides. */
+  notes: string[];
+}
+
+/** Changes that take away data, or may: what a command has to have confirmed by name. */
+export const threatsToData = ({ changes }: Pick<Plan, "changes">): Change[] => changes.filter(({ data }) => data !== undefined);

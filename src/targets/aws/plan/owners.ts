@@ -1,0 +1,36 @@
+// Whose a resource is, in the words of the configuration: from the stack that it stands in and its logical name.
+import { logicalName } from "../stacks/names.ts";
+
+export interface Names {
+  app: string;
+  environment: string;
+  /** The resources of the configuration. */
+  resources: readonly string[];
+}
+
+const WORDS: Record<string, string> = {
+  network: "network",
+  alarms: "alerts",
+  edge: "balancer",
+  routes: "routes",
+};
+
+/** `service web`, `resource database`, `network`, `balancer`. */
+export function ownerOf({ app, environment, resources }: Names, stack: string, id: string): string {
+  if (stack === `${app}-foundation`) return "shared by the app's environments";
+  const part = stack.startsWith(`${app}-${environment}-`) ? stack.slice(`${app}-${environment}-`.length) : stack;
+  if (part.startsWith("service-")) return `service ${part.slice("service-".length)}`;
+  if (part !== "data") return WORDS[part] ?? `stack ${stack}`;
+  return id === "PrivateZone" ? "names of resources" : `resource ${resourceOf(id, resources)}`;
+}
+
+/** What drawers of resources put after a resource's own name; the longest first, so that none is cut in the middle. */
+const PARTS =
+  /(DeadLettersPolicy|LoginReadOnly|SecurityGroup|ConnectionsAlarm|DeadLetters|QueuePolicy|BucketPolicy|Parameters|AgeAlarm|CpuAlarm|DiskAlarm|Database|Subnets|Bucket|Record|Login|Cache|Queue)$/;
+
+/** One that the configuration has no more is known by its logical name only. */
+function resourceOf(id: string, resources: readonly string[]): string {
+  const prefix = id.replace(PARTS, "");
+  const known = resources.find((name) => logicalName(name) === prefix);
+  return known ?? prefix.replace(/(?<=[a-z\d])(?=[A-Z])/g, "-").toLowerCase();
+}
