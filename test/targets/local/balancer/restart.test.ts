@@ -1,7 +1,9 @@
 // The balancer's process as the supervisor runs it: what is lost when it ends, by whatever way.
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { Agent, createServer, request, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findFreePort } from "../../../../src/system/network.ts";
 import type { Edge } from "../../../../src/targets/local/balancer/api.ts";
@@ -54,7 +56,7 @@ beforeEach(async () => {
   await supervisor.setEdge(edge);
   await supervisor.start({ ...common, id: "web.1", kind: "instance", service: "web", argv: ["sleep", "1000"], port, restart: "never" });
   await supervisor.attach({ id: "web.1" });
-}, 60_000);
+}, 180_000);
 
 afterEach(async () => {
   await environment.remove();
@@ -68,6 +70,14 @@ async function ask(path = "/", agent?: Agent): Promise<string> {
   let body = "";
   for await (const chunk of answer) body += chunk;
   return body;
+}
+
+/** For a balancer whose sockets nobody holds while it is started. */
+async function askUntilServed(): Promise<void> {
+  for (let answer = ""; answer !== "served"; ) {
+    answer = await ask().catch((error) => error.code);
+    expect(["served", "ECONNREFUSED"]).toContain(answer);
+  }
 }
 
 test("a balancer that is killed refuses nobody: new connections wait for the next", { timeout: 60_000 }, async () => {
@@ -99,11 +109,7 @@ test("after the supervisor was killed a balancer is renewed all the same", { tim
   await environment.crashSupervisor();
   const { pid } = await environment.record("balancer");
   expect((await (await environment.supervisor()).renew(spec)).pid).not.toBe(pid);
-  for (;;) {
-    const answer = await ask().catch((error) => error.code);
-    if (answer === "served") break;
-    expect(answer).toBe("ECONNREFUSED");
-  }
+  await askUntilServed();
 });
 
 test("a balancer that is stopped leaves nobody waiting", { timeout: 60_000 }, async () => {
@@ -130,4 +136,29 @@ test("a balancer that gets SIGTERM finishes what it has, answers on kept connect
   const event = await environment.event(({ type, id }) => type === "crashed" && id === "balancer");
   expect(event.text).toBe("exit status 0");
   expect(await ask()).toBe("served");
+});
+
+test("a share and the count of what became of it outlive a killed supervisor, the share also a killed balancer", { timeout: 60_000 }, async () => {
+  const ids = ["web.1"];
+  await (await environment.supervisor()).attach({ id: "web.1", share: 0.25 });
+  await ask();
+  const [before] = await (await environment.supervisor()).observeTraffic({ ids });
+  expect(before).toMatchObject({ id: "web.1", total: 1, failed: 0, missed: 0 });
+  await environment.crashSupervisor();
+  expect((await environment.record("web.1")).share).toBe(0.25);
+  await ask();
+  const after = { "web.1": before?.next as number };
+  const [second] = await (await environment.supervisor()).observeTraffic({ ids, after });
+  expect([second?.total, second?.samples.length]).toEqual([2, 1]);
+  process.kill((await environment.record("balancer")).pid as number, "SIGKILL");
+  await environment.event(({ type, id }) => type === "restarted" && id === "balancer");
+  await askUntilServed();
+  // Numbers go on in the new process, so that the cursor of the old one misses nothing.
+  const [third] = await (await environment.supervisor()).observeTraffic({ ids, after: { "web.1": second?.next as number } });
+  expect([third?.total, third?.samples.length]).toEqual([1, 1]);
+  expect(JSON.parse(readFileSync(join(environment.places.environment, "balancer.json"), "utf8")).upstreams).toMatchObject([
+    { id: "web.1", share: 0.25 },
+  ]);
+  await (await environment.supervisor()).attach({ id: "web.1" });
+  expect((await environment.record("web.1")).share).toBeUndefined();
 });
