@@ -186,9 +186,11 @@ function classifyRepeatedWords(seen: Observations, health: HealthCheck): Fault |
 function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined {
   // An attempt made before the end says nothing of the end: looking may have taken its time.
   if ((seen.attempts.at(-1)?.atMs ?? 0) <= health.deadline + graceMs(health)) return undefined;
-  const last = seen.attempts.slice(-LAST_ATTEMPTS).map(({ answer }) => answer);
+  // That it was refused before it listened is no part of what it does since.
+  const first = seen.attempts.findIndex(({ answer }) => answer.kind !== "refused");
+  const last = seen.attempts.slice(Math.max(first, 0)).slice(-LAST_ATTEMPTS);
   // One late answer among many is the machine's doing: what most of the last attempts came to is what it does.
-  const kind = mostOf(last.map((answer) => answer.kind));
+  const kind = mostOf(last.map(({ answer }) => answer.kind));
   const listens = seen.looks.at(-1)?.listens ?? [];
   switch (kind) {
     case "refused":

@@ -331,3 +331,14 @@ describe("a worker", () => {
     return Array.from({ length: seconds * 4 + 1 }, (_, index) => [index / 4, { busyMs: index * 250 }]);
   }
 });
+
+it("the end is judged by an attempt that was made after it", () => {
+  const seen = observe({ answers: [[0, refused]], looks: [[0, {}]], nowMs: 40_250 });
+  expect(classify(seen)).toMatchObject({ kind: "notListening" });
+  expect(classify({ ...seen, attempts: seen.attempts.slice(0, -2) })).toBeUndefined();
+});
+
+it("what was refused before it listened is no part of the end", () => {
+  const attempts = [refused, refused, answered(501)].map((answer, index) => ({ answer, atMs: 20_000 + index * 10_100 }));
+  expect(classify({ ...observe({ looks: [[0, own]], nowMs: 40_250 }), attempts })).toMatchObject({ kind: "status" });
+});

@@ -19,15 +19,17 @@ interface Case {
   answers?: Answer[];
   listens?: Observations["looks"][number]["listens"];
   log?: string[];
+  wasHealthy?: boolean;
 }
 
 /** The whole text of the error, as a person reads it. */
-function describe({ fault, facts = {}, exit, answers = [], listens, log = [] }: Case): string {
+function describe({ fault, facts = {}, exit, answers = [], listens, log = [], wasHealthy }: Case): string {
   const failure = {
     watched: { id: "web.1.7f3c2a", service: "web", release: "7f3c2a", settings, serving: "4be019", environment: "local", since: STARTED },
     process: { pid: 4711, port: 20_001, spec: { cwd: "/srv/7f3c2a" } },
     seen: {
       nowMs: 9_000,
+      wasHealthy,
       health: settings?.health,
       exits: exit ? [{ at: STARTED + 1_200, lastLines: log, ...exit }] : [],
       attempts: answers.map((answer, index) => ({ answer, atMs: 500 + index * 500 })),
@@ -485,4 +487,15 @@ it("HEALTH_NEVER_PASSED", () => {
       Release 4be019 is still serving all traffic. 7f3c2a took none and was stopped.
       Next: landfall logs local web --release 7f3c2a"
   `);
+});
+
+it("INSTANCE_CRASHED after it was healthy", () => {
+  expect(describe({ fault: { kind: "crashed" }, exit: { signal: "SIGSEGV" }, wasHealthy: true })).toBe(`\
+error: release 7f3c2a of "web" crashed soon after it was healthy              INSTANCE_CRASHED
+
+  command  exec node web.js
+  process  web.1.7f3c2a was killed by SIGSEGV, 1.2 s after its start
+
+  Release 4be019 is serving all traffic again. 7f3c2a was stopped.
+  Next: landfall logs local web --release 7f3c2a`);
 });
