@@ -12,9 +12,8 @@ import { drawRoutes } from "./routes.ts";
 import type { Running } from "./running.ts";
 import { drawService } from "./service.ts";
 
-export type { StackRole, StackTemplate } from "./blueprint.ts";
-export { logicalName, secretPath } from "./names.ts";
-export { type Fleet, type Running, SLOTS, type Slot } from "./running.ts";
+export type { StackTemplate } from "./blueprint.ts";
+export type { Fleet, Running } from "./running.ts";
 
 /**
  * The templates of an environment, in an order in which each stands after those that it depends on: `foundation` (shared by the

@@ -2,8 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { nodeFor } from "../../../../src/targets/aws/stacks/cache.ts";
 import { memoryGib } from "../../../../src/targets/aws/stacks/database.ts";
-import { logicalName, makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
+import { makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
 import { METRICS, type MetricName } from "../../../../src/targets/aws/stacks/metrics.ts";
+import { logicalName } from "../../../../src/targets/aws/stacks/names.ts";
 import { attachmentPriority, retentionDays } from "../../../../src/targets/aws/stacks/service.ts";
 import { sixteenth, wholeRange } from "../../../../src/targets/aws/stacks/subnets.ts";
 import { FULL, production, runningIn } from "./apps.ts";

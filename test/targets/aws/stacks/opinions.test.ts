@@ -80,7 +80,7 @@ requires("python3 with the module venv", hasPython())("cfn-lint", () => {
   test("finds no error and no warning", () => {
     const findings = lint([...templates.keys()]).map(({ file, text }) => `${templates.get(file)?.name}: ${text}`);
     expect(findings).toEqual([]);
-  }, 900_000);
+  }, 1_800_000);
 
   test("finds something in a template that is wrong", () => {
     const file = join(folder, "wrong.json");
