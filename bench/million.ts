@@ -38,7 +38,7 @@ async function release(next: typeof strategy, slow = false) {
   strategy = next;
   version += 1;
   const config = readFileSync(join(app, "landfall.config.ts"), "utf8").replace(/\n {2}rollout: .*|(?=\n\}\);)/, "");
-  const rollout = `  rollout: { strategy: "${strategy}", soak: "5s", canary: { weights: ["5%", "20%"], step: "3s", samples: 300, timeout: "60s" } },`;
+  const rollout = `  rollout: { strategy: "${strategy}", soak: "5s", canary: { weights: ["5%", "20%"], step: "10s", samples: 300, timeout: "60s" } },`;
   writeFileSync(join(app, "landfall.config.ts"), config.replace(/\n\}\);/, `\n${rollout}\n});`));
   change(app, "delay.txt", slow ? "30" : "0");
   change(app, "version.txt", String(version));

@@ -1,9 +1,10 @@
 // Whether a canary may go on, from the requests that it and its baseline answered. Pure: outcomes in, verdict out.
 //
-// The two get the same share of the same traffic, so the n-th outcome of one is paired with the n-th of the other. Were they the same
-// program, then of the pairs that differ, the canary's would be the worse one in half. That it is so more often than tolerated is
-// tested after every pair with a likelihood ratio whose estimate uses only earlier pairs: it may be looked at any number of
-// times, and exceeds 1/α with a probability of at most α while the canary is within the tolerance.
+// The two get the same share of the same traffic. For failures the n-th outcome of one is paired with the n-th of the other; for slowness,
+// the median of one in half a second with that of the other, since neighbouring requests are slow together when a machine is busy for a
+// moment. Were the two the same program, then of the pairs that differ, the canary's would be the worse one in half. That it is so more
+// often than tolerated is tested after every pair with a likelihood ratio whose estimate uses only earlier pairs: it may be looked at any
+// number of times, and exceeds 1/α with a probability of at most α while the canary is within the tolerance.
 // (Wald 1947, Sequential Analysis; Ville's inequality; Waudby-Smith and Ramdas 2023, “Estimating means of bounded random variables by betting”.)
 
 /** How one request ended. */
@@ -43,22 +44,28 @@ export interface JudgeSettings {
 const FALSE_ALARMS = 0.01;
 /** Of the pairs that differ, the canary may be the worse one in so many: 1.5 times as often as its baseline. */
 const TOLERATED = 0.6;
-/** Answers closer than this are equally fast. */
+/** Medians closer than this are equally fast. */
 const SAME_RATIO = 1.1;
 const SAME_MS = 2;
+/** A median is of so much time at least, and of so many answers. */
+const MEDIAN_OF_MS = 500;
+const MEDIAN_OF = 5;
 
 export function makeJudge(settings: JudgeSettings): Judge {
   const waiting: Judged = { canary: [], baseline: [] };
   const heard: Judged = { canary: [], baseline: [] };
-  const failures = makeTest();
-  const slowness = makeTest();
+  const failures = makeTest("pairs of requests");
+  const slowness = makeTest("half seconds");
+  let times = { canary: [] as number[], baseline: [] as number[], since: 0 };
   let before = 0;
 
-  function compare(canary: Outcome, baseline: Outcome): void {
-    if (canary.failed !== baseline.failed) failures.add(canary.failed);
-    if (canary.failed || baseline.failed) return;
-    if (isSlower(canary, baseline)) slowness.add(true);
-    else if (isSlower(baseline, canary)) slowness.add(false);
+  function compareTimes(elapsedMs: number): void {
+    const { canary, baseline, since } = times;
+    if (elapsedMs - since < MEDIAN_OF_MS || canary.length < MEDIAN_OF || baseline.length < MEDIAN_OF) return;
+    times = { canary: [], baseline: [], since: elapsedMs };
+    const [one, other] = [medianOf(canary), medianOf(baseline)];
+    if (isSlower(one, other)) slowness.add(true);
+    else if (isSlower(other, one)) slowness.add(false);
   }
 
   return {
@@ -67,13 +74,15 @@ export function makeJudge(settings: JudgeSettings): Judge {
         for (const outcome of fresh[side]) {
           waiting[side].push(outcome);
           heard[side].push(outcome);
+          if (!outcome.failed) times[side].push(outcome.ms);
         }
       }
       const pairs = Math.min(waiting.canary.length, waiting.baseline.length);
       const baselines = waiting.baseline.splice(0, pairs);
-      waiting.canary.splice(0, pairs).forEach((canary, index) => {
-        compare(canary, baselines[index] as Outcome);
+      waiting.canary.splice(0, pairs).forEach(({ failed }, index) => {
+        if (failed !== baselines[index]?.failed) failures.add(failed);
       });
+      compareTimes(elapsedMs);
 
       const samples = heard.canary.length - before;
       const decide = (decision: Verdict["decision"], why: string): Verdict => ({ decision, why, evidence: describe(heard) });
@@ -85,14 +94,17 @@ export function makeJudge(settings: JudgeSettings): Judge {
     },
     nextStep() {
       before = heard.canary.length;
+      times = { canary: [], baseline: [], since: 0 };
     },
   };
 }
 
-const isSlower = (one: Outcome, other: Outcome): boolean => one.ms > other.ms * SAME_RATIO && one.ms - other.ms > SAME_MS;
+const isSlower = (ms: number, otherMs: number): boolean => ms > otherMs * SAME_RATIO && ms - otherMs > SAME_MS;
+
+const medianOf = (times: number[]): number => times.sort((a, b) => a - b)[Math.floor(times.length / 2)] as number;
 
 /** A sequential test of “the canary is the worse one of a pair that differs, at most as often as tolerated”. */
-function makeTest() {
+function makeTest(pairs: string) {
   let worse = 0;
   let differing = 0;
   let logRatio = 0;
@@ -107,7 +119,7 @@ function makeTest() {
       if (isWorse) worse += 1;
     },
     exceeds: (falseAlarms: number): boolean => highest > -Math.log(falseAlarms),
-    describe: () => `the worse one in ${worse} of ${differing} pairs that differ, where ${TOLERATED * 100} % are tolerated`,
+    describe: () => `the worse one in ${worse} of ${differing} ${pairs} that differ, where ${TOLERATED * 100} % are tolerated`,
   };
 }
 

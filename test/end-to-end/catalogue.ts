@@ -246,9 +246,9 @@ export const FAULTS: Fault[] = [
   { name: "does not listen", make: web("not-listening", SHORT), codes: ["INSTANCE_NOT_LISTENING"], evidence: ["nowhere"], knowable: AT_THE_END },
   {
     name: "slow start",
-    make: (random) => ({ fault: { web: "slow-start", ms: between(random, 2_400, 3_400) }, config: SHORT }),
+    make: (random) => ({ fault: { web: "slow-start", ms: between(random, 5_500, 7_500) }, config: { deadline: "5s" } }),
     codes: ["INSTANCE_SLOW_START"],
-    evidence: ["2s were allowed", "health.deadline"],
+    evidence: ["5s were allowed", "health.deadline"],
     knowable: { event: "check 1" },
   },
   {

@@ -1,6 +1,6 @@
 // The crash matrix: every operation is killed at every boundary of its journal, and then finished or undone.
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -117,7 +117,8 @@ export class Stage {
 
   /** Brings the environment to where the operation begins. */
   async #prepare(scenario: Scenario): Promise<void> {
-    if (scenario === "rolling" || scenario === "blueGreen" || scenario === "canary") this.#setStrategy(scenario);
+    // A canary is tried only where there is load.
+    this.#setStrategy(scenario === "blueGreen" || scenario === "canary" ? scenario : "rolling");
     if (scenario === "commission") {
       await this.#run("decommission", "local", "--yes");
       return;
@@ -219,9 +220,9 @@ export class Stage {
 
   /** Each phase ran once per release. */
   #describeLedger(): string[] {
-    const services = join(this.folder, "data", "services");
-    const files = (existsSync(services) ? readdirSync(services) : []).map((service) => join(services, service, "ledger"));
-    const lines = files.flatMap((file) => readOrNothing(file).split("\n").filter(Boolean));
+    const lines = readOrNothing(join(this.folder, "data", "services", "release", "ledger"))
+      .split("\n")
+      .filter(Boolean);
     return lines.filter((line, index) => lines.indexOf(line) !== index).map((line) => `ran twice: ${line}`);
   }
 

@@ -9,7 +9,9 @@ import type { Context, EnvironmentRecord } from "./context.ts";
 import type { ProcessSpec } from "./supervisor/api.ts";
 
 /** The variables that every process of a release gets, the secrets apart. */
-function variablesOf(context: Context, record: EnvironmentRecord, release: Release, service: string, instance: string): Record<string, string> {
+function variablesOf(context: Context, record: EnvironmentRecord, release: Release, name: string, instance: string): Record<string, string> {
+  // What runs for the release as a whole, such as a migration, has a place of its own too.
+  const service = name || "release";
   const data = join(context.places.data, "services", service);
   mkdirSync(data, { recursive: true, mode: 0o700 });
   return {

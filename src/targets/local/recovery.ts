@@ -11,7 +11,7 @@ import { runContract } from "./phases.ts";
 import { loadRelease } from "./releases.ts";
 import { rollTo } from "./rollout.ts";
 import { type ScaleOptions, scale } from "./scale.ts";
-import { ensureSupervisor } from "./supervisor/start.ts";
+import { answers, ensureSupervisor } from "./supervisor/start.ts";
 
 /** Goes on with an operation from what stands. The machine may have been restarted meanwhile, so what is below comes up first. */
 export async function finish(context: Context, journal: Journal, { name, input }: Operation): Promise<void> {
@@ -64,11 +64,22 @@ export async function undo(context: Context, journal: Journal, { name, input }: 
 
 /** What the record says stands again: resources, balancer, and the fleet of its release. True when something was missing. */
 export async function bringBack(context: Context, journal: Journal): Promise<boolean> {
+  const wasUp = await answers(context.places);
   const commissioned = await commission(context, journal);
-  const changed = (await startFailed(context)) || commissioned.changed;
+  const changed = (await startFailed(context)) || commissioned.changed || !wasUp;
   const { release } = loadRecord(context);
-  if (release) return (await rollTo(context, journal, loadRelease(context.places, release), { forward: false, veto: "overrule" })).changed || changed;
-  return (await removeInstances(context, journal)) || changed;
+  if (!release) return (await removeInstances(context, journal)) || changed;
+  const rolled = await rollTo(context, journal, loadRelease(context.places, release), { forward: false, veto: "overrule" });
+  await journal.perform("wait until all are healthy", () => waitAllHealthy(context, release));
+  return rolled.changed || changed;
+}
+
+/** A supervisor that was started again has started what ran; whether that works now is another question. */
+async function waitAllHealthy(context: Context, release: string): Promise<void> {
+  const supervisor = await ensureSupervisor(context.places);
+  const fleet = openFleet(context, loadRecord(context), supervisor);
+  const standing = await observeStanding(supervisor);
+  await Promise.all(standing.filter((one) => one.release === release && one.attached).map((one) => fleet.start(one)));
 }
 
 /** Instances that the supervisor gave up, since they crashed again and again, get another chance. True when there were any. */
