@@ -19,6 +19,7 @@ export const COMMANDS: CommandEntry[] = [
     about: "everything that can be known to be wrong without changing anything",
     load: () => import("./commands/check.ts"),
   },
+  { name: "plan", usage: "<env>", about: "what would change, and what it costs", load: () => import("./commands/plan.ts") },
   { name: "commission", usage: "<env>", about: "create or update the environment", load: () => import("./commands/commission.ts") },
   {
     name: "deploy",
@@ -48,7 +49,6 @@ export const COMMANDS: CommandEntry[] = [
 
 /** Commands that the design has and this version has not. They answer with NOT_BUILT, whatever follows them. */
 export const NOT_BUILT: Record<string, string> = {
-  plan: "what would change, and what it costs",
   backup: "keep a copy of the data",
   restore: "bring a copy of the data back",
   drill: "prove that a backup can be restored",

@@ -1,5 +1,6 @@
 // The contract of a target: what an environment can do, wherever it lives. The core knows targets only through this.
 import type { EnvironmentApp } from "../config/app.ts";
+import type { Plan } from "../plan/plan.ts";
 import type { Emit } from "../progress.ts";
 import type {
   CleanReport,
@@ -25,6 +26,13 @@ export interface DeployOptions {
   force?: boolean;
 }
 
+export interface PlanOptions {
+  /** As if nothing stood: looks at the configuration only, and asks no account. */
+  fresh?: boolean;
+  /** First have the account look for what was changed by hand; takes minutes. */
+  drift?: boolean;
+}
+
 export interface SecretStore {
   set(name: string, value: string): void;
   remove(name: string): void;
@@ -33,6 +41,8 @@ export interface SecretStore {
 
 /** One environment. Every method may be called again after a crash in the middle of it; it then goes on from what stands. */
 export interface EnvironmentTarget {
+  /** What `commission` and `deploy` would change, and what it costs. Changes nothing. */
+  plan(options?: PlanOptions): Promise<Plan>;
   commission(): Promise<CommissionReport>;
   deploy(options: DeployOptions): Promise<DeployReport>;
   rollback(options: { to?: string; force?: boolean }): Promise<DeployReport>;

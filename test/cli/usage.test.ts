@@ -158,11 +158,11 @@ describe("words that Landfall does not know", () => {
   });
 
   it("a command that is not built yet, whatever follows it", async () => {
-    expect(await refusal(app, "plan", "local", "--cost")).toEqual([
+    expect(await refusal(app, "drill", "local", "--cost")).toEqual([
       1,
-      `error: the command "landfall plan" is not built yet  NOT_BUILT
+      `error: the command "landfall drill" is not built yet  NOT_BUILT
 
-  It is to do this: what would change, and what it costs.
+  It is to do this: prove that a backup can be restored.
   Nothing was changed.
 `,
     ]);

@@ -8,6 +8,7 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
     throw notBuilt(what);
   };
   return {
+    plan: async (options) => (await import("./plan.ts")).planAws(context, options),
     commission: missing(`commissioning "${context.app.name}"`),
     deploy: missing("a deploy"),
     rollback: missing("a rollback"),

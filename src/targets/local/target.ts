@@ -46,6 +46,7 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
   };
 
   return {
+    plan: async (options) => (await import("./plan.ts")).planLocal(context, options),
     commission: () => operate(context, "commission", {}, async (journal) => (await import("./commission.ts")).commission(context, journal)),
     deploy,
 

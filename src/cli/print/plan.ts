@@ -1,0 +1,119 @@
+// A plan as a person reads it: what changes, by service and resource; what it costs; what is lost.
+import type { Change, ChangeAction, Difference, Drift, Plan } from "../../index.ts";
+import { wordsOf } from "../../index.ts";
+import { describeCost } from "./cost.ts";
+import type { Paint } from "./terminal.ts";
+
+export interface PlanStyle {
+  paint: Paint;
+  /** New things one by one, instead of how many of which kind. */
+  verbose?: boolean;
+}
+
+export function describePlan(plan: Plan, style: PlanStyle): string {
+  const parts = [
+    head(plan, style),
+    ...byOwner(plan.changes).map(([of, changes]) => describeOwner(of, changes, style)),
+    describeRelease(plan),
+    describeDrift(plan.drift, style),
+    plan.cost ? describeCost(plan.cost, style.paint) : "",
+    describeNotes(plan),
+  ];
+  return parts.filter(Boolean).join("\n\n");
+}
+
+function head({ app, environment, exists, changes, unchanged }: Plan, { paint }: PlanStyle): string {
+  const title = paint("bold", `${app} ${environment}`);
+  if (changes.length === 0) return `${title}  nothing to change: ${count(unchanged, "thing")} as configured`;
+  const counts = ACTIONS.flatMap(([action, words]) => {
+    const found = changes.filter((change) => change.action === action).length;
+    return found === 0 ? [] : [`${found} ${words}`];
+  });
+  return `${title}  ${exists ? "" : "is new: "}${counts.join(", ")}${exists ? `, ${unchanged} unchanged` : ""}`;
+}
+
+const ACTIONS: [ChangeAction, words: string][] = [
+  ["add", "to add"],
+  ["change", "to change"],
+  ["replace", "to replace"],
+  ["mayReplace", "to change, perhaps by replacing"],
+  ["remove", "to remove"],
+];
+
+const count = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
+function byOwner(changes: Change[]): [of: string, changes: Change[]][] {
+  const owners = new Map<string, Change[]>();
+  for (const change of changes) owners.set(change.of, [...(owners.get(change.of) ?? []), change]);
+  return [...owners];
+}
+
+function describeOwner(of: string, changes: Change[], style: PlanStyle): string {
+  const summed = (action: "add" | "remove") => {
+    const some = changes.filter((change) => change.action === action && !change.data);
+    if (some.length === 0) return [];
+    return style.verbose ? some.flatMap((change) => describeChange(change, style)) : [sumUp(action, some, style)];
+  };
+  const single = changes.filter(({ action, data }) => (action !== "add" && action !== "remove") || data);
+  return [
+    style.paint("bold", of),
+    ...[...summed("add"), ...single.flatMap((change) => describeChange(change, style)), ...summed("remove")].map((line) => `  ${line}`),
+  ].join("\n");
+}
+
+const SIGNS: Record<ChangeAction, [sign: string, style: Parameters<Paint>[0]]> = {
+  add: ["+", "green"],
+  change: ["~", "yellow"],
+  replace: ["±", "red"],
+  mayReplace: ["?", "red"],
+  remove: ["-", "red"],
+};
+
+function sumUp(action: "add" | "remove", changes: Change[], { paint }: PlanStyle): string {
+  const kinds = new Map<string, number>();
+  for (const { kind } of changes) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  const [sign, color] = SIGNS[action];
+  return paint(color, `${sign} ${[...kinds].map(([kind, number]) => (number === 1 ? kind : `${number} × ${kind}`)).join(", ")}`);
+}
+
+function describeChange({ action, kind, name, differences, data, effect }: Change, { paint }: PlanStyle): string[] {
+  const [sign, color] = SIGNS[action];
+  const words = { add: "", change: "", replace: "  is replaced by a new one", mayReplace: "  may be replaced by a new one", remove: "  is removed" }[
+    action
+  ];
+  const label = kind === name ? name : `${kind} ${name}`;
+  return [
+    paint(color, `${sign} ${label}${words}`),
+    ...differences.map((difference) => `    ${describeDifference(difference)}`),
+    ...(effect ? [`    ${effect}`] : []),
+    ...(data ? [paint("red", `    ${data}`)] : []),
+  ];
+}
+
+export function describeDifference({ property, before, after, because }: Difference): string {
+  const words = wordsOf(property);
+  const label = words === property ? words : `${words} (${property})`;
+  if (because) return `${label}: another one, because ${because}`;
+  if (before === undefined) return `${label}: ${after} is new`;
+  return after === undefined ? `${label}: ${before} goes` : `${label}: ${before} → ${after}`;
+}
+
+function describeRelease({ release, environment, exists }: Plan): string {
+  if (!release) return "";
+  const { before, after, description, note } = release;
+  if (!after) return note ? `release  a deploy would not begin: ${note}` : "";
+  if (before === after) return `release  ${after} serves already`;
+  const steps = [before ? `${before} → ${after}` : after, description, note].filter(Boolean);
+  return `release  ${steps.join("  ")}\n  Next: landfall ${exists ? "deploy" : "commission"} ${environment}`;
+}
+
+function describeDrift(drift: Drift[], { paint }: PlanStyle): string {
+  if (drift.length === 0) return "";
+  const lines = drift.flatMap(({ of, kind, name, differences }) => [
+    `  ${of}: ${kind} ${name}${differences.length === 0 ? " is gone" : ""}`,
+    ...differences.map(({ property, before, after }) => `    ${property}: made as ${before ?? "nothing"}, is now ${after ?? "nothing"}`),
+  ]);
+  return [paint("red", "changed by hand, not by Landfall"), ...lines].join("\n");
+}
+
+const describeNotes = ({ notes }: Plan): string => notes.map((note) => `note: ${note}`).join("\n");
