@@ -68,7 +68,7 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
       };
       await Promise.all([started.catch(fail), rehearsal.catch(fail)]);
       if (reason !== undefined) throw reason;
-      if (rehearse) fresh.push({ ...watched, signal: context.signal });
+      if (rehearse) fresh.push({ ...watched, signal: context.signal, healthyAt: context.clock.now() });
     },
 
     confirm: () => waitSteady(fresh),

@@ -28,6 +28,8 @@ export interface Watched {
   supervisor: SupervisorApi;
   /** An exit before this moment (milliseconds since 1970) is another life's. */
   since: number;
+  /** When it was found healthy. */
+  healthyAt?: number;
   signal?: AbortSignal;
 }
 
@@ -35,7 +37,7 @@ const BODY_SHOWN = 200;
 const LINES_KEPT = 200;
 const LAST_LINES = 60;
 const LOOK_EVERY_MS = 250;
-const STEADY_AFTER_MS = 2_000;
+const STEADY_FOR_MS = 1_000;
 /** Most apps are up before that, and need no look. */
 const FIRST_LOOK_MS = 400;
 const ELSEWHERE_TIMEOUT_MS = 300;
@@ -57,7 +59,7 @@ export async function waitHealthy(watched: Watched): Promise<void> {
 }
 
 /**
- * Resolves when each of them, healthy before, has run for a little longer; web services only have to run now, since they are proved by
+ * Resolves when each of them, healthy before, has run for a second longer; web services only have to run now, since they are proved by
  * their answers. Rejects with a diagnosis of the first that has ended since it was started.
  */
 export async function waitSteady(all: Watched[]): Promise<void> {
@@ -70,7 +72,7 @@ export async function waitSteady(all: Watched[]): Promise<void> {
         if (!process) return;
         const verdict = watch.seen.exits.length > 0 ? classify(watch.seen) : undefined;
         if (verdict && verdict !== "healthy") throw await watch.diagnose(process, verdict);
-        if (watched.settings.port || Date.now() - watched.since >= STEADY_AFTER_MS) return;
+        if (watched.settings.port || Date.now() - (watched.healthyAt ?? watched.since) >= STEADY_FOR_MS) return;
         await systemClock.sleep(LOOK_EVERY_MS, watched.signal);
       }
     }),
