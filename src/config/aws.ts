@@ -96,7 +96,8 @@ function limitsOf(id: string, name: string, resource: Resource): Conflict[] {
     if (resource.backups < DAY_MS || resource.backups > 35 * DAY_MS)
       found.push(["backups", describeDuration(resource.backups), "RDS keeps backups from 1d to 35d"]);
     if (resource.disk < 20 * GB) found.push(["disk", `${resource.disk / GB}GB`, "RDS takes 20GB at least"]);
-    if (resource.diskMax < resource.disk) found.push(["diskMax", `${resource.diskMax / GB}GB`, `its disk begins with ${resource.disk / GB}GB`]);
+    if (resource.diskMax !== resource.disk && resource.diskMax < resource.disk * 1.1)
+      found.push(["diskMax", `${resource.diskMax / GB}GB`, `it is the same as "disk", ${resource.disk / GB}GB, or at least a tenth more`]);
   }
   if ("machine" in resource && resource.machine && resource.machine.startsWith("cache.") !== (resource.type === "cache"))
     found.push([

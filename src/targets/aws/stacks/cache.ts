@@ -2,7 +2,8 @@
 import type { Resource } from "../../../config/schema.ts";
 import { acknowledge, cdk } from "./cdk.ts";
 import type { DataSite } from "./data.ts";
-import { drawSecret, NOWHERE } from "./database.ts";
+import { drawSecret } from "./database.ts";
+import { drawDataGroup } from "./groups.ts";
 import { logicalName } from "./names.ts";
 
 type Cache = Extract<Resource, { type: "cache" }>;
@@ -28,15 +29,12 @@ const NODES: [type: string, gib: number][] = [
 export const nodeFor = (bytes: number) => (NODES.find(([, gib]) => gib * 2 ** 30 >= bytes) ?? (NODES.at(-1) as (typeof NODES)[number]))[0];
 
 /** Returns the cache's address. */
-export function drawCache({ blueprint, site, network }: DataSite, name: string, cache: Cache): string {
+export function drawCache(place: DataSite, name: string, cache: Cache): string {
+  const { blueprint, site, network } = place;
   const { stack } = blueprint;
   const prefix = logicalName(name);
   const secret = drawSecret(blueprint, `${prefix}Login`, "", `${site.app.name}, ${site.name}: ${name}`);
-  const group = new cdk.aws_ec2.CfnSecurityGroup(stack, `${prefix}SecurityGroup`, {
-    groupDescription: `${name}: only services of this environment`,
-    vpcId: blueprint.takeText(network, "Vpc"),
-    securityGroupEgress: NOWHERE,
-  });
+  const group = drawDataGroup(place, name, CACHE_PORT);
   const subnets = new cdk.aws_elasticache.CfnSubnetGroup(stack, `${prefix}Subnets`, {
     description: `${name}: no way to the internet`,
     subnetIds: blueprint.takeList(network, "IsolatedSubnets"),
@@ -56,7 +54,7 @@ export function drawCache({ blueprint, site, network }: DataSite, name: string, 
     multiAzEnabled: cache.multiZone,
     cacheSubnetGroupName: subnets.ref,
     cacheParameterGroupName: parameters.ref,
-    securityGroupIds: [group.attrGroupId],
+    securityGroupIds: [group],
     port: CACHE_PORT,
     atRestEncryptionEnabled: true,
     transitEncryptionEnabled: true,
@@ -68,7 +66,6 @@ export function drawCache({ blueprint, site, network }: DataSite, name: string, 
     ...(cache.multiZone ? {} : { AEC4: "A replica doubles the price; the key multiZone says whether this cache has one." }),
   });
   blueprint.give(`${prefix}Address`, nodes.attrPrimaryEndPointAddress);
-  blueprint.give(`${prefix}SecurityGroup`, group.attrGroupId);
   blueprint.give(`${prefix}Login`, secret.ref);
   return nodes.attrPrimaryEndPointAddress;
 }

@@ -6,6 +6,7 @@ import { drawBucket } from "./bucket.ts";
 import { drawCache } from "./cache.ts";
 import { cdk } from "./cdk.ts";
 import { type Database, drawDatabase } from "./database.ts";
+import { drawClients } from "./groups.ts";
 import { logicalName } from "./names.ts";
 import { drawQueue } from "./queue.ts";
 
@@ -14,7 +15,12 @@ export interface DataSite {
   site: Site;
   network: Blueprint;
   alarms: Blueprint;
+  /** The id of the group that may ask databases and caches; made by whoever asks first. */
+  clients: () => string;
 }
+
+/** Whether some of them are asked over the network, by instances that have to be let in. */
+export const hasClients = (site: Site): boolean => ownResources(site).some(([, { type }]) => type !== "queue" && type !== "bucket");
 
 /** The resources that are Landfall's to make. */
 export const ownResources = (site: Site): [string, Resource][] => Object.entries(site.app.resources).filter(([, { url }]) => url === undefined);
@@ -23,7 +29,8 @@ export function drawData(site: Site, network: Blueprint, alarms: Blueprint): Blu
   const resources = ownResources(site);
   if (resources.length === 0) return undefined;
   const blueprint = new Blueprint(site, { role: "data" });
-  const place: DataSite = { blueprint, site, network, alarms };
+  let clients: string | undefined;
+  const place: DataSite = { blueprint, site, network, alarms, clients: () => (clients ??= drawClients(place)) };
   const addresses = resources.flatMap(([name, resource]): [string, string][] => {
     const address = drawResource(place, name, resource);
     return address === undefined ? [] : [[name, address]];

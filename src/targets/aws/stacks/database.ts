@@ -3,6 +3,7 @@ import type { aws_rds as rds, aws_secretsmanager as secretsmanager } from "aws-c
 import type { Resource } from "../../../config/schema.ts";
 import { acknowledge, cdk } from "./cdk.ts";
 import type { DataSite } from "./data.ts";
+import { drawDataGroup } from "./groups.ts";
 import { bytes, count, drawAlarm, percent } from "./metrics.ts";
 import { logicalName } from "./names.ts";
 
@@ -35,17 +36,14 @@ const ENGINES = {
 export const databaseFacts = ({ type }: Database) => ({ port: ENGINES[type].port, scheme: ENGINES[type].scheme, name: DATABASE_NAME });
 
 /** Returns the database's address. */
-export function drawDatabase({ blueprint, site, network, alarms }: DataSite, name: string, database: Database): string {
+export function drawDatabase(place: DataSite, name: string, database: Database): string {
+  const { blueprint, site, network, alarms } = place;
   const { stack } = blueprint;
   const prefix = logicalName(name);
   const engine = ENGINES[database.type];
   const version = database.version ?? engine.version;
   const secret = drawSecret(blueprint, `${prefix}Login`, USER, `${site.app.name}, ${site.name}: ${name}`);
-  const group = new cdk.aws_ec2.CfnSecurityGroup(stack, `${prefix}SecurityGroup`, {
-    groupDescription: `${name}: only services of this environment`,
-    vpcId: blueprint.takeText(network, "Vpc"),
-    securityGroupEgress: NOWHERE,
-  });
+  const group = drawDataGroup(place, name, engine.port);
   const subnets = new cdk.aws_rds.CfnDBSubnetGroup(stack, `${prefix}Subnets`, {
     dbSubnetGroupDescription: `${name}: no way to the internet`,
     subnetIds: blueprint.takeList(network, "IsolatedSubnets"),
@@ -55,7 +53,7 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
     description: `${name}: TLS only`,
     parameters: engine.tls,
   });
-  const growing = gigabytes(database.diskMax) > gigabytes(database.disk);
+  const growing = database.diskMax > database.disk;
   const instance = new cdk.aws_rds.CfnDBInstance(stack, `${prefix}Database`, {
     engine: database.type,
     engineVersion: version,
@@ -70,14 +68,13 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
     multiAz: database.multiZone,
     dbSubnetGroupName: subnets.ref,
     dbParameterGroupName: parameters.ref,
-    vpcSecurityGroups: [group.attrGroupId],
+    vpcSecurityGroups: [group],
     publiclyAccessible: false,
     backupRetentionPeriod: Math.ceil(database.backups / DAY_MS),
     copyTagsToSnapshot: true,
     deleteAutomatedBackups: true,
     deletionProtection: database.deletionProtection,
     autoMinorVersionUpgrade: true,
-    caCertificateIdentifier: "rds-ca-rsa2048-g1",
   });
   if (database.type === "mysql") acknowledgeMajorVersion(instance);
   instance.applyRemovalPolicy(database.finalSnapshot ? cdk.RemovalPolicy.SNAPSHOT : cdk.RemovalPolicy.DESTROY);
@@ -87,7 +84,6 @@ export function drawDatabase({ blueprint, site, network, alarms }: DataSite, nam
     ...(database.deletionProtection ? {} : { RDS10: "Switched off in the configuration, with the key deletionProtection." }),
   });
   blueprint.give(`${prefix}Address`, instance.attrEndpointAddress);
-  blueprint.give(`${prefix}SecurityGroup`, group.attrGroupId);
   blueprint.give(`${prefix}Login`, secret.ref);
   if (database.readOnlyUser)
     blueprint.give(
@@ -131,9 +127,6 @@ function acknowledgeMajorVersion(instance: rds.CfnDBInstance): void {
 
 /** RDS counts a disk in GiB, and calls them GB. */
 const gigabytes = (size: number) => Math.ceil(size / GB);
-
-/** No way out: an answer to who asked needs none. CloudFormation would allow all if nothing were said. */
-export const NOWHERE = [{ ipProtocol: "-1", cidrIp: "127.0.0.1/32", description: "Nowhere" }];
 
 /** A user and a password of 40 letters and digits, which need no quoting in a URL. */
 export function drawSecret({ stack }: DataSite["blueprint"], id: string, username: string, description: string): secretsmanager.CfnSecret {

@@ -3,8 +3,8 @@ import type { aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
 import { webServices } from "../routes.ts";
 import { Blueprint, type Site } from "./blueprint.ts";
 import { acknowledge, cdk } from "./cdk.ts";
-import { NOWHERE } from "./database.ts";
 import { drawFirewall } from "./firewall.ts";
+import { NOWHERE } from "./groups.ts";
 import { count, drawAlarm, drawShareAlarm, percent } from "./metrics.ts";
 
 /** TLS 1.2 and 1.3, forward secrecy only. */

@@ -3,6 +3,10 @@ import type { Blueprint, Site } from "./blueprint.ts";
 import { cdk } from "./cdk.ts";
 
 const MANAGED = ["AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"];
+/** Its limit of 8 KB would refuse every upload. */
+const COUNTED_ONLY: Record<string, { name: string; actionToUse: object }[]> = {
+  AWSManagedRulesCommonRuleSet: [{ name: "SizeRestrictions_BODY", actionToUse: { count: {} } }],
+};
 const REQUESTS_PER_5_MINUTES_MAX = 10_000;
 
 export function drawFirewall({ stack }: Blueprint, { app, name }: Site, balancer: string): void {
@@ -10,7 +14,7 @@ export function drawFirewall({ stack }: Blueprint, { app, name }: Site, balancer
   const managed = MANAGED.map((list, index) => ({
     name: list,
     priority: index + 1,
-    statement: { managedRuleGroupStatement: { vendorName: "AWS", name: list } },
+    statement: { managedRuleGroupStatement: { vendorName: "AWS", name: list, ruleActionOverrides: COUNTED_ONLY[list] } },
     overrideAction: { none: {} },
     visibilityConfig: seen(list),
   }));

@@ -21,7 +21,7 @@ export interface FleetInput extends Omit<SettingsInput, "group" | "fleet"> {
   network: Blueprint;
   topic: () => string;
   profile: string;
-  securityGroup: string;
+  securityGroups: string[];
   target?: { group: elb.CfnTargetGroup; balancer: string; attached: CfnResource };
   queueName?: string;
 }
@@ -125,7 +125,7 @@ interface Template {
 }
 
 function drawTemplate(input: FleetInput, { machine }: Service, group: string): Template {
-  const { site, slot, fleet, blueprint, profile, securityGroup } = input;
+  const { site, slot, fleet, blueprint, profile, securityGroups } = input;
   const tags = Object.entries({ ...blueprint.tags(), ...ownTags(input) }).map(([key, value]) => ({ key, value }));
   const template = new cdk.aws_ec2.CfnLaunchTemplate(blueprint.stack, `${logicalName(slot)}Template`, {
     launchTemplateData: {
@@ -141,7 +141,7 @@ function drawTemplate(input: FleetInput, { machine }: Service, group: string): T
         },
       ],
       networkInterfaces: [
-        { deviceIndex: 0, groups: [securityGroup], associatePublicIpAddress: site.environment.network.nat === "none", deleteOnTermination: true },
+        { deviceIndex: 0, groups: securityGroups, associatePublicIpAddress: site.environment.network.nat === "none", deleteOnTermination: true },
       ],
       userData: makeUserData({ ...input, group }),
       tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),

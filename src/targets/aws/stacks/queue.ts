@@ -3,7 +3,7 @@ import type { aws_sqs as sqs } from "aws-cdk-lib";
 import type { Resource } from "../../../config/schema.ts";
 import { cdk } from "./cdk.ts";
 import type { DataSite } from "./data.ts";
-import { drawAlarm, secondsOf } from "./metrics.ts";
+import { count, drawAlarm, secondsOf } from "./metrics.ts";
 import { logicalName } from "./names.ts";
 import { document, tlsOnly } from "./policies.ts";
 
@@ -20,7 +20,6 @@ export function drawQueue({ blueprint, site, alarms }: DataSite, name: string, q
     // SQS counts whole seconds; a part of one is rounded up, because too early means delivered twice.
     visibilityTimeout: Math.ceil(queue.visibilityTimeout / 1000),
     redrivePolicy: { deadLetterTargetArn: deadLetters.attrArn, maxReceiveCount: queue.deadLetterAfter },
-    receiveMessageWaitTimeSeconds: 20,
   });
   for (const [id, one] of [
     [`${prefix}DeadLettersPolicy`, deadLetters],
@@ -43,5 +42,13 @@ export function drawQueue({ blueprint, site, alarms }: DataSite, name: string, q
     metric: "queueAge",
     above: secondsOf(queueAge),
     minutes: 3,
+  });
+  drawAlarm(stack, `${prefix}DeadLettersAlarm`, {
+    about: `${site.app.name}, ${site.name}: a message of queue ${name} was given up after ${queue.deadLetterAfter} deliveries`,
+    topic,
+    dimensions: { QueueName: deadLetters.attrQueueName },
+    metric: "queueVisible",
+    above: count(0),
+    minutes: 1,
   });
 }

@@ -4,10 +4,8 @@ import type { aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
 import type { Service } from "../../../config/schema.ts";
 import { trafficPort, webServices } from "../routes.ts";
 import { Blueprint, type Site } from "./blueprint.ts";
-import { CACHE_PORT } from "./cache.ts";
 import { cdk } from "./cdk.ts";
-import { ownResources } from "./data.ts";
-import { databaseFacts } from "./database.ts";
+import { hasClients } from "./data.ts";
 import { drawFleet } from "./fleet.ts";
 import { count, drawAlarm, drawShareAlarm, percent, secondsOf } from "./metrics.ts";
 import { logicalName } from "./names.ts";
@@ -62,7 +60,7 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
       fleet,
       topic,
       profile,
-      securityGroup,
+      securityGroups: [securityGroup, ...(around.data && hasClients(site) ? [blueprint.takeText(around.data, "ClientsSecurityGroup")] : [])],
       proxyPort: proxied ? trafficPort(site.app, name) : undefined,
       target: target && targets && { group: target, balancer: targets.balancer, attached: targets.attached },
       queueName: queueNameOf(blueprint, site, queue, around.data),
@@ -85,8 +83,8 @@ const RETENTIONS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 73
 
 export const retentionDays = (keepMs: number) => RETENTIONS.find((days) => days * 86_400_000 >= keepMs) ?? (RETENTIONS.at(-1) as number);
 
-/** Requests come from the balancer only; and each database and cache lets this service in by name. */
-function drawSecurityGroup(blueprint: Blueprint, site: Site, name: string, { network, edge, data }: Neighbours): string {
+/** Requests come from the balancer only. */
+function drawSecurityGroup(blueprint: Blueprint, site: Site, name: string, { network, edge }: Neighbours): string {
   const { stack } = blueprint;
   const { port } = site.app.services[name] as Service;
   const group = new cdk.aws_ec2.CfnSecurityGroup(stack, "SecurityGroup", {
@@ -104,19 +102,6 @@ function drawSecurityGroup(blueprint: Blueprint, site: Site, name: string, { net
     };
     new cdk.aws_ec2.CfnSecurityGroupIngress(stack, "FromBalancer", { groupId: group, sourceSecurityGroupId: balancer, ...ports });
     new cdk.aws_ec2.CfnSecurityGroupEgress(stack, "BalancerOut", { groupId: balancer, destinationSecurityGroupId: group, ...ports });
-  }
-  for (const [id, resource] of ownResources(site)) {
-    const own =
-      resource.type === "cache" ? CACHE_PORT : resource.type === "postgres" || resource.type === "mysql" ? databaseFacts(resource).port : undefined;
-    if (own === undefined) continue;
-    new cdk.aws_ec2.CfnSecurityGroupIngress(stack, `Into${logicalName(id)}`, {
-      groupId: blueprint.takeText(data as Blueprint, `${logicalName(id)}SecurityGroup`),
-      sourceSecurityGroupId: group,
-      ipProtocol: "tcp",
-      fromPort: own,
-      toPort: own,
-      description: `Service ${name}`,
-    });
   }
   return group;
 }
