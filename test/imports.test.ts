@@ -31,8 +31,11 @@ const TABLE: string[][] = [
  */
 const TOUCHES_SYSTEM = [/^system\//, /^targets\//, /^config\//, /^release\/(source|git)\.ts$/, /^state\/lease\.ts$/];
 const SYSTEM_MODULES = ["node:fs", "node:fs/promises", "node:child_process", "node:net"];
-/** The supervisor has no terminal: its stderr is its own log file, the last resort when an event could not be recorded. */
-const WRITES_TO_TERMINAL = [/^cli\/print\//, /(^|[/-])main\.ts$/, /^targets\/local\/supervisor\//];
+/**
+ * Supervisor and balancer have no terminal: their stderr is a log file, the last resort when an event could not be recorded. Keeping them
+ * alive when that file's disk is full is the system's part.
+ */
+const WRITES_TO_TERMINAL = [/^cli\/print\//, /(^|[/-])main\.ts$/, /^targets\/local\/(supervisor|balancer)\//, /^system\/processes\.ts$/];
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))

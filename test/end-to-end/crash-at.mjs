@@ -1,11 +1,12 @@
 // Loaded into a command by a test: kills it, its supervisor, or both with SIGKILL at one boundary of its journal.
-// LANDFALL_CRASH_AT is "<when> <number> <whom>": before (the act), between (act and record) or after (the record) of the n-th step.
+// LANDFALL_CRASH_AT is "<when> <number> <whom>": before (the act), between (act and record) or after (the record) of the n-th step; or
+// moved, once a decommission has moved the environment's folder away, where there is no journal any more.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 
 const [when, number, whom] = (process.env.LANDFALL_CRASH_AT ?? "").split(" ");
-const { writeSync, fsyncSync, openSync } = fs;
+const { writeSync, fsyncSync, openSync, renameSync } = fs;
 let journalHandle;
 let line = "";
 let count = 0;
@@ -45,6 +46,11 @@ fs.writeSync = (handle, data, ...rest) => {
 fs.fsyncSync = (handle) => {
   fsyncSync(handle);
   if (handle === journalHandle && line && when !== "between" && count === Number(number)) crash();
+};
+
+fs.renameSync = (from, to) => {
+  renameSync(from, to);
+  if (when === "moved" && String(to).includes("/removing-")) crash();
 };
 
 syncBuiltinESMExports();

@@ -7,12 +7,12 @@ import { fileURLToPath } from "node:url";
 import { openEnvironment, type RecoveryReport, type Status } from "../../src/index.ts";
 import { change, type makeSandbox } from "./sandbox.ts";
 
-export type When = "before" | "between" | "after";
+export type When = "before" | "between" | "after" | "moved";
 export type Whom = "command" | "supervisor" | "both";
 export type Remedy = "resume" | "abort";
-export type Scenario = "commission" | "rolling" | "blueGreen" | "canary" | "rollback" | "scale" | "contract" | "decommission";
+export type Scenario = "commission" | "rolling" | "blueGreen" | "canary" | "rollback" | "scaleOut" | "scaleIn" | "contract" | "decommission";
 
-export const SCENARIOS: Scenario[] = ["commission", "rolling", "blueGreen", "canary", "rollback", "scale", "contract", "decommission"];
+export const SCENARIOS: Scenario[] = ["commission", "rolling", "blueGreen", "canary", "rollback", "scaleOut", "scaleIn", "contract", "decommission"];
 
 export interface Point {
   scenario: Scenario;
@@ -54,7 +54,7 @@ export default defineApp({
 export class Stage {
   /** Every boundary, killed at each of its three moments and then finished and undone, the command alone and with its supervisor by turns. */
   static matrixOf(scenario: Scenario, steps: number): Point[] {
-    return Array.from({ length: steps }, (_, index) => index + 1).flatMap((number) => [
+    const points = Array.from({ length: steps }, (_, index) => index + 1).flatMap((number): Point[] => [
       ...(["before", "between", "after"] as const).flatMap((when, turn): Point[] => {
         const whom = (["command", "both"] as const)[(number + turn) % 2] as Whom;
         return [
@@ -65,6 +65,8 @@ export class Stage {
       // A command whose supervisor alone is killed goes on by itself: there is nothing left to be undone.
       { scenario, when: "before", number, whom: "supervisor", remedy: "resume" },
     ]);
+    if (scenario === "decommission") points.push({ scenario, when: "moved", number: 1, whom: "command", remedy: "resume" });
+    return points;
   }
 
   readonly #sandbox: Sandbox;
@@ -86,7 +88,8 @@ export class Stage {
 
   /** The number of steps in the journal of an operation that nothing interrupts. */
   async count(scenario: Scenario): Promise<number> {
-    if (scenario === "decommission") return 2;
+    // Its journal goes with its folder.
+    if (scenario === "decommission") return 1;
     await this.#prepare(scenario);
     const steps = () =>
       readFileSync(join(this.folder, "journal.jsonl"), "utf8")
@@ -132,17 +135,20 @@ export class Stage {
       }
     }
     if (scenario === "contract") return;
-    if (scenario !== "rollback" && scenario !== "scale") this.#change();
+    const wanted = scenario === "scaleIn" ? WEB + 1 : WEB;
+    if (scenario.startsWith("scale") && status.services.some(({ name, wanted: now }) => name === "web" && now !== wanted))
+      await this.#run("scale", "local", `web=${wanted}`);
+    if (scenario !== "rollback" && !scenario.startsWith("scale")) this.#change();
   }
 
   #commandOf(scenario: Scenario): string[] {
     switch (scenario) {
       case "rollback":
         return ["rollback", "local"];
-      case "scale":
-        // Up and down by turns, so that each strike has something to do.
-        this.#version += 1;
-        return ["scale", "local", `web=${this.#version % 2 ? WEB + 1 : WEB}`];
+      case "scaleOut":
+        return ["scale", "local", `web=${WEB + 1}`];
+      case "scaleIn":
+        return ["scale", "local", `web=${WEB}`];
       case "contract":
         return ["deploy", "local", "--contract"];
       case "commission":

@@ -1,5 +1,5 @@
 // What makes a rollout one that can be trusted: phases, vetoes, trials, one operation at a time, and a machine that was restarted.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DeployReport, RecordedEvent, RecoveryReport, Status } from "../../src/index.ts";
@@ -182,5 +182,17 @@ describe("a machine that was restarted", () => {
     expect({ did, release: after.release, healthy: after.services[0]?.healthy }).toEqual({ did: "brought back", release, healthy: 2 });
     expect((await must("resume", "local")).stdout).toContain("Nothing was interrupted in local, and all stands as it should.");
     expect((await must("abort", "local")).stdout).toContain("Nothing was interrupted in local");
+  });
+});
+
+describe("a decommission that was killed while it removed the folder", () => {
+  it("cannot be undone any more, and is finished by resume", async () => {
+    await must("decommission", "local", "--yes");
+    const left = join(sandbox.home, "apps/moody/removing-local");
+    mkdirSync(left, { recursive: true });
+    writeFileSync(join(left, "environment.json"), "{}");
+    expect(await landfall("abort", "local")).toMatchObject(fails("ABORT_IMPOSSIBLE"));
+    const { did, status: after } = await report<RecoveryReport>("resume", "local");
+    expect({ did, commissioned: after.commissioned, left: existsSync(left) }).toEqual({ did: "finished", commissioned: false, left: false });
   });
 });

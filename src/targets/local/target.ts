@@ -61,8 +61,11 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
 
     resume: () =>
       recover("finished", async (unfinished) => {
-        if (existsSync(places.removing)) await decommission({ keepData: true });
-        if (!stands(context)) return existsSync(places.removing);
+        if (!stands(context)) {
+          const isLeft = existsSync(places.removing);
+          if (isLeft) await decommission({ keepData: true });
+          return isLeft;
+        }
         const { bringBack, finish } = await import("./recovery.ts");
         if (!unfinished) return operate(context, "resume", {}, (journal) => bringBack(context, journal));
         await operate(context, unfinished.name, unfinished.input, (journal) => finish(context, journal, unfinished));
@@ -71,7 +74,7 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
 
     abort: () =>
       recover("undone", async (unfinished) => {
-        if (!unfinished && existsSync(places.removing)) throw goneTooFar(context.app.name);
+        if (!stands(context) && existsSync(places.removing)) throw goneTooFar(context.app.name);
         if (!unfinished) return false;
         const { undo } = await import("./recovery.ts");
         await operate(context, "abort", { of: unfinished }, (journal) => undo(context, journal, unfinished));
