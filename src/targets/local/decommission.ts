@@ -25,11 +25,10 @@ export async function decommission(context: Context, journal: Journal, options: 
   const { name, app } = context.app;
   const record = findRecord(places);
   // A dead supervisor is started again first: only it knows which processes are ours.
-  const supervisor = await ensureSupervisor(places);
-  const state = await supervisor.observe();
+  const state = await (await ensureSupervisor(places)).observe();
   await during(context.emit, "stop", "stopping all processes", async () => {
     await journal.perform("stop all processes", async () => {
-      await supervisor.shutdown();
+      await (await ensureSupervisor(places)).shutdown();
       await waitGone(context, state.supervisor);
       for (const socket of [places.supervisorSocket, places.balancerSocket]) removeSocket(socket);
     });
