@@ -145,10 +145,14 @@ export const ERROR_CODES = {
   AWS_ACCOUNT_DIFFERS: { exit: 3, about: "The credentials are of another account than the environment's key `account`. Nothing was changed." },
   AWS_ACCESS_DENIED: { exit: 1, about: "AWS does not allow a call to who acts. The call is named as policies name it; `landfall iam` prints what is needed." },
   AWS_UNREACHABLE: { exit: 1, about: "AWS did not answer, after several attempts: no network, no such endpoint, or an outage." },
+  AWS_FAILED: { exit: 1, about: "AWS answered again and again that it failed, or that the account makes too many calls." },
   STACK_FAILED: { exit: 1, about: "CloudFormation could not make, change or remove a resource. The first one that failed is named, in CloudFormation's words; it took back what the change had done." },
   STACK_STUCK: { exit: 1, about: "A stack is in a state that neither going on nor going back could end. What blocks it is named." },
+  STACK_FOREIGN: { exit: 3, about: "A stack of a name that Landfall would give stands in the account without Landfall's tags. What is not Landfall's is never touched." },
   STACK_REPLACEMENT_REFUSED: { exit: 3, about: "The change would replace or remove something that holds data. Nothing was changed; `--confirm-replace` with its name allows it." },
   STATE_UNWRITABLE: { exit: 1, about: "The folder that keeps the state could not be written: read-only, full, or someone else's." },
+  COST_ABOVE_CEILING: { exit: 3, about: "A change would cost more than the environment's `costCeiling`, with every fleet at its largest. `landfall plan` shows it line by line." },
+  COST_UNKNOWN: { exit: 3, about: "The environment has a `costCeiling`, and the price of something in it is neither in the table of prices nor known to the Pricing API." },
   LEFT_BEHIND: { exit: 1, about: "After decommission something of the environment was still there. It is listed." },
 } as const satisfies Record<string, CodeFacts>;
 

@@ -43,7 +43,8 @@ export interface SecretStore {
 export interface EnvironmentTarget {
   /** What `commission` and `deploy` would change, and what it costs. Changes nothing. */
   plan(options?: PlanOptions): Promise<Plan>;
-  commission(): Promise<CommissionReport>;
+  /** Creates or updates it. `confirmReplace` names what holds data and may be lost, as the refusal names it; only on AWS is there any. */
+  commission(options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
   deploy(options: DeployOptions): Promise<DeployReport>;
   rollback(options: { to?: string; force?: boolean }): Promise<DeployReport>;
   /** Finishes the interrupted operation; without one, brings back what stood, after a restart of the machine for example. */

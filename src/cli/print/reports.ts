@@ -42,7 +42,7 @@ export function describeLaunch({ app, release, address, servers }: LaunchReport)
 export function describeCommission(report: CommissionReport): string {
   const verb = report.changed ? "is commissioned" : "stands already, nothing to change";
   const rows = alignRows(report.resources.map(({ name, type, address }) => [name, type, address]));
-  return [`${report.app} ${report.environment} ${verb}`, ...rows.map((row) => `  ${row}`), report.address].join("\n");
+  return [`${report.app} ${report.environment} ${verb}`, ...rows.map((row) => `  ${row}`), report.address].filter(Boolean).join("\n");
 }
 
 export function describeDeploy(report: DeployReport): string {

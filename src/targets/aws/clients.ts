@@ -24,6 +24,8 @@ const LOADERS = {
   cloudFormation: async (settings: Settings) => new (await import("@aws-sdk/client-cloudformation")).CloudFormation(settings),
   ec2: async (settings: Settings) => new (await import("@aws-sdk/client-ec2")).EC2(settings),
   logs: async (settings: Settings) => new (await import("@aws-sdk/client-cloudwatch-logs")).CloudWatchLogs(settings),
+  // Its endpoints are in a few regions only, and each has the prices of all. It is there for comfort, so it is asked once and not for long.
+  pricing: async (settings: Settings) => new (await import("@aws-sdk/client-pricing")).Pricing({ ...settings, region: "us-east-1", maxAttempts: 1 }),
   rds: async (settings: Settings) => new (await import("@aws-sdk/client-rds")).RDS(settings),
   s3: async (settings: Settings) => new (await import("@aws-sdk/client-s3")).S3(settings),
   sqs: async (settings: Settings) => new (await import("@aws-sdk/client-sqs")).SQS(settings),
@@ -111,7 +113,7 @@ const UNREACHED = ["ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONN
 export function explainFailure(error: unknown, { service, action }: Call, changesSent: boolean): LandfallError | undefined {
   if (error instanceof LandfallError || !(error instanceof Error)) return undefined;
   const { name, message } = error;
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, $metadata } = error as NodeJS.ErrnoException & { $metadata?: { httpStatusCode?: number; attempts?: number } };
   const standing = changesSent ? "What AWS had begun goes on; the next run looks at what stands." : "Nothing was changed.";
   const fail = (parts: Pick<LandfallError["parts"], "code" | "what" | "next"> & { why?: string }) =>
     new LandfallError({ why: message, standing, cause: error, ...parts });
@@ -152,6 +154,12 @@ export function explainFailure(error: unknown, { service, action }: Call, change
       code: "AWS_UNREACHABLE",
       what: `AWS did not answer "${service}:${action}"`,
       next: "look at the network, and run the command again",
+    });
+  if (/^Throttl|RequestLimitExceeded|TooManyRequests/.test(name) || ($metadata?.httpStatusCode ?? 0) >= 500)
+    return fail({
+      code: "AWS_FAILED",
+      what: `AWS failed at "${service}:${action}", ${$metadata?.attempts ?? ATTEMPTS} times (${name})`,
+      next: "run the command again later",
     });
   return undefined;
 }

@@ -1,22 +1,43 @@
 // The aws target: the user's own account. What does an operation is loaded with it, so that a reading command loads no CDK.
+
+import type { RecoveryReport } from "../../reports.ts";
 import type { EnvironmentTarget, OpenTarget } from "../target.ts";
-import { makeContext, notBuilt } from "./context.ts";
+import { announce, makeContext, notBuilt } from "./context.ts";
+import { leased } from "./lease.ts";
+import type { Ways } from "./recovery.ts";
 
 export const openAws: OpenTarget = (input): EnvironmentTarget => {
   const context = makeContext(input);
   const missing = (what: string) => async (): Promise<never> => {
     throw notBuilt(what);
   };
+
+  /** Says whose account it is, and then works under the lease. */
+  const operate = async <T>(operation: string, act: () => Promise<T>): Promise<T> => {
+    await announce(context);
+    return leased(context, operation, act);
+  };
+  const commission = (options?: { confirmReplace?: string[] }) =>
+    operate("commission", async () => (await import("./commission.ts")).commission(context, options));
+  const status = missing("the status");
+  const decommission = missing("decommissioning");
+  const recover = async (way: "resume" | "abort"): Promise<RecoveryReport> => {
+    const { abort, resume } = await import("./recovery.ts");
+    const ways: Ways = { commission, decommission: () => decommission() };
+    const recovered = way === "resume" ? await resume(context, ways) : await abort(context);
+    return { ...recovered, status: await status() };
+  };
+
   return {
     plan: async (options) => (await import("./plan.ts")).planAws(context, options),
-    commission: missing(`commissioning "${context.app.name}"`),
+    commission,
     deploy: missing("a deploy"),
     rollback: missing("a rollback"),
-    resume: missing("resuming"),
-    abort: missing("aborting"),
+    resume: () => recover("resume"),
+    abort: () => recover("abort"),
     scale: missing("scaling"),
     exec: missing("exec"),
-    status: missing("the status"),
+    status,
     hosts: missing("the list of hosts"),
     logs: () => {
       throw notBuilt("reading logs");
@@ -25,7 +46,7 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
     secrets: () => {
       throw notBuilt("keeping secrets");
     },
-    decommission: missing("decommissioning"),
+    decommission,
     clean: missing("cleaning"),
   };
 };

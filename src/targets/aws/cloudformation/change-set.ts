@@ -1,0 +1,140 @@
+// One change to one stack, as a change set: made, waited for, looked at, then executed or thrown away. Its name is made of what it
+// changes and of what it changes it from, so that a second attempt at the same change finds the first one instead of making another.
+import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { Change, CreateChangeSetInput, DescribeChangeSetOutput } from "@aws-sdk/client-cloudformation";
+import { LandfallError } from "../../../error.ts";
+import type { Context } from "../context.ts";
+import type { StackTemplate } from "../stacks/index.ts";
+import { pollEvery } from "./poll.ts";
+import { observeTemplate, type Standing } from "./stand.ts";
+
+const INLINE_BYTES_MAX = 51_200;
+
+/** What a stack is to become. */
+export interface Wanted {
+  template: StackTemplate;
+  parameters: Record<string, string>;
+  /** Where templates go that are too large to be sent as they are. */
+  bucket?: string;
+}
+
+type Place = Pick<Context, "clients" | "clock" | "signal">;
+
+/** Whether nothing would change: read from what stands, so that nothing has to be made to know it. */
+export async function isAsWanted({ clients }: Place, standing: Standing, { template, parameters }: Wanted): Promise<boolean> {
+  if (!isDeepStrictEqual(standing.tags, template.tags) || !isDeepStrictEqual(standing.parameters, parameters)) return false;
+  return isDeepStrictEqual(await observeTemplate(clients, standing), JSON.parse(template.body));
+}
+
+export interface Prepared {
+  stack: string;
+  name: string;
+  changes: Change[];
+}
+
+/**
+ * Makes the change set, or finds it if it is there already. Undefined when it would change nothing.
+ * Errors: STACK_FAILED when CloudFormation does not accept it.
+ */
+export async function prepareChange(place: Place, standing: Standing, wanted: Wanted): Promise<Prepared | undefined> {
+  const name = nameChange(standing, wanted);
+  const stack = standing.name;
+  for (let attempt = 1; ; attempt++) {
+    const made = await create(place, standing, wanted, name);
+    const found = await waitMade(place, stack, name);
+    if (found.Status === "CREATE_COMPLETE" && found.ExecutionStatus !== "OBSOLETE") return { stack, name, changes: found.Changes ?? [] };
+    await discardChange(place, { stack, name });
+    if (hasNoChanges(found)) return undefined;
+    // One that was there before, and failed or was overtaken, says nothing about today.
+    if (made || attempt > 1) throw notAccepted(stack, found.StatusReason ?? `${found.Status}`);
+  }
+}
+
+/** A change set that is being executed already is one whose answer was lost. */
+export async function executeChange({ clients }: Place, { stack: StackName, name: ChangeSetName }: Prepared): Promise<void> {
+  const cloudFormation = await clients.cloudFormation();
+  try {
+    await cloudFormation.executeChangeSet({ StackName, ChangeSetName, ClientRequestToken: ChangeSetName, RetainExceptOnCreate: true });
+  } catch (error) {
+    if (!(error instanceof Error && error.name.startsWith("InvalidChangeSetStatus"))) throw error;
+    const { ExecutionStatus } = await cloudFormation.describeChangeSet({ StackName, ChangeSetName });
+    if (!ExecutionStatus?.startsWith("EXECUTE_")) throw error;
+  }
+}
+
+export async function discardChange({ clients }: Place, { stack, name }: Pick<Prepared, "stack" | "name">): Promise<void> {
+  await (await clients.cloudFormation()).deleteChangeSet({ StackName: stack, ChangeSetName: name });
+}
+
+/** True for a stack that has no resources yet: its first change set makes it. */
+export const isNew = ({ status }: Standing): boolean => status === "ABSENT" || status === "DELETE_COMPLETE" || status === "REVIEW_IN_PROGRESS";
+
+function nameChange(standing: Standing, { template, parameters }: Wanted): string {
+  const from = isNew(standing) ? [] : [standing.id, standing.changedAt];
+  const content = JSON.stringify([from, template.body, Object.entries(parameters).sort(), Object.entries(template.tags).sort()]);
+  return `landfall-${createHash("sha256").update(content).digest("hex").slice(0, 32)}`;
+}
+
+/** False when it is there already. */
+async function create(place: Place, standing: Standing, wanted: Wanted, name: string): Promise<boolean> {
+  const { template, parameters } = wanted;
+  try {
+    const input: CreateChangeSetInput = {
+      StackName: standing.name,
+      ChangeSetName: name,
+      ChangeSetType: isNew(standing) ? "CREATE" : "UPDATE",
+      ClientToken: name,
+      Capabilities: ["CAPABILITY_IAM"],
+      Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue })),
+      Tags: Object.entries(template.tags).map(([Key, Value]) => ({ Key, Value })),
+      ...(await bring(place, wanted)),
+    };
+    await (await place.clients.cloudFormation()).createChangeSet(input);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error.name.startsWith("AlreadyExists") && /ChangeSet/.test(error.message)) return false;
+    if (error.name === "ValidationError" && /template|parameter|capabilit/i.test(error.message)) throw notAccepted(standing.name, error.message);
+    throw error;
+  }
+}
+
+async function bring({ clients }: Place, { template, bucket }: Wanted): Promise<Pick<CreateChangeSetInput, "TemplateBody" | "TemplateURL">> {
+  const { body } = template;
+  if (Buffer.byteLength(body) <= INLINE_BYTES_MAX) return { TemplateBody: body };
+  if (bucket === undefined) throw new TypeError(`the template of ${template.name} is too large, and there is no bucket yet`);
+  const s3 = await clients.s3();
+  const Key = `templates/${createHash("sha256").update(body).digest("hex")}.json`;
+  await s3.putObject({ Bucket: bucket, Key, Body: body, ContentType: "application/json" });
+  return { TemplateURL: `https://s3.${await s3.config.region()}.amazonaws.com/${bucket}/${Key}` };
+}
+
+/** With all of its changes. */
+async function waitMade(place: Place, stack: string, name: string): Promise<DescribeChangeSetOutput> {
+  const cloudFormation = await place.clients.cloudFormation();
+  const look = (NextToken?: string) => cloudFormation.describeChangeSet({ StackName: stack, ChangeSetName: name, NextToken });
+  for await (const _ of pollEvery(place)) {
+    const found = await look();
+    if (found.Status?.endsWith("_PENDING") || found.Status?.endsWith("_IN_PROGRESS")) continue;
+    const Changes = [...(found.Changes ?? [])];
+    for (let next = found.NextToken; next; ) {
+      const page = await look(next);
+      Changes.push(...(page.Changes ?? []));
+      next = page.NextToken;
+    }
+    return { ...found, Changes };
+  }
+  throw new TypeError("polling ended by itself");
+}
+
+const hasNoChanges = ({ Status, StatusReason }: DescribeChangeSetOutput) =>
+  Status === "FAILED" && /didn't contain changes|No updates are to be performed/.test(StatusReason ?? "");
+
+const notAccepted = (stack: string, reason: string) =>
+  new LandfallError({
+    code: "STACK_FAILED",
+    what: `CloudFormation does not accept the change to stack "${stack}"`,
+    why: reason,
+    standing: "The stack stands as it was.",
+  });

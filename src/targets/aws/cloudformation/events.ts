@@ -1,0 +1,72 @@
+// What CloudFormation tells while it works: which resource, since when, and which failure came first.
+import type { StackEvent } from "@aws-sdk/client-cloudformation";
+import type { Clients } from "../clients.ts";
+
+/** One event of a resource, or of the stack itself. */
+export interface Happening {
+  id: string;
+  at: number;
+  logicalId: string;
+  type: string;
+  status: string;
+  reason?: string;
+  /** Of the stack itself. */
+  ofStack: boolean;
+}
+
+const STACK_TYPE = "AWS::CloudFormation::Stack";
+const BEGINS = ["REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"];
+
+/** The events of the operation that began last, oldest first. Newer than `after`, when that is given. */
+export async function observeEvents(clients: Clients, stackId: string, after?: string): Promise<Happening[]> {
+  const cloudFormation = await clients.cloudFormation();
+  const newestFirst: Happening[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await cloudFormation.describeStackEvents({ StackName: stackId, NextToken });
+    for (const event of page.StackEvents ?? []) {
+      const one = describe(event);
+      if (one.id === after) return newestFirst.reverse();
+      newestFirst.push(one);
+      if (isBegin(one)) return newestFirst.reverse();
+    }
+    NextToken = page.NextToken;
+  } while (NextToken);
+  return newestFirst.reverse();
+}
+
+const isBegin = ({ ofStack, status }: Happening) => ofStack && BEGINS.includes(status);
+
+const describe = (event: StackEvent): Happening => ({
+  id: event.EventId ?? "",
+  at: event.Timestamp?.getTime() ?? 0,
+  logicalId: event.LogicalResourceId ?? "",
+  type: event.ResourceType ?? "",
+  status: event.ResourceStatus ?? "",
+  reason: event.ResourceStatusReason || undefined,
+  ofStack: event.ResourceType === STACK_TYPE && event.PhysicalResourceId === event.StackId,
+});
+
+/** When one resource fails, CloudFormation stops those that are under way and calls them failed as well. */
+const FOLLOWER = /^Resource (creation|update|deletion) cancell?ed/i;
+
+/** The failure that all others follow from. */
+export function findFirstFailure(happenings: Happening[]): Happening | undefined {
+  const failed = happenings.filter(({ status, reason }) => status.endsWith("_FAILED") && !FOLLOWER.test(reason ?? ""));
+  return failed.find(({ ofStack }) => !ofStack) ?? failed[0];
+}
+
+/** How long each resource has been in its present state: `NatGatewayA CREATE_COMPLETE after 94 s`. */
+export class Timeline {
+  private readonly begun = new Map<string, number>();
+
+  /** One line for a person. */
+  describe({ at, logicalId, type, status, reason, ofStack }: Happening): string {
+    if (status.endsWith("_IN_PROGRESS") && !this.begun.has(logicalId)) this.begun.set(logicalId, at);
+    const from = this.begun.get(logicalId);
+    const ended = !status.endsWith("_IN_PROGRESS");
+    if (ended) this.begun.delete(logicalId);
+    const took = ended && from !== undefined && at - from >= 1000 ? ` after ${Math.round((at - from) / 1000)} s` : "";
+    return `${logicalId}${ofStack ? "" : ` (${type})`} ${status}${took}${reason ? `: ${reason}` : ""}`;
+  }
+}

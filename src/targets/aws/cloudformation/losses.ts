@@ -1,0 +1,67 @@
+// Which changes would lose data: a replacement makes a new, empty thing beside the old one and then removes that.
+import type { Change } from "@aws-sdk/client-cloudformation";
+import { LandfallError } from "../../../error.ts";
+
+const KEEPS: Record<string, string> = {
+  "AWS::DynamoDB::Table": "table",
+  "AWS::EFS::FileSystem": "file system",
+  "AWS::ElastiCache::CacheCluster": "cache",
+  "AWS::ElastiCache::ReplicationGroup": "cache",
+  "AWS::ElastiCache::ServerlessCache": "cache",
+  "AWS::RDS::DBCluster": "database",
+  "AWS::RDS::DBInstance": "database",
+  "AWS::S3::Bucket": "bucket",
+  "AWS::SQS::Queue": "queue",
+};
+
+/** What a resource type keeps, in a word; undefined for those that can be made again without a loss. */
+export const dataKind = (type: string): string | undefined => KEEPS[type];
+
+export interface Loss {
+  stack: string;
+  /** Its name in the stack: what confirms it. */
+  logicalId: string;
+  /** `database`, `bucket`, ... */
+  kind: string;
+  /** `may be replaced`: CloudFormation knows only while it does it. */
+  how: "removed" | "replaced" | "may be replaced";
+  /** Which properties are why, when it is a replacement. */
+  because: string[];
+}
+
+/** The losses in a change set. */
+export function findLosses(stack: string, changes: Change[]): Loss[] {
+  return changes.flatMap(({ ResourceChange: change }): Loss[] => {
+    const kind = dataKind(change?.ResourceType ?? "");
+    const how = lossOf(change);
+    if (!change || kind === undefined || how === undefined) return [];
+    const because = (change.Details ?? []).flatMap(({ Target }) => (Target?.Name && Target.RequiresRecreation !== "Never" ? [Target.Name] : []));
+    return [{ stack, logicalId: change.LogicalResourceId ?? "", kind, how, because: [...new Set(because)] }];
+  });
+}
+
+function lossOf(change: Change["ResourceChange"]): Loss["how"] | undefined {
+  // "Retain" keeps the old one in the account, though out of the stack.
+  if (change?.Action === "Remove") return change.PolicyAction === "Retain" ? undefined : "removed";
+  if (change?.Action !== "Modify") return undefined;
+  return ({ True: "replaced", Conditional: "may be replaced" } as const)[change.Replacement as string];
+}
+
+/** Rejects with STACK_REPLACEMENT_REFUSED unless each loss was confirmed by its name. */
+export function refuseLosses(losses: Loss[], confirmed: string[], environment: string): void {
+  const [first, ...others] = losses.filter(({ logicalId }) => !confirmed.includes(logicalId)).map((loss) => asError(loss, environment));
+  if (first) throw new LandfallError(first.parts, others);
+}
+
+const asError = ({ stack, logicalId, kind, how, because }: Loss, environment: string) =>
+  new LandfallError({
+    code: "STACK_REPLACEMENT_REFUSED",
+    what: `the change would lose data: ${kind} "${logicalId}" ${how === "may be replaced" ? how : `would be ${how}`}`,
+    where: `stack ${stack}`,
+    why:
+      how === "removed"
+        ? "The configuration has it no more."
+        : `AWS cannot change ${because.map((name) => `"${name}"`).join(", ") || "it"} in place: it would make a new, empty one and remove the old one.`,
+    standing: `The ${kind} stands as it was.`,
+    next: `take a copy of what is in it, then  landfall commission ${environment} --confirm-replace ${logicalId}   or undo the change`,
+  });

@@ -1,0 +1,146 @@
+// One operation at a time on an environment, from whichever machine. The lease is an object in the app's artifact bucket that is only
+// ever written on condition that nobody wrote it meanwhile. It stays when an operation ends, or is cut off, so it also tells which one
+// was last and whether it ended. Before that bucket is there, CloudFormation itself refuses a second change to a stack.
+import { randomUUID } from "node:crypto";
+import { hostname, userInfo } from "node:os";
+import { LandfallError } from "../../error.ts";
+import { isRunning, observeStart } from "../../system/processes.ts";
+import { observeStack } from "./cloudformation/stand.ts";
+import type { Context } from "./context.ts";
+
+/** What the object says of the last operation. */
+export interface LeaseNote {
+  id: string;
+  operation: string;
+  user: string;
+  host: string;
+  pid: number;
+  /** Of the process, to tell it from a later one of the same pid. */
+  startedAt: string;
+  /** Milliseconds since 1970, by the holder's clock. */
+  since: number;
+  beatAt: number;
+  /** Absent while it runs, and for ever when it was cut off. */
+  endedAt?: number;
+}
+
+const BEAT_EVERY_MS = 15_000;
+/** Several beats, and as much again for clocks that differ. */
+const EXPIRES_AFTER_MS = 90_000;
+const LOOK_EVERY_MS = 2_000;
+
+interface Place {
+  Bucket: string;
+  Key: string;
+}
+
+interface Written {
+  note: LeaseNote;
+  etag?: string;
+}
+
+/**
+ * Runs `act` while no other operation can. Rejects with LEASE_HELD, naming the holder, when one is under way; waits for it when the
+ * context says so. Who has not written for a minute and a half, or whose process is gone from this machine, holds it no more.
+ */
+export async function leased<T>(context: Context, operation: string, act: () => Promise<T>): Promise<T> {
+  const place = await findPlace(context);
+  if (!place) return act();
+  const { clock } = context;
+  const note = makeNote(operation, clock.now());
+  let etag = await take(context, place, note);
+  let beating = Promise.resolve();
+  const beat = async (ended: Pick<LeaseNote, "endedAt"> = {}) => {
+    etag = (await write(context, place, { note: { ...note, beatAt: clock.now(), ...ended }, etag }).catch(() => undefined)) ?? etag;
+  };
+  const timer = setInterval(() => {
+    beating = beating.then(() => beat());
+  }, BEAT_EVERY_MS).unref();
+  try {
+    return await act();
+  } finally {
+    clearInterval(timer);
+    await beating;
+    // It may have gone with what was removed.
+    await beat({ endedAt: clock.now() });
+  }
+}
+
+/** The operation that was cut off, or that runs now; undefined when the last one came to its end. */
+export async function findOpen(context: Context): Promise<(LeaseNote & { running: boolean }) | undefined> {
+  const place = await findPlace(context);
+  const found = place && (await read(context, place));
+  if (!found || found.note.endedAt !== undefined) return undefined;
+  return { ...found.note, running: !hasExpired(found.note, context.clock.now()) };
+}
+
+async function findPlace({ clients, app }: Context): Promise<Place | undefined> {
+  const { outputs } = await observeStack(clients, `${app.app.name}-foundation`);
+  return outputs.ArtifactsBucket === undefined ? undefined : { Bucket: outputs.ArtifactsBucket, Key: `leases/${app.name}.json` };
+}
+
+function makeNote(operation: string, now: number): LeaseNote {
+  const { pid } = process;
+  const startedAt = observeStart(pid) ?? "";
+  return { id: randomUUID(), operation, user: userInfo().username, host: hostname(), pid, startedAt, since: now, beatAt: now };
+}
+
+async function take(context: Context, place: Place, note: LeaseNote): Promise<string | undefined> {
+  const { clock, wait, signal, emit } = context;
+  for (let said = false; ; ) {
+    const found = await read(context, place);
+    if (!found || found.note.endedAt !== undefined || hasExpired(found.note, clock.now())) {
+      const etag = await write(context, place, { note, etag: found?.etag });
+      if (etag !== undefined) return etag;
+      continue;
+    }
+    if (!wait || signal?.aborted) throw leaseHeld(note.operation, found.note);
+    if (!said) emit({ type: "note", text: `waiting: ${describe(found.note)}` });
+    said = true;
+    await clock.sleep(LOOK_EVERY_MS, signal).catch(() => {});
+  }
+}
+
+function hasExpired({ beatAt, host, pid, startedAt }: LeaseNote, now: number): boolean {
+  if (now - beatAt > EXPIRES_AFTER_MS) return true;
+  return host === hostname() && !isRunning({ pid, startedAt });
+}
+
+async function read({ clients }: Context, place: Place): Promise<Written | undefined> {
+  try {
+    const { Body, ETag } = await (await clients.s3()).getObject(place);
+    return { note: JSON.parse((await Body?.transformToString()) ?? "") as LeaseNote, etag: ETag };
+  } catch (error) {
+    if (error instanceof Error && /^NoSuch(Key|Bucket)$/.test(error.name)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Over the one with this tag, or where there is none. Undefined when somebody else was faster. An answer that was lost is told from that
+ * by reading again: what stands there then is our own.
+ */
+async function write(context: Context, place: Place, { note, etag }: Written): Promise<string | undefined> {
+  const condition = etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag };
+  const s3 = await context.clients.s3();
+  try {
+    const { ETag } = await s3.putObject({ ...place, ...condition, Body: JSON.stringify(note), ContentType: "application/json" });
+    return ETag;
+  } catch (error) {
+    if (!(error instanceof Error && /^(PreconditionFailed|ConditionalRequestConflict|NoSuchKey)$/.test(error.name))) throw error;
+    const found = await read(context, place);
+    return found?.note.id === note.id && found.note.beatAt === note.beatAt ? found.etag : undefined;
+  }
+}
+
+const describe = ({ operation, since, user, host, pid }: LeaseNote) =>
+  `"${operation}" runs since ${new Date(since).toISOString()} (user ${user} on ${host}, process ${pid})`;
+
+const leaseHeld = (operation: string, note: LeaseNote) =>
+  new LandfallError({
+    code: "LEASE_HELD",
+    what: `"${operation}" has to wait: another operation holds this environment`,
+    why: describe(note),
+    standing: "Nothing was changed.",
+    next: "run the command again when the other has ended, or with --wait",
+  });
