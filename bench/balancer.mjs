@@ -2,57 +2,20 @@
 // npm run build && node bench/balancer.mjs [rounds] [seconds]
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { accepts, findProgram, freePort, installPrograms, median, withServers } from "./stage.mjs";
 
 const [rounds = 3, seconds = 3] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), "landfall-bench-"));
 const started = [];
-const path = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 
-const find = (program) => {
-  try {
-    return execFileSync("sh", ["-c", `command -v ${program}`], { env: path, encoding: "utf8" }).trim();
-  } catch {
-    return undefined;
-  }
-};
-
-const packages = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", caddy: "caddy" };
-const absent = () => Object.keys(packages).filter((program) => !find(program));
-if (absent().length > 0 && process.getuid() === 0) {
-  try {
-    execFileSync("apt-get", ["install", "-y", "--no-install-recommends", ...absent().map((program) => packages[program])], { stdio: "ignore" });
-  } catch {
-    console.log("apt-get could not install everything");
-  }
-}
-for (const program of absent()) console.log(`missing: ${program} (Debian package ${packages[program]})`);
-if (!find("wrk")) process.exit(1);
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-
-async function accepts(port) {
-  for (const until = Date.now() + 10_000; Date.now() < until; ) {
-    const open = await new Promise((resolve) => {
-      const socket = createConnection(port, "127.0.0.1", () => (socket.destroy(), resolve(true))).on("error", () => resolve(false));
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on ${port}`);
-}
+installPrograms({ wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", caddy: "caddy" });
+if (!findProgram("wrk")) process.exit(1);
 
 /** The balancers share core 0; the upstream and wrk share the other. */
 function start(core, argv, environment = {}) {
-  const child = spawn("taskset", ["-c", String(core), ...argv], { stdio: "ignore", env: { ...path, ...environment } });
+  const child = spawn("taskset", ["-c", String(core), ...argv], { stdio: "ignore", env: { ...withServers, ...environment } });
   started.push(child);
 }
 
@@ -64,7 +27,7 @@ const file = (name, text) => {
 
 async function startUpstream() {
   const port = await freePort();
-  const nginx = find("nginx");
+  const nginx = findProgram("nginx");
   // nginx as the upstream costs so little that the balancer in front is what is measured; node serves where it is missing.
   if (nginx)
     start(1, [
@@ -103,7 +66,7 @@ const contenders = {
     start(
       0,
       [
-        find("caddy"),
+        findProgram("caddy"),
         "run",
         "--adapter",
         "caddyfile",
@@ -114,7 +77,7 @@ const contenders = {
     ),
   nginx: async (port, upstream) =>
     start(0, [
-      find("nginx"),
+      findProgram("nginx"),
       "-p",
       folder,
       "-c",
@@ -130,7 +93,7 @@ const contenders = {
     ]),
   haproxy: async (port, upstream) =>
     start(0, [
-      find("haproxy"),
+      findProgram("haproxy"),
       "-f",
       file(
         "haproxy.cfg",
@@ -140,7 +103,7 @@ const contenders = {
 };
 
 function measure(port) {
-  const text = execFileSync("taskset", ["-c", "1", find("wrk"), "-t1", "-c64", `-d${seconds}s`, "--latency", `http://127.0.0.1:${port}/`], {
+  const text = execFileSync("taskset", ["-c", "1", findProgram("wrk"), "-t1", "-c64", `-d${seconds}s`, "--latency", `http://127.0.0.1:${port}/`], {
     encoding: "utf8",
   });
   const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
@@ -149,13 +112,11 @@ function measure(port) {
   return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p50: percentile(50), p99: percentile(99) };
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
 try {
   const upstream = await startUpstream();
   const ports = {};
   for (const [name, begin] of Object.entries(contenders)) {
-    if (name !== "landfall" && !find(name)) continue;
+    if (name !== "landfall" && !findProgram(name)) continue;
     ports[name] = await freePort();
     await begin(ports[name], upstream);
     await accepts(ports[name]);
