@@ -1,7 +1,8 @@
-// What an operation intends and has done, one JSON line each, flushed before the act. An operation without an end was interrupted.
+// What an operation intends and has done, one JSON line each. An intent is flushed before the act; a result goes to the disk with the
+// intent after it, since a step whose result was lost in a power cut is only done again. An operation without an end was interrupted.
 
 import type { Clock } from "../system/clock.ts";
-import { appendLine, loadLines, writeWhole } from "../system/files.ts";
+import { appendLine, loadLines, type WriteOptions, writeWhole } from "../system/files.ts";
 
 export interface Operation {
   /** Unique: the time it began and the process that ran it. */
@@ -36,7 +37,7 @@ export interface JournalOptions {
 /** Begins an operation. The journal then holds this operation alone: what came before it is in the events. */
 export function beginOperation({ file, clock, guard }: JournalOptions, name: Operation["name"], input: Record<string, unknown>): Journal {
   const operation: Operation = { id: `${clock.now()}-${process.pid}`, name, input };
-  const write = (line: Line) => appendLine(file, JSON.stringify(line));
+  const write = (line: Line, options?: WriteOptions) => appendLine(file, JSON.stringify(line), options);
   // In one piece, so that the operation before, if it was interrupted, is known until this one is.
   writeWhole(file, `${JSON.stringify({ at: clock.now(), type: "begin", operation } satisfies Line)}\n`);
   return {
@@ -45,7 +46,7 @@ export function beginOperation({ file, clock, guard }: JournalOptions, name: Ope
       guard();
       write({ at: clock.now(), type: "intent", operation: operation.id, step });
       const result = await act();
-      write({ at: clock.now(), type: "result", operation: operation.id, step });
+      write({ at: clock.now(), type: "result", operation: operation.id, step }, { flush: false });
       return result;
     },
     learn(learned) {

@@ -33,10 +33,7 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
   const fresh: Watched[] = [];
   const heard: Record<string, number> = {};
   const { rehearse = false, veto = "obey" } = options;
-  const find = async (ids: string[]): Promise<ProcessRecord[]> => {
-    const { processes } = await supervisor.observe();
-    return processes.filter((one) => ids.includes(one.spec.id));
-  };
+  const find = async (ids: string[]): Promise<ProcessRecord[]> => (await supervisor.observe({ ids })).processes;
   const drainOf = (release: string | undefined, service: string) => settingsOf(context, release ?? "", service).drain;
   const each = async (ids: string[], act: (one: ProcessRecord) => Promise<unknown>) => {
     await Promise.all((await find(ids)).map(act));
@@ -100,9 +97,11 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
     drain: ({ ids, service }) =>
       each(ids, async ({ spec, port }) => {
         const drain = drainOf(spec.release, service);
-        // First out of the balancer's choice, then told: from here on it gets no new request.
-        await supervisor.drain({ id: spec.id, timeoutMs: 0 });
-        if (drain.start && port) await tellToDrain(`http://127.0.0.1:${port}${drain.start}`);
+        if (drain.start && port) {
+          // First out of the balancer's choice, then told: from here on it gets no new request.
+          await supervisor.drain({ id: spec.id, timeoutMs: 0 });
+          await tellToDrain(`http://127.0.0.1:${port}${drain.start}`);
+        }
         const { inHand } = await unlessAborted(context.signal, supervisor.drain({ id: spec.id, timeoutMs: drain.timeout }));
         if (inHand > 0) context.emit({ type: "note", text: `${spec.id} still had ${inHand} requests in hand after its drain time-out` });
       }),
