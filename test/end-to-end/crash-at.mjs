@@ -39,13 +39,16 @@ fs.writeSync = (handle, data, ...rest) => {
   line = handle === journalHandle ? String(data) : "";
   const counted = when === "before" ? "intent" : "result";
   if (line.includes(`"type":"${counted}"`)) count += 1;
-  if (when === "between" && count === Number(number)) crash();
-  return writeSync(handle, data, ...rest);
+  const isDue = line && count === Number(number);
+  if (when === "between" && isDue) crash();
+  const written = writeSync(handle, data, ...rest);
+  if (when === "after" && isDue) crash();
+  return written;
 };
 
 fs.fsyncSync = (handle) => {
   fsyncSync(handle);
-  if (handle === journalHandle && line && when !== "between" && count === Number(number)) crash();
+  if (handle === journalHandle && line && when === "before" && count === Number(number)) crash();
 };
 
 fs.renameSync = (from, to) => {
