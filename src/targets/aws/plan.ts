@@ -1,4 +1,5 @@
 // What a commission would change in the account, and what it costs. Reads, and changes nothing.
+import type { Cost } from "../../plan/cost.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { PlanOptions } from "../target.ts";
 import { type Context, locate, type Place } from "./context.ts";
@@ -8,6 +9,10 @@ import { detectDrift, loadDrift } from "./plan/drift.ts";
 import type { Names } from "./plan/owners.ts";
 import { loadStanding } from "./plan/standing.ts";
 import type { StandingStack } from "./plan/template.ts";
+import { askPrices } from "./prices/api.ts";
+import { costOf, keysOf, refuseAboveCeiling, withFleets } from "./prices/cost.ts";
+import { tablePrices } from "./prices/table.ts";
+import type { Running } from "./stacks/index.ts";
 
 export async function planAws(context: Context, { fresh = false, drift = false }: PlanOptions = {}): Promise<Plan> {
   const { name, app } = context.app;
@@ -17,6 +22,7 @@ export async function planAws(context: Context, { fresh = false, drift = false }
   if (drift) await detectDrift(context, standing);
   const { makeStacks } = await import("./stacks/index.ts");
   const comparison = compareTemplates(standing, makeStacks(context.app), names);
+  const cost = await planCost(context, { before: standing, running: {}, region: place?.region ?? context.app.environment.region, ask: !fresh });
   return {
     app: app.name,
     environment: name,
@@ -24,8 +30,42 @@ export async function planAws(context: Context, { fresh = false, drift = false }
     exists: standing.some((stack) => !stack.name.endsWith("-foundation")),
     ...comparison,
     drift: fresh ? [] : await loadDrift(context, standing, names),
-    notes: [...placeNotes(place), ...standing.flatMap(unsettledNotes), ...awsNotes(context.app)],
+    ...(cost ? { cost } : {}),
+    notes: [
+      ...(cost ? [] : ["no region is set, and prices are by region"]),
+      ...placeNotes(place),
+      ...standing.flatMap(unsettledNotes),
+      ...awsNotes(context.app),
+    ],
   };
+}
+
+export interface CostQuestion {
+  /** What stands. */
+  before: readonly StandingStack[];
+  running: Running;
+  /** Undefined when nobody said which. */
+  region: string | undefined;
+  /** Whether to ask the Pricing API; the table is used without it. */
+  ask: boolean;
+}
+
+/** What the environment costs now, and what it would cost as configured. Undefined without a region. To be held to the ceiling by who changes something. */
+export async function planCost({ app, clients }: Context, { before, running, region, ask }: CostQuestion): Promise<Cost | undefined> {
+  if (region === undefined) return undefined;
+  const { makeStacks } = await import("./stacks/index.ts");
+  const names: Names = { app: app.app.name, environment: app.name, resources: Object.keys(app.app.resources) };
+  const after = makeStacks(app, withFleets(app, running));
+  const table = tablePrices(region);
+  const prices = ask && !process.env.AWS_ENDPOINT_URL ? await askPrices(clients, region, keysOf([...before, ...after], names), table) : table;
+  return costOf({ app, names, before, after, prices });
+}
+
+/** Refuses what would cost more than the environment's `costCeiling`. To be called before anything is changed; costs nothing without a ceiling. */
+export async function holdToCeiling(context: Context, question: CostQuestion): Promise<void> {
+  if (context.app.environment.costCeiling === undefined) return;
+  const cost = await planCost(context, question);
+  if (cost) refuseAboveCeiling(context.app, cost);
 }
 
 const placeNotes = (place: Place | undefined): string[] =>

@@ -26,11 +26,11 @@ export function ownerOf({ app, environment, resources }: Names, stack: string, i
 
 /** What drawers of resources put after a resource's own name; the longest first, so that none is cut in the middle. */
 const PARTS =
-  /(DeadLettersPolicy|LoginReadOnly|SecurityGroup|ConnectionsAlarm|DeadLetters|QueuePolicy|BucketPolicy|Parameters|AgeAlarm|CpuAlarm|DiskAlarm|Database|Subnets|Bucket|Record|Login|Cache|Queue)$/;
+  /(DeadLettersPolicy|DeadLettersAlarm|LoginReadOnly|SecurityGroup|ConnectionsAlarm|DeadLetters|QueuePolicy|BucketPolicy|Parameters|AgeAlarm|CpuAlarm|DiskAlarm|Database|Subnets|Bucket|Record|Login|Cache|Queue)$/;
 
-/** One that the configuration has no more is known by its logical name only. */
+/** The one whose logical name it begins with. One that the configuration has no more is known by its logical name only. */
 function resourceOf(id: string, resources: readonly string[]): string {
-  const prefix = id.replace(PARTS, "");
-  const known = resources.find((name) => logicalName(name) === prefix);
-  return known ?? prefix.replace(/(?<=[a-z\d])(?=[A-Z])/g, "-").toLowerCase();
+  const known = resources.filter((name) => id.startsWith(logicalName(name)) && /^[A-Z]/.test(id.slice(logicalName(name).length)));
+  const prefix = id.replace(PARTS, "").replace(/(?<=[a-z\d])(?=[A-Z])/g, "-");
+  return known.sort((one, other) => other.length - one.length)[0] ?? prefix.toLowerCase();
 }
