@@ -7,7 +7,7 @@ import { awsNotes } from "./notes.ts";
 import { compareTemplates } from "./plan/compare.ts";
 import { detectDrift, loadDrift } from "./plan/drift.ts";
 import type { Names } from "./plan/owners.ts";
-import { loadStanding } from "./plan/standing.ts";
+import { loadStanding, type ObservedStack } from "./plan/standing.ts";
 import type { StandingStack } from "./plan/template.ts";
 import { askPrices } from "./prices/api.ts";
 import { costOf, keysOf, refuseAboveCeiling, withFleets } from "./prices/cost.ts";
@@ -61,15 +61,19 @@ export async function planCost({ app, clients }: Context, { before, running, reg
   return costOf({ app, names, before, after, prices });
 }
 
-/** Refuses what would cost more than the environment's `costCeiling`. To be called before anything is changed; costs nothing without a ceiling. */
-export async function holdToCeiling(context: Context, question: CostQuestion): Promise<void> {
+/**
+ * Refuses what would cost more than the environment's `costCeiling`. To be called before anything is changed; asks nothing without a ceiling.
+ * Errors: COST_ABOVE_CEILING, COST_UNKNOWN.
+ */
+export async function holdToCeiling(context: Context, running: Running = {}): Promise<void> {
   if (context.app.environment.costCeiling === undefined) return;
-  const cost = await planCost(context, question);
+  const region = await (await context.clients.cloudFormation()).config.region();
+  const cost = await planCost(context, { before: [], running, region, ask: true });
   if (cost) refuseAboveCeiling(context.app, cost);
 }
 
 const placeNotes = (place: Place | undefined): string[] =>
   place ? [`account ${place.account}, region ${place.region}, as ${place.identity}`] : ["as if nothing stood: no account was asked"];
 
-const unsettledNotes = ({ name, state }: StandingStack & { state: string }): string[] =>
-  /^(CREATE|UPDATE|IMPORT)(_ROLLBACK)?_COMPLETE$/.test(state) ? [] : [`stack ${name} is in the state ${state}`];
+const unsettledNotes = ({ name, status }: ObservedStack): string[] =>
+  /^(CREATE|UPDATE|IMPORT)(_ROLLBACK)?_COMPLETE$/.test(status) ? [] : [`stack ${name} is in the state ${status}`];
