@@ -5,7 +5,7 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import { Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { loadJson, writeJson } from "../../../system/files.ts";
+import { loadLines, writeWhole } from "../../../system/files.ts";
 import { AccessLog } from "./access-log.ts";
 import type { BalancerApi, Edge, InstanceTraffic, TrafficQuestion, Upstream } from "./api.ts";
 import { bodyLength } from "./body.ts";
@@ -65,13 +65,14 @@ export class Balancer implements BalancerApi {
 
   /** Takes up the last configuration, if there is one: after a crash it serves before anyone tells it to. */
   async resume(): Promise<void> {
-    const kept = loadJson<Configuration>(this.#file);
+    const [kept] = loadLines<Configuration>(this.#file);
     if (kept) await this.#apply(kept);
   }
 
+  /** What is kept may be cut short by a power cut, but not by our own end; after a power cut nothing that it names runs. */
   async configure(input: Configuration): Promise<void> {
     await this.#apply(input);
-    writeJson(this.#file, input);
+    writeWhole(this.#file, `${JSON.stringify(input)}\n`, undefined, { flush: false });
   }
 
   async observe(): ReturnType<BalancerApi["observe"]> {

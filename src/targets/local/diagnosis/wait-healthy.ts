@@ -148,7 +148,7 @@ class Watch {
   async #observeProcess(): Promise<ProcessRecord | undefined> {
     const { seen } = this;
     const { supervisor, id, since } = this.#watched;
-    const process = (await supervisor.observe()).processes.find((one) => one.spec.id === id);
+    const [process] = (await supervisor.observe({ ids: [id] })).processes;
     this.#process = process;
     seen.nowMs = this.#nowMs();
     seen.port = process?.port;

@@ -170,7 +170,8 @@ function hasMemberInPs(group: number): boolean {
 /** True when the whole group has ended within the time. The kernel tells nobody but a parent, so this has to look again and again. */
 export async function waitGroupGone(leaderPid: number, timeoutMs: number): Promise<boolean> {
   const end = performance.now() + timeoutMs;
-  for (let pauseMs = 2; isGroupAlive(leaderPid); pauseMs = Math.min(pauseMs * 1.25, 100)) {
+  // At most a tenth late, since each wave of a rollout waits here.
+  for (let pauseMs = 1; isGroupAlive(leaderPid); pauseMs = Math.min(pauseMs * 1.1, 100)) {
     const left = end - performance.now();
     if (left <= 0) return false;
     await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, left)));

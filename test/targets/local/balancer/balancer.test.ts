@@ -1,6 +1,6 @@
 import { scryptSync } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { Agent, request, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { join } from "node:path";
@@ -387,3 +387,13 @@ test("loses nothing while all upstreams are replaced twenty times", async () => 
   expect(failures).toEqual([]);
   expect((await stage.balancer.observe()).failures).toBe(0);
 }, 60_000);
+
+test("starts with nothing, and serves once it is told, when a power cut left half of its configuration", async () => {
+  await stage.open();
+  const { port } = await stage.upstream((_, outgoing) => outgoing.end("told"));
+  writeFileSync(join(stage.folder, "balancer.json"), JSON.stringify({ edge: stage.edge, upstreams: [web("a", port)] }).slice(0, -20));
+  await stage.balancer.resume();
+  await expect(stage.ask("/")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  await stage.configure([web("a", port)]);
+  expect((await stage.ask("/")).body).toBe("told");
+});
