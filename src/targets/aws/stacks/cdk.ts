@@ -6,8 +6,16 @@ import type { IConstruct } from "constructs";
 
 export const cdk = createRequire(import.meta.url)("aws-cdk-lib") as typeof import("aws-cdk-lib");
 
+/** What the CDK remembers of each construct for its own command line takes nearly half of the time (measured with 400 services). */
+const WITHOUT_TRACES = {
+  "aws:cdk:disable-stack-trace": true,
+  "aws:cdk:disable-creation-stack-traces": true,
+  "aws:cdk:disable-logicalId-metadata": true,
+};
+
 /** An app of the CDK that sends nothing home, keeps no tree of metadata and leaves validation to the tests: it costs seconds. */
-export const makeCdkApp = (): App => new cdk.App({ analyticsReporting: false, treeMetadata: false, builtinCloudFormationValidation: false });
+export const makeCdkApp = (): App =>
+  new cdk.App({ analyticsReporting: false, treeMetadata: false, builtinCloudFormationValidation: false, context: WITHOUT_TRACES });
 
 /** Says why findings of a template checker are meant to be so, by the checker's names of its rules: those of cdk-nag's pack, if no other. */
 export function acknowledge(construct: IConstruct, reasons: Record<string, string>, pack = "AwsSolutions-"): void {
