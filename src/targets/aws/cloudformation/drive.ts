@@ -43,7 +43,7 @@ export async function drive(task: Task): Promise<Outcome> {
   for await (const _ of pollEvery(context)) {
     const action = decide(standing.status, goal, tries);
     if (action === "nothing") break;
-    if (action === "giveUp") throw stuck(standing, failure);
+    if (action === "giveUp") throw await explainStuck(context, standing, failure);
     try {
       const did = await act(task, action, standing, tries);
       changed ||= did !== "unchanged" && did !== "joined";
@@ -164,13 +164,18 @@ function standingAfter({ name, status }: Standing): string {
   return `"${name}" is left in the state ${status}; the next run goes on from there.`;
 }
 
-const stuck = ({ name, status, reason }: Standing, failure: LandfallError | undefined) =>
-  new LandfallError(
+async function explainStuck({ clients }: Context, standing: Standing, failure: LandfallError | undefined): Promise<LandfallError> {
+  const { name, status, id } = standing;
+  const first = findFirstFailure(await observeEvents(clients, id ?? name));
+  const reason = first?.reason ?? standing.reason ?? status;
+  return new LandfallError(
     {
       code: "STACK_STUCK",
-      what: `stack "${name}" stays in the state ${status}`,
-      why: reason && `CloudFormation says: ${reason}`,
+      what: `stack "${name}" stays in the state ${status}${first && !first.ofStack ? ` for ${describe(first)}` : ""}`,
+      where: `stack ${name}`,
+      why: [`CloudFormation says: ${reason}`, meaningOf(reason)].filter(Boolean).join("\n"),
       standing: "What is in it goes on as it is.",
     },
     failure && [failure],
   );
+}

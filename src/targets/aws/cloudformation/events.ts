@@ -35,6 +35,18 @@ export async function observeEvents(clients: Clients, stackId: string, after?: s
   return newestFirst.reverse();
 }
 
+/** Whether the stack ever stood as its template said. */
+export async function cameUp(clients: Clients, stackId: string): Promise<boolean> {
+  const cloudFormation = await clients.cloudFormation();
+  let NextToken: string | undefined;
+  do {
+    const page = await cloudFormation.describeStackEvents({ StackName: stackId, NextToken });
+    if ((page.StackEvents ?? []).map(describe).some(({ ofStack, status }) => ofStack && status === "CREATE_COMPLETE")) return true;
+    NextToken = page.NextToken;
+  } while (NextToken);
+  return false;
+}
+
 const isBegin = ({ ofStack, status }: Happening) => ofStack && BEGINS.includes(status);
 
 const describe = (event: StackEvent): Happening => ({

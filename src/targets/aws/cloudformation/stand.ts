@@ -64,8 +64,16 @@ export async function observeEnvironment(
   return found;
 }
 
-/** The template of a stack, parsed; undefined when it has none yet. */
-export async function observeTemplate(clients: Clients, { id, name }: Standing): Promise<Template | undefined> {
+const templates = new WeakMap<Standing, Promise<Template | undefined>>();
+
+/** The template of a stack as it was seen, parsed and read once; undefined when it has none yet. */
+export function observeTemplate(clients: Clients, standing: Standing): Promise<Template | undefined> {
+  const known = templates.get(standing) ?? readTemplate(clients, standing);
+  templates.set(standing, known);
+  return known;
+}
+
+async function readTemplate(clients: Clients, { id, name }: Standing): Promise<Template | undefined> {
   try {
     const { TemplateBody } = await (await clients.cloudFormation()).getTemplate({ StackName: id ?? name, TemplateStage: "Original" });
     return TemplateBody ? (JSON.parse(TemplateBody) as Template) : undefined;

@@ -2,6 +2,7 @@
 // protection of a database that never came up. Only what the stack itself lists is looked at.
 import type { StackResource } from "@aws-sdk/client-cloudformation";
 import type { Context } from "../context.ts";
+import { cameUp } from "./events.ts";
 import type { Standing } from "./stand.ts";
 
 /** Removes what blocks the resources that CloudFormation could not delete. */
@@ -15,8 +16,9 @@ export async function unblock(context: Context, { id, name }: Standing): Promise
   }
 }
 
-async function unblockResource(context: Context, { ResourceType, PhysicalResourceId: id = "" }: StackResource): Promise<void> {
+async function unblockResource(context: Context, { ResourceType, PhysicalResourceId: id = "", StackId = "" }: StackResource): Promise<void> {
   if (ResourceType === "AWS::S3::Bucket") return emptyBucket(context, id);
+  if (ResourceType === "AWS::RDS::DBInstance") return unprotect(context, id, StackId);
   if (ResourceType === "AWS::EC2::SecurityGroup") return removeInterfaces(context, "group-id", id);
   if (ResourceType === "AWS::EC2::Subnet") return removeInterfaces(context, "subnet-id", id);
   if (ResourceType === "AWS::EC2::VPC") return removeInterfaces(context, "vpc-id", id);
@@ -37,6 +39,12 @@ export async function emptyBucket({ clients }: Pick<Context, "clients">, bucket:
   } catch (error) {
     if (!(error instanceof Error && error.name === "NoSuchBucket")) throw error;
   }
+}
+
+/** The protection is the user's word, and holds for what they may have put something into: not for a stack that never stood. */
+async function unprotect({ clients }: Context, database: string, stackId: string): Promise<void> {
+  if (await cameUp(clients, stackId)) return;
+  await (await clients.rds()).modifyDBInstance({ DBInstanceIdentifier: database, DeletionProtection: false, ApplyImmediately: true });
 }
 
 /** Those that nothing is attached to any more: what is in use goes with what uses it. */

@@ -1,8 +1,7 @@
-// cfn-lint in a virtual environment of its own, which is made once and kept beside the other installed packages.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+// cfn-lint in a virtual environment of its own.
+import { ensurePython, run } from "../../../python.ts";
+
+export { hasPython } from "../../../python.ts";
 
 /** All of them, so that the same versions run everywhere. */
 const PACKAGES = [
@@ -17,14 +16,8 @@ const PACKAGES = [
   "typing_extensions==4.16.0",
 ];
 
-const cache = fileURLToPath(new URL("../../../../node_modules/.cache/landfall/", import.meta.url));
-const home = join(cache, PACKAGES[0] as string);
-
-export const hasPython = (): boolean => spawnSync("python3", ["-c", "import venv, ensurepip"]).status === 0;
-
 /** All findings of cfn-lint, over all files in one process. */
 export function lint(files: string[]): { file: string; text: string }[] {
-  ensureLint();
   // Not its own starter, which names the folder that it was installed in.
   const args = [
     "-c",
@@ -38,7 +31,7 @@ export function lint(files: string[]): { file: string; text: string }[] {
     "--",
     ...files,
   ];
-  const text = run(join(home, "bin", "python"), args);
+  const text = run(ensurePython(PACKAGES), args);
   return (JSON.parse(text || "[]") as Finding[]).map(({ Filename, Rule, Message, Location }) => ({
     file: Filename,
     text: `${Rule.Id} ${Location.Path?.join("/") ?? ""} ${Message}`,
@@ -50,24 +43,4 @@ interface Finding {
   Message: string;
   Rule: { Id: string };
   Location: { Path?: (string | number)[] };
-}
-
-function ensureLint(): void {
-  if (existsSync(home)) return;
-  // Made beside and renamed, so that an interrupted installation is not taken for a whole one.
-  const making = `${home}.${process.pid}`;
-  mkdirSync(cache, { recursive: true });
-  try {
-    run("python3", ["-m", "venv", making]);
-    run(join(making, "bin", "python"), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PACKAGES]);
-    if (!existsSync(home)) renameSync(making, home);
-  } finally {
-    rmSync(making, { recursive: true, force: true });
-  }
-}
-
-function run(program: string, args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8", maxBuffer: 256 * 2 ** 20 });
-  if (status !== 0) throw error ?? new Error(`${program} ${args.slice(0, 3).join(" ")} ended with ${status}: ${stderr}`);
-  return stdout;
 }

@@ -1,0 +1,270 @@
+"""Starts ministack with what it lacks for our templates: some resource types, and failures and delays on demand.
+
+Each type below calls ministack's own service action, so that what CloudFormation makes is seen by the service's API.
+LANDFALL_EMULATOR_RULES names a JSON file with a list of rules, read again at every resource:
+
+    {"when": "create", "type": "AWS::EC2::VPC", "logicalId": "Vpc", "stack": "shop-production-network",
+     "delayMs": 300, "fail": "No more VPCs can be made.", "skip": 0, "times": 1}
+
+All keys but "when" may be left out. A rule applies to those that match, after the first `skip`, for `times` of them.
+"""
+import json
+import os
+import re
+import threading
+import time
+
+from ministack.services import ec2, rds, s3, waf
+from ministack.services.cloudformation import provisioners, stacks
+
+
+def call(action, **params):
+    status, _, body = action(flatten(params))
+    text = body.decode() if isinstance(body, bytes) else body
+    if status >= 400:
+        message = re.search(r"<Message>(.*?)</Message>", text)
+        raise ValueError(message.group(1) if message else text)
+    return text
+
+
+def flatten(params):
+    """{"ResourceId": ["a"]} as the query protocol has it: {"ResourceId.1": ["a"]}."""
+    flat = {}
+    for key, value in params.items():
+        if isinstance(value, list):
+            for number, one in enumerate(value, 1):
+                for inner, text in flatten(one).items() if isinstance(one, dict) else [("", [str(one)])]:
+                    flat[f"{key}.{number}" + (f".{inner}" if inner else "")] = text
+        elif value is not None:
+            flat[key] = [str(value)]
+    return flat
+
+
+def tag(resource_id, props):
+    ec2._tags[resource_id] = list(props.get("Tags") or [])
+
+
+def find(name, text):
+    return re.search(rf"<{name}>(.*?)</{name}>", text).group(1)
+
+
+def create_address(logical_id, props, stack_name):
+    text = call(ec2._allocate_address, Domain=props.get("Domain"))
+    allocation, address = find("allocationId", text), find("publicIp", text)
+    tag(allocation, props)
+    return address, {"AllocationId": allocation, "PublicIp": address}
+
+
+def delete_address(physical_id, props):
+    for allocation, record in list(ec2._addresses.items()):
+        if record["PublicIp"] == physical_id:
+            call(ec2._release_address, AllocationId=allocation)
+
+
+def create_address_association(logical_id, props, stack_name):
+    association = find("associationId", call(ec2._associate_address, AllocationId=props["AllocationId"]))
+    ec2._addresses[props["AllocationId"]]["NetworkInterfaceId"] = props.get("NetworkInterfaceId")
+    return association, {"Id": association}
+
+
+def delete_address_association(physical_id, props):
+    call(ec2._disassociate_address, AssociationId=physical_id)
+
+
+def create_nat_gateway(logical_id, props, stack_name):
+    text = call(ec2._create_nat_gateway, SubnetId=props["SubnetId"], AllocationId=props["AllocationId"])
+    gateway = find("natGatewayId", text)
+    tag(gateway, props)
+    return gateway, {"NatGatewayId": gateway}
+
+
+def delete_nat_gateway(physical_id, props):
+    call(ec2._delete_nat_gateway, NatGatewayId=physical_id)
+
+
+def create_flow_log(logical_id, props, stack_name):
+    text = call(
+        ec2._create_flow_logs,
+        ResourceId=[props["ResourceId"]],
+        ResourceType=props["ResourceType"],
+        TrafficType=props["TrafficType"],
+        LogDestinationType=props["LogDestinationType"],
+        LogDestination=props["LogDestination"],
+    )
+    log = find("item", text)
+    tag(log, props)
+    return log, {"Id": log}
+
+
+def delete_flow_log(physical_id, props):
+    call(ec2._delete_flow_logs, FlowLogId=[physical_id])
+
+
+def permission(props, other):
+    groups = [{"GroupId": props[other]}] if other in props else None
+    ranges = [{"CidrIp": props["CidrIp"]}] if "CidrIp" in props else None
+    return {key: value for key, value in {
+        "IpProtocol": props["IpProtocol"],
+        "FromPort": props.get("FromPort"),
+        "ToPort": props.get("ToPort"),
+        "Groups": groups,
+        "IpRanges": ranges,
+    }.items() if value is not None}
+
+
+def group_rule(other, authorize, revoke):
+    def create(logical_id, props, stack_name):
+        text = call(authorize, GroupId=props["GroupId"], IpPermissions=[permission(props, other)])
+        return find("securityGroupRuleId", text), {}
+
+    def delete(physical_id, props):
+        if props["GroupId"] in ec2._security_groups:
+            call(revoke, GroupId=props["GroupId"], IpPermissions=[permission(props, other)])
+
+    return {"create": create, "delete": delete}
+
+
+def create_interface(logical_id, props, stack_name):
+    text = call(ec2._create_network_interface, SubnetId=props["SubnetId"], SecurityGroupId=props.get("GroupSet"))
+    interface = find("networkInterfaceId", text)
+    tag(interface, props)
+    return interface, {"Id": interface}
+
+
+def delete_interface(physical_id, props):
+    call(ec2._delete_network_interface, NetworkInterfaceId=physical_id)
+
+
+def create_instance(logical_id, props, stack_name):
+    text = call(ec2._run_instances, ImageId="ami-00000000000000001", InstanceType="t4g.nano", MinCount=1, MaxCount=1)
+    instance = find("instanceId", text)
+    tag(instance, props)
+    return instance, {"InstanceId": instance}
+
+
+def delete_instance(physical_id, props):
+    call(ec2._terminate_instances, InstanceId=[physical_id])
+
+
+def create_firewall_association(logical_id, props, stack_name):
+    waf._associate_web_acl({"WebACLArn": props["WebACLArn"], "ResourceArn": props["ResourceArn"]})
+    return f"{props['WebACLArn']}|{props['ResourceArn']}", {}
+
+
+def delete_firewall_association(physical_id, props):
+    waf._disassociate_web_acl({"ResourceArn": props["ResourceArn"]})
+
+
+recorded = provisioners._cw_metric_alarm_record
+
+
+def record_alarm(name, props):
+    """An alarm over an expression is recorded with the first metric in it: nothing here is ever measured."""
+    if not props.get("Metrics"):
+        return recorded(name, props)
+    stat = next(one["MetricStat"] for one in props["Metrics"] if "MetricStat" in one)
+    metric = {**stat["Metric"], "Statistic": stat["Stat"], "Period": stat["Period"]}
+    return recorded(name, {**{key: value for key, value in props.items() if key != "Metrics"}, **metric})
+
+
+MISSING = {
+    "AWS::EC2::EIP": {"create": create_address, "delete": delete_address},
+    "AWS::EC2::EIPAssociation": {"create": create_address_association, "delete": delete_address_association},
+    "AWS::EC2::NatGateway": {"create": create_nat_gateway, "delete": delete_nat_gateway},
+    "AWS::EC2::FlowLog": {"create": create_flow_log, "delete": delete_flow_log},
+    "AWS::EC2::SecurityGroupIngress": group_rule("SourceSecurityGroupId", ec2._authorize_sg_ingress, ec2._revoke_sg_ingress),
+    "AWS::EC2::SecurityGroupEgress": group_rule("DestinationSecurityGroupId", ec2._authorize_sg_egress, ec2._revoke_sg_egress),
+    "AWS::EC2::NetworkInterface": {"create": create_interface, "delete": delete_interface},
+    "AWS::EC2::Instance": {"create": create_instance, "delete": delete_instance},
+    "AWS::WAFv2::WebACLAssociation": {"create": create_firewall_association, "delete": delete_firewall_association},
+}
+TAGGED = ["AWS::EC2::EIP", "AWS::EC2::NatGateway", "AWS::EC2::FlowLog", "AWS::EC2::NetworkInterface", "AWS::EC2::Instance"]
+
+def stubborn(resource_type, refusal):
+    """ministack deletes these whatever is in them; AWS does not."""
+    handler = provisioners._RESOURCE_HANDLERS[resource_type]
+    delete = handler["delete"]
+
+    def refusing(physical_id, props, *rest):
+        reason = refusal(physical_id)
+        if reason:
+            raise ValueError(reason)
+        delete(physical_id, props, *rest)
+
+    return {**handler, "delete": refusing}
+
+
+def refuse_full_bucket(name):
+    bucket = s3._ensure_bucket(name)
+    if bucket and (bucket["objects"] or s3._bucket_has_versions(name)):
+        return "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)"
+
+
+def refuse_protected_database(name):
+    if (rds._instances.get(name) or {}).get("DeletionProtection"):
+        return f"Cannot delete protected DB Instance {name}, please disable deletion protection and try again."
+
+
+STUBBORN = {"AWS::S3::Bucket": refuse_full_bucket, "AWS::RDS::DBInstance": refuse_protected_database}
+RULES = os.environ.get("LANDFALL_EMULATOR_RULES")
+counting = threading.Lock()
+counts = {}
+
+
+def load_rules():
+    try:
+        with open(RULES, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, TypeError, ValueError):
+        return []
+
+
+def is_match(rule, **facts):
+    return all(rule.get(key) in (None, value) for key, value in facts.items())
+
+
+def obey(when, resource_type, logical_id, stack_name):
+    for rule in load_rules():
+        if not is_match(rule, when=when, type=resource_type, logicalId=logical_id, stack=stack_name):
+            continue
+        with counting:
+            identity = json.dumps(rule, sort_keys=True)
+            counts[identity] = counts.get(identity, 0) + 1
+            number = counts[identity] - rule.get("skip", 0)
+        if number < 1 or number > rule.get("times", 1_000_000):
+            continue
+        time.sleep(rule.get("delayMs", 0) / 1000)
+        if "fail" in rule:
+            raise ValueError(rule["fail"])
+
+
+def ruled(when, act, facts):
+    def run(*args, **kwargs):
+        obey(when, *facts(*args, **kwargs))
+        return act(*args, **kwargs)
+
+    return run
+
+
+def install():
+    provisioners._RESOURCE_HANDLERS.update(MISSING)
+    provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
+    provisioners._cw_metric_alarm_record = record_alarm
+    provisioners._STACK_TAG_PROPERTY.update({name: ("Tags", "list") for name in TAGGED})
+    stacks._provision_resource = ruled("create", stacks._provision_resource, lambda kind, logical_id, props, stack: (kind, logical_id, stack))
+    stacks._update_resource = ruled(
+        "update", stacks._update_resource, lambda kind, physical_id, old, new, stack, logical_id, *rest: (kind, logical_id, stack)
+    )
+    stacks._delete_resource = ruled(
+        "delete", stacks._delete_resource, lambda kind, physical_id, props, stack=None, logical_id=None: (kind, logical_id, stack)
+    )
+    # A rule that delays must not hold up the whole emulator: its types go to a thread, as ministack does it for slow ones.
+    threaded = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: threaded(kind) or any("delayMs" in rule and is_match(rule, type=kind) for rule in load_rules())
+
+
+if __name__ == "__main__":
+    install()
+    from ministack.app import main
+
+    main()

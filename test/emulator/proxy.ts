@@ -1,0 +1,122 @@
+// A proxy between the SDK and the emulator that knows each call by its service and action, writes it down, and does to it what a rule says.
+import { Agent, createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Call {
+  /** From 1 on. */
+  number: number;
+  service: string;
+  action: string;
+}
+
+/** What happens to a call. `lost`: it is done, and its answer never comes. `before` and `after` run around the call itself. */
+export interface Fault {
+  answer?: "throttled" | "failed" | "denied" | "lost";
+  delayMs?: number;
+  before?: () => void | Promise<void>;
+  after?: () => void | Promise<void>;
+}
+
+export interface Proxy {
+  port: number;
+  calls: Call[];
+  /** Decides for each call; without one all pass. */
+  rule?: (call: Call) => Fault | undefined;
+  /** Forgets calls and rule. */
+  clear(): void;
+  stop(): Promise<void>;
+}
+
+export async function startProxy(targetPort: number): Promise<Proxy> {
+  const agent = new Agent({ keepAlive: true });
+  const server = createServer((incoming, outgoing) => {
+    handle(incoming, outgoing).catch(() => outgoing.destroy());
+  });
+
+  async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const body = await readAll(incoming);
+    const call: Call = { number: proxy.calls.length + 1, ...recognise(incoming, body.toString("latin1")) };
+    proxy.calls.push(call);
+    const fault = proxy.rule?.(call);
+    await fault?.before?.();
+    if (fault?.delayMs) await sleep(fault.delayMs);
+    if (fault?.answer && fault.answer !== "lost") return refuse(outgoing, fault.answer);
+    const answer = await forward({ agent, port: targetPort, incoming, body });
+    await fault?.after?.();
+    if (fault?.answer === "lost") return void outgoing.destroy();
+    outgoing.writeHead(answer.status, answer.headers).end(answer.body);
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const proxy: Proxy = {
+    port: (server.address() as AddressInfo).port,
+    calls: [],
+    clear() {
+      proxy.calls.length = 0;
+      proxy.rule = undefined;
+    },
+    async stop() {
+      agent.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return proxy;
+}
+
+const ANSWERS = {
+  throttled: { status: 400, code: "Throttling", message: "Rate exceeded" },
+  failed: { status: 500, code: "InternalFailure", message: "The proxy was told to fail this call." },
+  denied: { status: 403, code: "AccessDenied", message: "The proxy was told to deny this call." },
+};
+
+function refuse(outgoing: ServerResponse, kind: keyof typeof ANSWERS): void {
+  const { status, code, message } = ANSWERS[kind];
+  const error = `<Code>${code}</Code><Message>${message}</Message>`;
+  outgoing.writeHead(status, { "content-type": "text/xml" }).end(`<ErrorResponse><Error><Type>Sender</Type>${error}</Error></ErrorResponse>`);
+}
+
+/** By the three protocols that services speak: a form, a header, or, for S3, method and query. */
+function recognise({ method = "", url = "", headers }: IncomingMessage, body: string): Pick<Call, "service" | "action"> {
+  const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? "")?.[1] ?? "unknown";
+  const action = /(?:^|&)Action=(\w+)/.exec(body)?.[1] ?? /\.(\w+)$/.exec(String(headers["x-amz-target"] ?? ""))?.[1];
+  return { service, action: action ?? (service === "s3" ? recogniseS3(method, url) : `${method} ${url.split("?")[0]}`) };
+}
+
+function recogniseS3(method: string, url: string): string {
+  const { pathname, searchParams } = new URL(url, "http://s3");
+  if (searchParams.has("versions")) return "ListObjectVersions";
+  if (searchParams.has("delete")) return "DeleteObjects";
+  const verb = { GET: "Get", PUT: "Put", DELETE: "Delete", HEAD: "Head" }[method] ?? method;
+  if (pathname === "/") return "ListBuckets";
+  return `${verb}${/^\/[^/]+\/./.test(pathname) ? "Object" : "Bucket"}`;
+}
+
+interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+interface Forwarded {
+  agent: Agent;
+  port: number;
+  incoming: IncomingMessage;
+  body: Buffer;
+}
+
+function forward({ agent, port, incoming: { method, url, headers }, body }: Forwarded): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ agent, host: "127.0.0.1", port, method, path: url, headers }, (answer) => {
+      readAll(answer).then((read) => resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: read }), reject);
+    });
+    sent.on("error", reject).end(body);
+  });
+}
+
+async function readAll(stream: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,52 @@
+// An account on the emulator, and the operations on one environment in it, in this process.
+import { commission } from "../../src/targets/aws/commission.ts";
+import { removeStacks } from "../../src/targets/aws/cloudformation/remove.ts";
+import { observeEnvironment, type Standing } from "../../src/targets/aws/cloudformation/stand.ts";
+import { announce, type Context, makeContext } from "../../src/targets/aws/context.ts";
+import { leased } from "../../src/targets/aws/lease.ts";
+import type { CommissionReport } from "../../src/reports.ts";
+import type { Progress } from "../../src/progress.ts";
+import { production } from "../targets/aws/stacks/apps.ts";
+import { makeAccount } from "./emulator.ts";
+
+export interface Stage {
+  account: string;
+  env: Record<string, string>;
+  /** A context of its own for each operation, as each command has one. */
+  context(input: unknown, more?: Partial<Context>): Context;
+  /** What the operations said. */
+  progress: Progress[];
+  commission(input: unknown, options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
+  stacks(input: unknown): Promise<Map<string, Standing>>;
+  /** All stacks, the foundation too. */
+  remove(input: unknown): Promise<string[]>;
+}
+
+/** `attempts`: how often the SDK tries a call; as often as in earnest when left out. */
+export function makeStage(port: number, { attempts }: { attempts?: number } = {}): Stage {
+  const { account, env } = makeAccount(port);
+  const progress: Progress[] = [];
+  const context = (input: unknown, more: Partial<Context> = {}): Context => {
+    Object.assign(process.env, env);
+    if (attempts === undefined) delete process.env.AWS_MAX_ATTEMPTS;
+    else process.env.AWS_MAX_ATTEMPTS = String(attempts);
+    return { ...makeContext({ app: production(input), folder: "/", emit: (event) => void progress.push(event) }), ...more };
+  };
+  const stacks = ({ clients, app }: Context) => observeEnvironment(clients, { app: app.app.name, environment: app.name });
+  return {
+    account,
+    env,
+    context,
+    progress,
+    async commission(input, options) {
+      const own = context(input);
+      await announce(own);
+      return leased(own, "commission", () => commission(own, options));
+    },
+    stacks: (input) => stacks(context(input)),
+    async remove(input) {
+      const own = context(input);
+      return removeStacks(own, [...(await stacks(own)).values()]);
+    },
+  };
+}

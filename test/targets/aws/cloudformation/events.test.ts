@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { findFirstFailure, type Happening, Timeline } from "../../../../src/targets/aws/cloudformation/events.ts";
+import { meaningOf, whySlow } from "../../../../src/targets/aws/cloudformation/sayings.ts";
+
+const event = (logicalId: string, status: string, more: Partial<Happening> = {}): Happening => ({
+  id: `${logicalId}-${status}`,
+  at: 0,
+  logicalId,
+  type: "AWS::EC2::NatGateway",
+  status,
+  ofStack: false,
+  ...more,
+});
+
+describe("the first failure", () => {
+  it("is the one that others were cancelled for", () => {
+    const happenings = [
+      event("A", "CREATE_FAILED", { reason: "Resource creation cancelled" }),
+      event("B", "CREATE_FAILED", { reason: "The maximum number of addresses has been reached." }),
+      event("C", "CREATE_FAILED", { reason: "Resource creation Cancelled" }),
+      event("shop", "CREATE_FAILED", { ofStack: true, reason: "The following resource(s) failed to create: [B]." }),
+    ];
+    expect(findFirstFailure(happenings)?.logicalId).toBe("B");
+  });
+
+  it("is the stack's own when no resource failed", () => {
+    expect(findFirstFailure([event("shop", "UPDATE_FAILED", { ofStack: true })])?.logicalId).toBe("shop");
+    expect(findFirstFailure([event("A", "CREATE_COMPLETE")])).toBeUndefined();
+  });
+});
+
+describe("a line of progress", () => {
+  it("says how long a resource took, and why it failed", () => {
+    const timeline = new Timeline();
+    const lines = [event("Nat", "CREATE_IN_PROGRESS"), event("Nat", "CREATE_FAILED", { at: 94_400, reason: "No address." })];
+    expect(lines.map((one) => timeline.describe(one))).toEqual([
+      "Nat (AWS::EC2::NatGateway) CREATE_IN_PROGRESS",
+      "Nat (AWS::EC2::NatGateway) CREATE_FAILED after 94 s: No address.",
+    ]);
+  });
+});
+
+describe("what CloudFormation's words mean", () => {
+  it.each([
+    ["The maximum number of addresses has been reached. (Service: Ec2)", "Service Quotas"],
+    ["User: arn:aws:iam::1:user/x is not authorized to perform: rds:CreateDBInstance", "lacks a permission"],
+    ["Received 0 SUCCESS signal(s) out of 2", "the app's own log"],
+    ["We currently do not have sufficient t4g.small capacity in the Availability Zone", "name further types"],
+    ["The bucket you tried to delete is not empty (Service: S3)", "empties it again"],
+    ["Cannot delete protected DB Instance, please disable deletion protection", "deletionProtection"],
+    ["resource sg-1 has a dependent object", "outside the stack"],
+    ["No hosted zone found with ID: Z0", "not in this account"],
+  ])("%s", (reason, meaning) => {
+    expect(meaningOf(reason)).toContain(meaning);
+  });
+
+  it("are left alone when nothing is known of them", () => {
+    expect(meaningOf("Handler returned a surprise.")).toBeUndefined();
+    expect(whySlow("AWS::EC2::Subnet")).toBeUndefined();
+    expect(whySlow("AWS::RDS::DBInstance")).toMatch(/^a database takes 5 to 15 minutes/);
+  });
+});
