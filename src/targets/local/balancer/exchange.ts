@@ -140,7 +140,8 @@ export class Exchange {
 
   /** Passes the request to the next upstream, or waits for one, or answers 503. */
   pass(): void {
-    const member = this.context.upstreams.choose(this.service, this.#tried);
+    const { upstreams } = this.context;
+    const member = upstreams.choose(this.service, this.#tried) ?? (this.#waited ? upstreams.chooseUnhealthy(this.service, this.#tried) : undefined);
     if (member) {
       member.take();
       this.member = member;
@@ -148,7 +149,7 @@ export class Exchange {
       return this.passTo(member);
     }
     if (this.#waited) return this.fail(503, ["retry-after", "1"]);
-    this.#cancelWait = this.context.upstreams.onAppearance(this.service, () => {
+    this.#cancelWait = upstreams.onAppearance(this.service, () => {
       this.#cancelWait = undefined;
       this.#waited = true;
       // Whoever refused before may have been started again meanwhile.

@@ -185,6 +185,17 @@ export class Upstreams {
     return this.#leastBusy(ready.open, without) ?? this.#leastBusy(ready.shared, without);
   }
 
+  /**
+   * The last resort when none is healthy: an instance that is too busy to answer its check in time may still answer, and our own 503
+   * would be no better than what it says.
+   */
+  chooseUnhealthy(service: string, without: readonly Member[]): Member | undefined {
+    return this.#leastBusy(
+      this.#members.filter((member) => member.service === service && member.state === "attached"),
+      without,
+    );
+  }
+
   /** Calls back when the service has an upstream ready or the time is over. The answer cancels. */
   onAppearance(service: string, wake: () => void): () => void {
     const waiting = this.#waiting.get(service) ?? new Set();

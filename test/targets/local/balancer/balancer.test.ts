@@ -204,6 +204,14 @@ test("takes an upstream out after failed checks and back after one pass", async 
   expect((await late).status).toBe(200);
 });
 
+test("asks an instance that fails its check rather than answer 503 itself, when no other is left", async () => {
+  const health = { path: "/ready", from: 200, to: 299, intervalMs: 5, timeoutMs: 1_000, unhealthyAfter: 2 };
+  const answer = (incoming: { url?: string }) => (incoming.url === "/ready" ? 500 : 200);
+  await stage.serve((incoming, outgoing) => outgoing.writeHead(answer(incoming)).end("too busy to be well"), { services: { web: { health } } });
+  while ((await stage.balancer.observe()).upstreams[0]?.healthy) await new Promise(setImmediate);
+  expect(await stage.ask("/")).toMatchObject({ status: 200, body: "too busy to be well" });
+});
+
 test("answers 503 with Retry-After when nothing appears, and serves what does", async () => {
   await stage.open();
   await stage.configure([]);
