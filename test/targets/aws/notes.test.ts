@@ -1,6 +1,12 @@
 // What `landfall check` says of an environment on AWS.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { awsNotes } from "../../../src/targets/aws/notes.ts";
+import { builtMain } from "../../build.ts";
 import { FULL, production, SMALL } from "./stacks/apps.ts";
 
 test("an environment without alerts and without a domain", () => {
@@ -25,4 +31,22 @@ test("a worker alone needs no domain", () => {
     environments: { production: { target: "aws", alerts: ["mailto:a@example.com"] } },
   };
   expect(awsNotes(production(app))).toEqual([]);
+});
+
+test("check reads no construct of the CDK, which would take longer than all else", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "landfall-notes-"));
+  try {
+    writeFileSync(join(folder, "landfall.config.ts"), `export default ${JSON.stringify(FULL)};\n`);
+    const program = `
+      const { check } = await import(${JSON.stringify(pathToFileURL(await builtMain("app.js")).href)});
+      const { createRequire } = await import("node:module");
+      const { notes } = await check({ folder: process.argv[1] });
+      const loaded = Object.keys(createRequire("/").cache).filter((file) => /aws-cdk-lib|@aws-sdk/.test(file));
+      process.stdout.write(JSON.stringify({ notes: notes.length, loaded }));`;
+    const env = { ...process.env, LANDFALL_HOME: join(folder, "home") };
+    const text = execFileSync(process.execPath, ["--input-type=module", "-e", program, folder], { encoding: "utf8", env });
+    expect(JSON.parse(text)).toEqual({ notes: expect.any(Number), loaded: [] });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
