@@ -18,7 +18,7 @@ export interface Fault {
   after?: () => void | Promise<void>;
 }
 
-export interface Proxy {
+export interface FaultProxy {
   port: number;
   calls: Call[];
   /** Decides for each call; without one all pass. */
@@ -28,7 +28,7 @@ export interface Proxy {
   stop(): Promise<void>;
 }
 
-export async function startProxy(targetPort: number): Promise<Proxy> {
+export async function startProxy(targetPort: number): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: true });
   const server = createServer((incoming, outgoing) => {
     handle(incoming, outgoing).catch(() => outgoing.destroy());
@@ -49,7 +49,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
   }
 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const proxy: Proxy = {
+  const proxy: FaultProxy = {
     port: (server.address() as AddressInfo).port,
     calls: [],
     clear() {

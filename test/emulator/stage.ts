@@ -1,11 +1,12 @@
 // An account on the emulator, and the operations on one environment in it, in this process.
-import { commission } from "../../src/targets/aws/commission.ts";
+
+import type { Progress } from "../../src/progress.ts";
+import type { CommissionReport } from "../../src/reports.ts";
 import { removeStacks } from "../../src/targets/aws/cloudformation/remove.ts";
 import { observeEnvironment, type Standing } from "../../src/targets/aws/cloudformation/stand.ts";
+import { commission } from "../../src/targets/aws/commission.ts";
 import { announce, type Context, makeContext } from "../../src/targets/aws/context.ts";
 import { leased } from "../../src/targets/aws/lease.ts";
-import type { CommissionReport } from "../../src/reports.ts";
-import type { Progress } from "../../src/progress.ts";
 import { production } from "../targets/aws/stacks/apps.ts";
 import { makeAccount } from "./emulator.ts";
 

@@ -4,7 +4,7 @@ import { LandfallError } from "../../../error.ts";
 import type { Context } from "../context.ts";
 import { discardChange, executeChange, isAsWanted, isNew, prepareChange, type Wanted } from "./change-set.ts";
 import { type Action, decide, type Goal, type Tries } from "./decide.ts";
-import { findFirstFailure, type Happening, observeEvents } from "./events.ts";
+import { findFirstFailure, findSkippable, type Happening, observeEvents } from "./events.ts";
 import { follow } from "./follow.ts";
 import { findLosses, refuseLosses } from "./losses.ts";
 import { pollEvery } from "./poll.ts";
@@ -101,11 +101,13 @@ async function act(task: Task, action: Exclude<Action, "nothing" | "giveUp">, st
       tries.continued++;
       await cloudFormation.continueUpdateRollback({
         StackName,
-        ResourcesToSkip: action === "skipAndContinue" ? await findSkippable(context, StackName) : undefined,
+        ...(action === "skipAndContinue" && { ResourcesToSkip: await skip(context, StackName) }),
       });
       return "begun";
   }
 }
+
+const skip = async ({ clients }: Context, stackId: string) => findSkippable(await observeEvents(clients, stackId));
 
 async function change({ context, wanted, confirmed = [] }: Task, standing: Standing): Promise<Did> {
   if (!wanted) throw new TypeError(`nothing is said of what stack ${standing.name} is to become`);
@@ -125,12 +127,6 @@ async function change({ context, wanted, confirmed = [] }: Task, standing: Stand
 /** By its id, so that a stack that is being deleted can be seen to its end; by its name once there is a new one. */
 async function look({ context }: Task, { name, id, status }: Standing): Promise<Standing> {
   return observeStack(context.clients, name, status === "DELETE_COMPLETE" || status === "REVIEW_IN_PROGRESS" ? name : id);
-}
-
-/** CloudFormation lets only those be skipped whose way back failed. */
-async function findSkippable({ clients }: Context, StackName: string): Promise<string[]> {
-  const { StackResources = [] } = await (await clients.cloudFormation()).describeStackResources({ StackName });
-  return StackResources.filter(({ ResourceStatus }) => ResourceStatus === "UPDATE_FAILED").map(({ LogicalResourceId }) => LogicalResourceId ?? "");
 }
 
 const isUp = ({ status }: Standing) => status === "CREATE_COMPLETE" || status === "UPDATE_COMPLETE";

@@ -68,6 +68,13 @@ export function findFirstFailure(happenings: Happening[]): Happening | undefined
   return failed.find(({ ofStack }) => !ofStack) ?? failed[0];
 }
 
+/** What could not be brought back by the last attempt to: CloudFormation lets only those be left out of the next one. */
+export function findSkippable(happenings: Happening[]): string[] {
+  const begin = happenings.findLastIndex(({ ofStack, status }) => ofStack && status === "UPDATE_ROLLBACK_IN_PROGRESS");
+  const failed = happenings.slice(begin + 1).filter(({ ofStack, status }) => !ofStack && status === "UPDATE_FAILED");
+  return [...new Set(failed.map(({ logicalId }) => logicalId))];
+}
+
 /** How long each resource has been in its present state: `NatGatewayA CREATE_COMPLETE after 94 s`. */
 export class Timeline {
   private readonly begun = new Map<string, number>();

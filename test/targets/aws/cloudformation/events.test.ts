@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findFirstFailure, type Happening, Timeline } from "../../../../src/targets/aws/cloudformation/events.ts";
+import { findFirstFailure, findSkippable, type Happening, Timeline } from "../../../../src/targets/aws/cloudformation/events.ts";
 import { meaningOf, whySlow } from "../../../../src/targets/aws/cloudformation/sayings.ts";
 
 const event = (logicalId: string, status: string, more: Partial<Happening> = {}): Happening => ({
@@ -27,6 +27,13 @@ describe("the first failure", () => {
     expect(findFirstFailure([event("shop", "UPDATE_FAILED", { ofStack: true })])?.logicalId).toBe("shop");
     expect(findFirstFailure([event("A", "CREATE_COMPLETE")])).toBeUndefined();
   });
+});
+
+it("only what failed on the way back is left out of the next attempt", () => {
+  const back = event("shop", "UPDATE_ROLLBACK_IN_PROGRESS", { ofStack: true });
+  const first = [event("shop", "UPDATE_IN_PROGRESS", { ofStack: true }), event("A", "UPDATE_FAILED"), back, event("B", "UPDATE_FAILED")];
+  expect(findSkippable(first)).toEqual(["B"]);
+  expect(findSkippable([...first, back, event("C", "UPDATE_FAILED"), event("shop", "UPDATE_ROLLBACK_FAILED", { ofStack: true })])).toEqual(["C"]);
 });
 
 describe("a line of progress", () => {
