@@ -2,7 +2,7 @@
 // from what stands then, so that it is right however far the rollout came.
 
 import { LandfallError } from "../error.ts";
-import type { Emit } from "../progress.ts";
+import { during, type Emit } from "../progress.ts";
 import type { Journal } from "../state/journal.ts";
 import type { Clock } from "../system/clock.ts";
 import { compileRollout, type Desired, describeStep, instanceId, type Place, type Standing, type Step } from "./steps.ts";
@@ -71,16 +71,16 @@ async function goBack(input: RolloutInput, reason: unknown): Promise<void> {
 }
 
 async function runSteps(input: RolloutInput, desired: Desired): Promise<void> {
-  const { fleet, journal, clock, emit, signal } = input;
+  const { fleet, journal, emit, signal } = input;
   const standing = await fleet.standing();
   const performer = makePerformer(input, standing);
   for (const step of compileRollout(standing, desired)) {
     if (signal?.aborted) throw interrupted();
     const text = describeStep(step);
-    const from = clock.now();
-    emit({ type: "started", step: text, text });
-    await journal.perform(text, () => performer[step.do](step as never));
-    emit({ type: "finished", step: text, text, durationMs: clock.now() - from });
+    await during(emit, text, text, async () => {
+      await journal.perform(text, () => performer[step.do](step as never));
+      return text;
+    });
   }
 }
 

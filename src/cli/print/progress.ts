@@ -53,9 +53,10 @@ export function printProgress({ output, live = isLive() }: ProgressOptions): Pro
 /** What a build prints may move the cursor, which would tear the live line apart. */
 const onOneLine = (text: string) => stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f]/g, " ");
 
-function describeDone(progress: Extract<Progress, { type: "finished" | "unchanged" }>, paint: ReturnType<typeof paintErr>): string {
+function describeDone(progress: Extract<Progress, { type: "finished" | "failed" | "unchanged" }>, paint: ReturnType<typeof paintErr>): string {
   if (progress.type === "unchanged") return paint("dim", `  = ${progress.text}`);
-  return `  ${paint("green", "✓")} ${progress.text}  ${paint("dim", describeDuration(progress.durationMs))}`;
+  const mark = progress.type === "failed" ? paint("red", "✗") : paint("green", "✓");
+  return `  ${mark} ${progress.text}  ${paint("dim", describeDuration(progress.durationMs))}`;
 }
 
 /** The step that began last says most about what is going on now. */

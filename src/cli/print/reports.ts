@@ -89,7 +89,7 @@ export const describeClean = ({ removed }: CleanReport): string =>
 
 export function describeEvents(events: RecordedEvent[]): string {
   if (events.length === 0) return "No events.";
-  return alignRows(events.map(({ at, type, text }) => [describeDate(at), type, text])).join("\n");
+  return alignRows(events.map(({ at, type, id, text }) => [describeDate(at), type, id ?? "", text])).join("\n");
 }
 
 export function describeLogLine({ at, id, stream, line }: LogLine, paint: Paint): string {
