@@ -1,5 +1,5 @@
 // What the kernel knows of a process group: where it listens, and whether it works (Linux; elsewhere nothing is known).
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 
 export interface Listener {
   /** `127.0.0.1`, `0.0.0.0`, `::`, `::1`. */
@@ -14,8 +14,9 @@ export interface GroupLook {
   processes: number;
 }
 
-/** The column of the state, as the kernel prints it: TCP_LISTEN. */
+/** The column of the state, as the kernel prints it. */
 const STATE_LISTEN = " 0A ";
+const STATE_SYN_RECEIVED = " 03 ";
 /** The unit of the times in /proc: USER_HZ, which is 100 on every architecture that Linux has kept. */
 const TICK_MS = 10;
 
@@ -64,8 +65,9 @@ export interface Holder {
  */
 export function findForeignHolder(port: number, groupPid: number, instance: string): Holder | undefined {
   if (process.platform !== "linux") return undefined;
-  const sockets = listeningSockets().filter((socket) => socket.port === port);
-  // The more exact address gets the connection.
+  // The more exact address gets the connection, and the most exact is in the first table.
+  const sockets = loadListening("tcp").filter((socket) => socket.port === port);
+  if (!sockets.some(({ host }) => host === "127.0.0.1")) sockets.push(...loadListening("tcp6").filter((socket) => socket.port === port));
   const nearest = ["127.0.0.1", "0.0.0.0", "::"].map((host) => sockets.filter((socket) => socket.host === host)).find((some) => some.length > 0);
   const inodes = new Set(nearest?.map(({ inode }) => inode));
   const held = new Set(membersOf(groupPid).flatMap(({ pid }) => socketsOf(pid).filter((inode) => inodes.has(inode))));
@@ -142,15 +144,37 @@ interface ListeningSocket extends Listener {
   inode: string;
 }
 
-function listeningSockets(): ListeningSocket[] {
-  return ["tcp", "tcp6"].flatMap((table) =>
-    readText(`/proc/net/${table}`)
-      .split("\n")
-      .filter((row) => row.includes(STATE_LISTEN))
-      .map((row) => row.trim().split(/\s+/))
-      .map((row) => ({ ...readAddress(row[1] ?? ""), inode: row[9] ?? "" })),
-  );
+const listeningSockets = (): ListeningSocket[] => [...loadListening("tcp"), ...loadListening("tcp6")];
+
+const loadListening = (table: "tcp" | "tcp6"): ListeningSocket[] =>
+  loadListeningRows(`/proc/net/${table}`)
+    .map((row) => row.trim().split(/\s+/))
+    .map((row) => ({ ...readAddress(row[1] ?? ""), inode: row[9] ?? "" }));
+
+const PIECE_BYTES = 4096;
+
+/** The kernel writes those that listen first. The connections, of which there may be thousands, take it many milliseconds: they are not read. */
+function loadListeningRows(file: string): string[] {
+  let rows: string[] = [];
+  let handle: number | undefined;
+  try {
+    handle = openSync(file, "r");
+    const piece = Buffer.alloc(PIECE_BYTES);
+    for (let text = ""; rows.every(isBeforeConnections); rows = text.split("\n").slice(1, -1)) {
+      const length = readSync(handle, piece);
+      if (length === 0) break;
+      text += piece.toString("latin1", 0, length);
+    }
+  } catch {
+    // A kernel without that protocol.
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+  return rows.filter((row) => row.includes(STATE_LISTEN));
 }
+
+/** Old kernels list what is about to be accepted with what listens. */
+const isBeforeConnections = (row: string): boolean => row.includes(STATE_LISTEN) || row.includes(STATE_SYN_RECEIVED);
 
 const unique = (listeners: Listener[]): Listener[] => [...new Map(listeners.map(({ host, port }) => [`${host} ${port}`, { host, port }])).values()];
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { findForeignHolder, findHolder, GroupWatch } from "../../../../src/targets/local/diagnosis/listeners.ts";
 
@@ -45,5 +46,17 @@ describe.runIf(process.platform === "linux")("a process group", () => {
     const one = await startGroup({ LANDFALL_INSTANCE: "web.1.a" });
     expect(findForeignHolder(one.port, process.pid, "web.1.a")).toBeUndefined();
     expect(findForeignHolder(one.port, process.pid, "web.1.b")).toMatchObject({ group: one.pid });
+  });
+
+  it("is found among more sockets than the kernel lists at once, and among connections", async () => {
+    const servers = Array.from({ length: 60 }, () => createServer().listen(0, "127.0.0.1"));
+    await Promise.all(servers.map((server) => once(server, "listening")));
+    const ports = servers.map((server) => (server.address() as AddressInfo).port);
+    const clients = ports.map((port) => connect(port, "127.0.0.1"));
+    await Promise.all(clients.map((client) => once(client, "connect")));
+    expect(ports.map((port) => findHolder(port)?.pid)).toEqual(ports.map(() => process.pid));
+    expect(findHolder((clients[0] as Socket).localPort as number)).toBeUndefined();
+    for (const client of clients) client.destroy();
+    for (const server of servers) server.close();
   });
 });
