@@ -254,7 +254,7 @@ const alarms = z.strictObject({
   latency: key(duration.prefault("2s"), { about: "One request in twenty takes longer than this." }),
   queueAge: key(duration.prefault("15m"), { about: "How long the oldest message of a queue has waited." }),
   databaseCpu: key(percentage.prefault("85%"), { about: "The use of a database's processor." }),
-  databaseDisk: key(percentage.prefault("90%"), { about: "How much of what a database's disk may grow to is used." }),
+  databaseDisk: key(percentage.prefault("90%"), { about: "How much of a database's disk is used, reckoned by the size it begins with: one that may grow has done so before." }),
   databaseConnections: key(percentage.prefault("80%"), { about: "The share of a database's possible connections that is in use." }),
 });
 

@@ -31,7 +31,7 @@ export interface Site extends EnvironmentApp {
 interface Identity {
   role: StackRole;
   service?: string;
-  /** The release on the newest fleet, for stacks that change with each. */
+  /** The release that serves, for stacks that change with each. */
   release?: string;
 }
 

@@ -37,7 +37,7 @@ export const databaseFacts = ({ type }: Database) => ({ port: ENGINES[type].port
 
 /** Returns the database's address. */
 export function drawDatabase(place: DataSite, name: string, database: Database): string {
-  const { blueprint, site, network, alarms } = place;
+  const { blueprint, site, network } = place;
   const { stack } = blueprint;
   const prefix = logicalName(name);
   const engine = ENGINES[database.type];
@@ -53,7 +53,6 @@ export function drawDatabase(place: DataSite, name: string, database: Database):
     description: `${name}: TLS only`,
     parameters: engine.tls,
   });
-  const growing = database.diskMax > database.disk;
   const instance = new cdk.aws_rds.CfnDBInstance(stack, `${prefix}Database`, {
     engine: database.type,
     engineVersion: version,
@@ -62,7 +61,7 @@ export function drawDatabase(place: DataSite, name: string, database: Database):
     masterUsername: USER,
     masterUserPassword: `{{resolve:secretsmanager:${secret.ref}:SecretString:password}}`,
     allocatedStorage: String(gigabytes(database.disk)),
-    maxAllocatedStorage: growing ? gigabytes(database.diskMax) : undefined,
+    maxAllocatedStorage: database.diskMax > database.disk ? gigabytes(database.diskMax) : undefined,
     storageType: "gp3",
     storageEncrypted: true,
     multiAz: database.multiZone,
@@ -90,9 +89,15 @@ export function drawDatabase(place: DataSite, name: string, database: Database):
       `${prefix}LoginReadOnly`,
       drawSecret(blueprint, `${prefix}LoginReadOnly`, READ_ONLY_USER, `${site.app.name}, ${site.name}: ${name}, read-only`).ref,
     );
+  drawDatabaseAlarms(place, name, database, instance.ref);
+  return instance.attrEndpointAddress;
+}
 
+function drawDatabaseAlarms({ blueprint, site, alarms }: DataSite, name: string, database: Database, id: string): void {
+  const { stack } = blueprint;
+  const prefix = logicalName(name);
   const { databaseCpu, databaseDisk, databaseConnections } = site.environment.alarms;
-  const watch = { topic: blueprint.takeText(alarms, "Topic"), dimensions: { DBInstanceIdentifier: instance.ref }, silence: "missing" as const };
+  const watch = { topic: blueprint.takeText(alarms, "Topic"), dimensions: { DBInstanceIdentifier: id }, silence: "missing" as const };
   const label = `${site.app.name}, ${site.name}: database ${name}`;
   drawAlarm(stack, `${prefix}CpuAlarm`, {
     ...watch,
@@ -116,7 +121,6 @@ export function drawDatabase(place: DataSite, name: string, database: Database):
     above: count(Math.floor((connectionsMax(database) * databaseConnections) / 100)),
     minutes: 5,
   });
-  return instance.attrEndpointAddress;
 }
 
 /** RDS takes "8.4" for its newest 8.4.x and upgrades within it; the checkers' lists have full versions only. */

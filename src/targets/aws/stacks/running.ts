@@ -33,3 +33,10 @@ export interface Fleet {
 
 /** By service. A service that is not here has its frame (balancing, roles, log group) and no instance. */
 export type Running = Record<string, Partial<Record<Slot, Fleet>>>;
+
+/** The fleet that most requests go to. */
+export const servingFleet = (fleets: Partial<Record<Slot, Fleet>>): Fleet | undefined =>
+  SLOTS.flatMap((slot) => fleets[slot] ?? []).reduce<Fleet | undefined>(
+    (most, fleet) => (most && (most.weight ?? 0) >= (fleet.weight ?? 0) ? most : fleet),
+    undefined,
+  );

@@ -11,7 +11,7 @@ import { count, drawAlarm, drawShareAlarm, percent, secondsOf } from "./metrics.
 import { logicalName } from "./names.ts";
 import { statementsOf, WILDCARDS } from "./permissions.ts";
 import { drawRole } from "./policies.ts";
-import { SLOTS, type Slot, slotsOf } from "./running.ts";
+import { type Slot, servingFleet, slotsOf } from "./running.ts";
 import { logGroupName } from "./settings.ts";
 
 export interface Neighbours {
@@ -24,8 +24,7 @@ export interface Neighbours {
 
 export function drawService(site: Site, name: string, around: Neighbours): Blueprint {
   const fleets = site.running[name] ?? {};
-  const release = SLOTS.map((slot) => fleets[slot]?.release).find((id) => id !== undefined);
-  const blueprint = new Blueprint(site, { role: "service", service: name, release });
+  const blueprint = new Blueprint(site, { role: "service", service: name, release: servingFleet(fleets)?.release });
   const { stack } = blueprint;
   const settings = site.app.services[name] as Service;
   const prefix = logicalName(name);
@@ -39,32 +38,26 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
   const profile = drawProfile(blueprint, site, name, around);
   const slots = slotsOf(site.app, fleets);
   const targets = settings.port === undefined ? undefined : drawTargets(blueprint, site, name, slots, around);
-  const queue = settings.scaling?.queue?.resource;
-  const proxied = settings.port !== undefined && trafficPort(site.app, name) !== settings.port;
+  for (const [slot, target] of targets?.groups ?? []) {
+    blueprint.give(`${prefix}${logicalName(slot)}TargetGroup`, target.ref);
+    drawTargetAlarms(blueprint, site, name, { slot, target, balancer: (targets as Targets).balancer, topic: topic() });
+  }
+  // Made for each fleet: without one, its parameters would be taken and never used.
+  const shared = () => ({
+    ...around,
+    site,
+    service: name,
+    blueprint,
+    topic,
+    profile,
+    securityGroups: [securityGroup, ...clientsOf(blueprint, site, around)],
+    proxyPort: proxyPortOf(site, name),
+    queueName: queueNameOf(blueprint, site, name, around),
+  });
   for (const slot of slots) {
-    const target = targets?.groups.get(slot);
-    if (target && targets) {
-      blueprint.give(`${prefix}${logicalName(slot)}TargetGroup`, target.ref);
-      drawTargetAlarms(blueprint, site, name, { slot, target, balancer: targets.balancer, topic: topic() });
-    }
-    const fleet = fleets[slot];
+    const [fleet, target] = [fleets[slot], targets?.groups.get(slot)];
     if (!fleet) continue;
-    const group = drawFleet({
-      site,
-      service: name,
-      blueprint,
-      foundation: around.foundation,
-      network: around.network,
-      data: around.data,
-      slot,
-      fleet,
-      topic,
-      profile,
-      securityGroups: [securityGroup, ...(around.data && hasClients(site) ? [blueprint.takeText(around.data, "ClientsSecurityGroup")] : [])],
-      proxyPort: proxied ? trafficPort(site.app, name) : undefined,
-      target: target && targets && { group: target, balancer: targets.balancer, attached: targets.attached },
-      queueName: queueNameOf(blueprint, site, queue, around.data),
-    });
+    const group = drawFleet({ ...shared(), slot, fleet, target: target && targets && { ...targets, group: target } });
     blueprint.give(`${prefix}${logicalName(slot)}Group`, group.ref);
   }
   blueprint.give(`${prefix}SecurityGroup`, securityGroup);
@@ -72,8 +65,20 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
   return blueprint;
 }
 
-/** A queue that is given by URL has no metrics here. */
-function queueNameOf(blueprint: Blueprint, site: Site, queue: string | undefined, data: Blueprint | undefined): string | undefined {
+/** The group that databases and caches let in. */
+const clientsOf = (blueprint: Blueprint, site: Site, { data }: Neighbours): string[] =>
+  data && hasClients(site) ? [blueprint.takeText(data, "ClientsSecurityGroup")] : [];
+
+/** Where requests arrive, when that is not the app's own port. */
+function proxyPortOf({ app }: Site, name: string): number | undefined {
+  const port = app.services[name]?.port;
+  const traffic = port === undefined ? undefined : trafficPort(app, name);
+  return traffic === port ? undefined : traffic;
+}
+
+/** The queue that it is scaled by. One that is given by URL has no metrics here. */
+function queueNameOf(blueprint: Blueprint, site: Site, name: string, { data }: Neighbours): string | undefined {
+  const queue = site.app.services[name]?.scaling?.queue?.resource;
   if (queue === undefined || !data || site.app.resources[queue]?.url !== undefined) return undefined;
   return blueprint.takeText(data, `${logicalName(queue)}QueueName`);
 }
