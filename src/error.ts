@@ -151,6 +151,8 @@ export const ERROR_CODES = {
   STACK_FOREIGN: { exit: 3, about: "A stack of a name that Landfall would give stands in the account without Landfall's tags. What is not Landfall's is never touched." },
   STACK_REPLACEMENT_REFUSED: { exit: 3, about: "The change would replace or remove something that holds data. Nothing was changed; `--confirm-replace` with its name allows it." },
   STATE_UNWRITABLE: { exit: 1, about: "The folder that keeps the state could not be written: read-only, full, or someone else's." },
+  ONLY_ON_AWS: { exit: 2, about: "The command is about an account of AWS, and the environment is on this machine." },
+  EXPORT_EXISTS: { exit: 2, about: "`landfall export` writes into a new or empty folder only, so that nothing of an older export is left among the new files." },
   COST_ABOVE_CEILING: { exit: 3, about: "A change would cost more than the environment's `costCeiling`, with every fleet at its largest. `landfall plan` shows it line by line." },
   COST_UNKNOWN: { exit: 3, about: "The environment has a `costCeiling`, and the price of something in it is neither in the table of prices nor known to the Pricing API." },
   LEFT_BEHIND: { exit: 1, about: "After decommission something of the environment was still there. It is listed." },

@@ -151,3 +151,43 @@ export interface CleanReport {
   /** What was removed, each in a line. */
   removed: string[];
 }
+
+/** As IAM takes it. */
+export interface PolicyStatement {
+  Sid: string;
+  Effect: "Allow";
+  Action: string[];
+  Resource: string[];
+  Condition?: Record<string, Record<string, string | string[]>>;
+}
+
+export interface PolicyDocument {
+  Version: "2012-10-17";
+  Statement: PolicyStatement[];
+}
+
+export interface CommandPermissions {
+  /** The commands that need them: `commission`, `resume`, `abort`. */
+  commands: string[];
+  /** More than one when IAM would not take all in a single policy. */
+  policies: PolicyDocument[];
+  /** Why calls are not limited to this environment's own resources. */
+  reasons: { reason: string; actions: string[] }[];
+}
+
+export interface PermissionsReport {
+  app: string;
+  environment: string;
+  /** The `account` key; `*` without one. */
+  account: string;
+  region: string;
+  permissions: CommandPermissions[];
+}
+
+export interface ExportReport {
+  app: string;
+  environment: string;
+  folder: string;
+  /** Relative to the folder. */
+  files: string[];
+}

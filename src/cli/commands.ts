@@ -41,6 +41,8 @@ export const COMMANDS: CommandEntry[] = [
     about: "run a command with a service's variables",
     load: () => import("./commands/exec.ts"),
   },
+  { name: "iam", usage: "<env> [operation]", about: "what a person or a pipeline must be allowed on AWS", load: () => import("./commands/iam.ts") },
+  { name: "export", usage: "<env>", about: "templates and a runbook, to go on without Landfall", load: () => import("./commands/export.ts") },
   { name: "secrets", usage: "", about: "set, list or remove the secrets of an environment", load: () => import("./commands/secrets.ts") },
   { name: "launch", usage: "<dir> <n>", about: "n ready servers of the app in dir, one command", load: () => import("./commands/launch.ts") },
   { name: "clean", usage: "[env]", about: "remove old images and releases, and expired leases", load: () => import("./commands/clean.ts") },
@@ -55,7 +57,6 @@ export const NOT_BUILT: Record<string, string> = {
   alerts: "try the notifications",
   dashboard: "the environments in a browser",
   rehearse: "try a rollout on this machine first",
-  export: "templates and a runbook, to go on without Landfall",
   ci: "a pipeline file for GitHub or GitLab",
 };
 
@@ -66,6 +67,7 @@ export const ARGUMENTS: Record<string, string> = {
   service: "a service of landfall.config.ts",
   counts: "SERVICE=NUMBER, as often as there are services to change",
   command: "the program and its arguments, after --",
+  operation: "the command to be allowed, such as commission; all when left out",
   dir: "the app's folder",
   n: "how many servers, from 1 on",
   name: "the secret's name, such as API_KEY",

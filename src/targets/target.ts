@@ -7,9 +7,11 @@ import type {
   CommissionReport,
   DecommissionReport,
   DeployReport,
+  ExportReport,
   Inventory,
   LogFilter,
   LogLine,
+  PermissionsReport,
   RecordedEvent,
   RecoveryReport,
   Status,
@@ -44,6 +46,10 @@ export interface EnvironmentTarget {
   /** What `commission` and `deploy` would change, and what it costs. Changes nothing. */
   plan(options?: PlanOptions): Promise<Plan>;
   /** Creates or updates it. `confirmReplace` names what holds data and may be lost, as the refusal names it; only on AWS is there any. */
+  /** What whoever runs the commands must be allowed to call. Asks no account. Errors: ONLY_ON_AWS. */
+  permissions(): Promise<PermissionsReport>;
+  /** Writes the templates, a script of plain AWS commands and a runbook into a folder that is not there yet. Errors: ONLY_ON_AWS, EXPORT_EXISTS. */
+  exportTo(folder: string): Promise<ExportReport>;
   commission(options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
   deploy(options: DeployOptions): Promise<DeployReport>;
   rollback(options: { to?: string; force?: boolean }): Promise<DeployReport>;

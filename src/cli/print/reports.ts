@@ -5,6 +5,7 @@ import type {
   CommissionReport,
   DecommissionReport,
   DeployReport,
+  ExportReport,
   InitReport,
   LaunchReport,
   LogLine,
@@ -100,3 +101,6 @@ export function describeSecrets(secrets: { name: string; setAt: number }[], envi
   if (secrets.length === 0) return `No secrets are set in ${environment}.`;
   return alignRows(secrets.map(({ name, setAt }) => [name, `set ${describeDate(setAt)}`])).join("\n");
 }
+
+export const describeExport = ({ app, environment, folder, files }: ExportReport): string =>
+  [`${app} ${environment} is exported`, ...files.map((file) => `  ${file}`), `Read first: ${folder}/README.md`].join("\n");

@@ -29,6 +29,8 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
   };
 
   return {
+    permissions: async () => (await import("./iam/list.ts")).listPermissions(context.app),
+    exportTo: async (folder) => (await import("./export/export.ts")).exportTo(context.app, folder),
     plan: async (options) => (await import("./plan.ts")).planAws(context, options),
     commission,
     deploy: missing("a deploy"),

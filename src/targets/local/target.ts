@@ -46,6 +46,12 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
   };
 
   return {
+    permissions: async () => {
+      throw onlyOnAws(context.app.name, "permissions");
+    },
+    exportTo: async () => {
+      throw onlyOnAws(context.app.name, "templates to export");
+    },
     plan: async (options) => (await import("./plan.ts")).planLocal(context, options),
     commission: () => operate(context, "commission", {}, async (journal) => (await import("./commission.ts")).commission(context, journal)),
     deploy,
@@ -173,4 +179,12 @@ const nothingToRollBack = (environment: string) =>
     code: "NOTHING_TO_ROLL_BACK",
     what: `environment "${environment}" has no earlier release to go back to`,
     standing: "Nothing was changed.",
+  });
+
+const onlyOnAws = (environment: string, what: string) =>
+  new LandfallError({
+    code: "ONLY_ON_AWS",
+    what: `environment "${environment}" is on this machine, and has no ${what}`,
+    standing: "Nothing was changed.",
+    next: 'name an environment whose target is "aws"',
   });

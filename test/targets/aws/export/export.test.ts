@@ -28,7 +28,7 @@ printf '%s\\n' "$(printf '%s\\t' "$@")" >> "$CALLS"
 case "$*" in
   "sts get-caller-identity"*) echo "\${ACCOUNT:-123456789012}" ;;
   *describe-stacks*"\${ABSENT:-nothing}"*) echo None ;;
-  *describe-stacks*) name=\${*#*OutputKey==\\'}; echo "value of $4 \${name%%\\'*}" ;;
+  *describe-stacks*) all=$*; name=\${all#*OutputKey==\\'}; echo "value of $4 \${name%%\\'*}" ;;
 esac
 `,
   );

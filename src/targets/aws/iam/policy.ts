@@ -1,0 +1,149 @@
+// What the person or the pipeline needs, by command: the calls of Landfall itself, and those that CloudFormation makes in its name for the
+// types of resources that this environment's templates have. Pure.
+import type { EnvironmentApp } from "../../../config/app.ts";
+import type { CommandPermissions, PermissionsReport, PolicyDocument, PolicyStatement } from "../../../reports.ts";
+import type { StackTemplate } from "../stacks/index.ts";
+import { GRANTS, type Grant } from "./grants.ts";
+import { type Scope, type Site, scopeOf, siteOf } from "./scopes.ts";
+
+const call = (service: string, text: string): string[] => text.split(" ").map((word) => `${service}:${word}`);
+
+const LOOK = call("cloudformation", "DescribeStacks GetTemplate DescribeStackEvents DescribeStackResources");
+const LEASE = call("s3", "GetObject PutObject");
+const CHANGE = [
+  ...LOOK,
+  ...LEASE,
+  ...call("cloudformation", "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet"),
+  ...call("cloudformation", "CancelUpdateStack ContinueUpdateRollback RollbackStack DeleteStack TagResource"),
+];
+const EMPTY = [
+  ...call("s3", "ListBucket ListBucketVersions DeleteObject DeleteObjectVersion"),
+  ...call("ec2", "DescribeNetworkInterfaces DeleteNetworkInterface"),
+];
+
+interface CommandFacts {
+  /** The commands that the policy is for. */
+  commands: string[];
+  /** What Landfall calls itself. */
+  own: string[];
+  /** Which of the calls of each resource type; none when CloudFormation is only read. */
+  handlers: (keyof Grant)[];
+  /** The stacks whose types count; all when left out. */
+  roles?: StackTemplate["role"][];
+}
+
+const COMMANDS: readonly CommandFacts[] = [
+  { commands: ["plan"], own: [...LOOK, ...call("cloudformation", "DescribeStackResourceDrifts"), "pricing:GetProducts"], handlers: [] },
+  {
+    commands: ["plan --drift"],
+    own: [
+      ...LOOK,
+      ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus DescribeStackResourceDrifts"),
+    ],
+    handlers: ["read"],
+  },
+  {
+    commands: ["status", "hosts", "events"],
+    own: [...LOOK, "tag:GetResources", ...call("ec2", "DescribeInstances"), ...call("autoscaling", "DescribeAutoScalingGroups")],
+    handlers: [],
+  },
+  // A change can replace, and one that fails is undone: so whoever may make may also remove.
+  {
+    commands: ["commission", "resume", "abort"],
+    own: [...CHANGE, ...EMPTY, "pricing:GetProducts"],
+    handlers: ["create", "read", "update", "remove"],
+  },
+  { commands: ["deploy", "rollback", "scale"], own: CHANGE, handlers: ["create", "read", "update", "remove"], roles: ["service", "routes"] },
+  { commands: ["decommission", "clean"], own: [...CHANGE, ...EMPTY, "tag:GetResources"], handlers: ["read", "remove"] },
+];
+
+/** By command, in the order in which an environment lives. Types that the table of grants lacks are an error of ours: see the test. */
+export function permissionsOf(app: EnvironmentApp, stacks: readonly StackTemplate[]): PermissionsReport {
+  const site = siteOf(app);
+  const { account, region } = site;
+  const permissions = COMMANDS.map(({ commands, own, handlers, roles }): CommandPermissions => {
+    const types = handlers.length === 0 ? [] : typesIn(stacks.filter(({ role }) => roles?.includes(role) ?? true));
+    const actions = [...new Set([...own, ...types.flatMap((type) => handlers.flatMap((handler) => grantOf(type)[handler]))])].sort();
+    return { commands, policies: pack(statementsOf(actions, site)), reasons: reasonsOf(actions, site) };
+  });
+  return { app: app.app.name, environment: app.name, account, region, permissions };
+}
+
+function grantOf(type: string): Grant {
+  const grant = GRANTS[type];
+  if (!grant) throw new TypeError(`the table of grants has no entry for ${type}`);
+  return grant;
+}
+
+const typesIn = (stacks: readonly StackTemplate[]): string[] => [
+  ...new Set(
+    stacks.flatMap(({ body }) =>
+      Object.values((JSON.parse(body) as { Resources: Record<string, { Type: string }> }).Resources).map(({ Type }) => Type),
+    ),
+  ),
+];
+
+/** One statement for all calls on the same resources under the same condition. */
+function statementsOf(actions: readonly string[], site: Site): PolicyStatement[] {
+  const groups = groupByScope(actions, site);
+  return groups.map(({ scope, actions: own }, index) => ({
+    Sid: `${capital((own[0] as string).split(":")[0] as string)}${index + 1}`,
+    Effect: "Allow",
+    Action: own,
+    Resource: scope.resources,
+    ...(scope.condition ? { Condition: scope.condition } : {}),
+  }));
+}
+
+interface ScopedActions {
+  scope: Scope;
+  actions: string[];
+}
+
+function groupByScope(actions: readonly string[], site: Site): ScopedActions[] {
+  const groups = new Map<string, ScopedActions>();
+  for (const action of actions) {
+    const scope = scopeOf(action, site);
+    const key = JSON.stringify([scope.resources, scope.condition]);
+    const group = groups.get(key) ?? { scope, actions: [] };
+    group.actions.push(action);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/** Why calls are not narrower, each reason with the calls that it is for. */
+function reasonsOf(actions: readonly string[], site: Site): CommandPermissions["reasons"] {
+  const reasons = new Map<string, string[]>();
+  for (const action of actions) {
+    const { reason } = scopeOf(action, site);
+    if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), action]);
+  }
+  return [...reasons].map(([reason, own]) => ({ reason, actions: own }));
+}
+
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** What a managed policy of IAM may have, without white space. */
+const POLICY_MAX = 6_144;
+
+/** As few documents as hold all statements; a role takes ten. One statement never outgrows a document. */
+function pack(statements: readonly PolicyStatement[]): PolicyDocument[] {
+  const documents: PolicyDocument[] = [];
+  for (const statement of statements.flatMap(halve)) {
+    const room = documents.find((one) => sizeOf([...one.Statement, statement]) <= POLICY_MAX);
+    if (room) room.Statement.push(statement);
+    else documents.push({ Version: "2012-10-17", Statement: [statement] });
+  }
+  return documents;
+}
+
+const sizeOf = (Statement: PolicyStatement[]) => JSON.stringify({ Version: "2012-10-17", Statement }).length;
+
+/** A statement that would fill more than half a document becomes two, so that packing has something to choose from. */
+function halve(statement: PolicyStatement): PolicyStatement[] {
+  if (sizeOf([statement]) <= POLICY_MAX / 2 || statement.Action.length < 2) return [statement];
+  const middle = Math.ceil(statement.Action.length / 2);
+  const parts = [statement.Action.slice(0, middle), statement.Action.slice(middle)];
+  return parts.map((Action, index) => ({ ...statement, Sid: `${statement.Sid}${index === 0 ? "A" : "B"}`, Action })).flatMap(halve);
+}
