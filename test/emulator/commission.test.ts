@@ -2,7 +2,10 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
+import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
+import { leased } from "../../src/targets/aws/lease.ts";
 import { abort, resume } from "../../src/targets/aws/recovery.ts";
+import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
 import { hasPython } from "../python.ts";
 import { requires } from "../skips.ts";
 import { FULL, SMALL } from "../targets/aws/stacks/apps.ts";
@@ -147,8 +150,6 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
     emulator.setRules([{ when: "create", type: "AWS::EC2::VPC", delayMs: 1500 }]);
     const interrupted = new AbortController();
     const context = stage.context(SMALL, { signal: interrupted.signal });
-    const { applyStacks } = await import("../../src/targets/aws/cloudformation/apply.ts");
-    const { makeStacks } = await import("../../src/targets/aws/stacks/index.ts");
     proxy.rule = ({ action }) => (action === "DescribeStackEvents" ? { before: () => interrupted.abort() } : undefined);
     expect((await failure(applyStacks(context, makeStacks(context.app)))).code).toBe("INTERRUPTED");
     expect((await statuses(SMALL))["hello-production-network"]).toBe("CREATE_IN_PROGRESS");
@@ -203,9 +204,23 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
     expect(await inventory()).toMatchObject({ databases: 1, pendingChangeSets: 0 });
   });
 
+  it("takes a template that is too large to be sent through the artifact bucket", async () => {
+    const context = stage.context(SMALL);
+    const large = JSON.stringify({ Metadata: { padding: "x".repeat(60_000) }, Resources: { Topic: { Type: "AWS::SNS::Topic" } } });
+    const tags = { "landfall:app": "hello", "landfall:environment": "production" };
+    const name = "hello-production-service-large";
+    const templates = [
+      ...makeStacks(context.app),
+      { name, role: "service" as const, body: large, parameters: [], dependsOn: ["hello-foundation"], tags },
+    ];
+    expect((await applyStacks(context, templates)).stacks.get(name)).toBe("created");
+    expect((await applyStacks(stage.context(SMALL), templates)).changed).toBe(false);
+    // A stack that no template is for any more is removed.
+    expect((await applyStacks(stage.context(SMALL), makeStacks(context.app))).stacks.get(name)).toBe("removed");
+  });
+
   it("is held by one operation at a time", async () => {
     await stage.commission(SMALL);
-    const { leased } = await import("../../src/targets/aws/lease.ts");
     const context = stage.context(SMALL);
     const held = await leased(context, "commission", () => failure(leased(context, "decommission", async () => {})));
     expect(held.parts).toMatchObject({ code: "LEASE_HELD", what: '"decommission" has to wait: another operation holds this environment' });

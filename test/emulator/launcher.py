@@ -249,6 +249,8 @@ def ruled(when, act, facts):
 def install():
     provisioners._RESOURCE_HANDLERS.update(MISSING)
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
+    # Without this every change to a bucket is reported as one that may replace it. AWS's page on the type names only this property.
+    provisioners._REPLACING_PROPERTIES["AWS::S3::Bucket"] = ("BucketName",)
     provisioners._cw_metric_alarm_record = record_alarm
     provisioners._STACK_TAG_PROPERTY.update({name: ("Tags", "list") for name in TAGGED})
     stacks._provision_resource = ruled("create", stacks._provision_resource, lambda kind, logical_id, props, stack: (kind, logical_id, stack))
