@@ -35,9 +35,9 @@ function place(route: Route, before: PlacedRoute[]): Pick<PlacedRoute, "action" 
     ...(route.basicAuth && !route.deny ? ["asks for a password"] : []),
     ...(Object.keys(route.headers).length > 0 ? ["sets headers"] : []),
   ];
-  // A request that an earlier route has its proxy redirect must reach that proxy.
-  const late = before.some((earlier) => earlier.route.redirect && !earlier.action);
-  if (route.deny) return late ? { proxied: [...proxied, "denies what an earlier route redirects"] } : { proxied, action: { kind: "deny" } };
+  // A request that an earlier route leaves to the proxy to decide must reach that proxy.
+  const late = before.some(({ route: earlier, action }) => (earlier.deny || earlier.redirect) && !action);
+  if (route.deny) return late ? { proxied: [...proxied, "denies what an earlier route may redirect"] } : { proxied, action: { kind: "deny" } };
   if (route.redirect) {
     const locked = route.basicAuth || before.some((earlier) => earlier.route.basicAuth && !earlier.route.deny);
     const action = locked || late ? undefined : redirectAction(route.redirect);

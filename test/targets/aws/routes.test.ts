@@ -45,6 +45,10 @@ describe("what a proxy would have decided before is not decided by the balancer"
       kinds([route({ path: "/a", host: "x.example.com", redirect: redirect("/b", 308) }), route({ host: "y.example.com", deny: true })]),
     ).toEqual(["proxy", "deny"]);
   });
+  test("what comes after a denial that is the proxy's", () => {
+    const [moved, denied] = [route({ path: "/a", redirect: redirect("/b", 308) }), route({ path: "/*", deny: true })];
+    expect(kinds([moved, denied, route({ path: "/a/*", redirect: redirect("/b") })])).toEqual(["proxy", "proxy", "proxy"]);
+  });
   test("a denial needs no password", () => {
     expect(kinds([locked, route({ path: "/admin/x", deny: true })])).toEqual(["proxy", "deny"]);
   });
@@ -92,7 +96,7 @@ describe("by chance", () => {
           if (whole.act === "serve" && !rule) expect(whole.service).toBe("web");
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 10_000 },
     );
     expect(seen.size).toBeGreaterThan(6);
   });

@@ -12,7 +12,7 @@ import { drawRoutes } from "./routes.ts";
 import type { Running } from "./running.ts";
 import { drawService } from "./service.ts";
 
-export type { StackRole, StackTemplate } from "./blueprint.ts";
+export type { StackTemplate } from "./blueprint.ts";
 export type { Fleet, Running } from "./running.ts";
 
 /**
