@@ -10,55 +10,61 @@ import type { Names } from "./plan/owners.ts";
 import { loadStanding, type ObservedStack } from "./plan/standing.ts";
 import type { StandingStack } from "./plan/template.ts";
 import { askPrices } from "./prices/api.ts";
-import { costOf, keysOf, refuseAboveCeiling, withFleets } from "./prices/cost.ts";
+import { costOf, hasAllFleets, keysOf, refuseAboveCeiling, withFleets } from "./prices/cost.ts";
 import { tablePrices } from "./prices/table.ts";
 import type { Running } from "./stacks/index.ts";
 
-export async function planAws(context: Context, { fresh = false, drift = false }: PlanOptions = {}): Promise<Plan> {
-  const { name, app } = context.app;
-  const names: Names = { app: app.name, environment: name, resources: Object.keys(app.resources) };
+export async function planAws(context: Context, { fresh = false, drift = false }: PlanOptions = {}, running: Running = {}): Promise<Plan> {
+  const { name, app, environment } = context.app;
+  const names = namesOf(context);
   const place = fresh ? undefined : await locate(context);
   const standing = fresh ? [] : await loadStanding(context);
   if (drift) await detectDrift(context, standing);
+  const exists = standing.some((stack) => !stack.name.endsWith("-foundation"));
   const { makeStacks } = await import("./stacks/index.ts");
-  const comparison = compareTemplates(standing, makeStacks(context.app), names);
-  const cost = await planCost(context, { before: standing, running: {}, region: place?.region ?? context.app.environment.region, ask: !fresh });
+  // Of a new environment the fleets are shown at once; of one that stands only what its next commission would bring.
+  const complete = makeStacks(context.app, withFleets(context.app, running));
+  const wanted = exists && !hasAllFleets(context.app, running) ? makeStacks(context.app, running) : complete;
+  const cost = await planCost(context, { before: standing, after: complete, region: place?.region ?? environment.region, ask: !fresh });
   return {
     app: app.name,
     environment: name,
     target: "aws",
-    exists: standing.some((stack) => !stack.name.endsWith("-foundation")),
-    ...comparison,
+    exists,
+    ...compareTemplates(standing, wanted, names),
     drift: fresh ? [] : await loadDrift(context, standing, names),
     ...(cost ? { cost } : {}),
     notes: [
-      ...(cost ? [] : ["no region is set, and prices are by region"]),
       ...placeNotes(place),
+      ...(exists ? [] : ["fleets and what belongs to them come with the first deploy"]),
+      ...(cost ? [] : ["no region is set, and prices are by region"]),
       ...standing.flatMap(unsettledNotes),
       ...awsNotes(context.app),
     ],
   };
 }
 
-export interface CostQuestion {
+const namesOf = ({ app: { name, app } }: Context): Names => ({ app: app.name, environment: name, resources: Object.keys(app.resources) });
+
+interface CostQuestion {
   /** What stands. */
   before: readonly StandingStack[];
-  running: Running;
+  /** What is wanted, with a fleet for every service. */
+  after: readonly StandingStack[];
   /** Undefined when nobody said which. */
   region: string | undefined;
-  /** Whether to ask the Pricing API; the table is used without it. */
+  /** Whether to ask the Pricing API; the table is used without it, and with an emulator. */
   ask: boolean;
 }
 
-/** What the environment costs now, and what it would cost as configured. Undefined without a region. To be held to the ceiling by who changes something. */
-export async function planCost({ app, clients }: Context, { before, running, region, ask }: CostQuestion): Promise<Cost | undefined> {
+/** Undefined without a region. */
+async function planCost(context: Context, { before, after, region, ask }: CostQuestion): Promise<Cost | undefined> {
   if (region === undefined) return undefined;
-  const { makeStacks } = await import("./stacks/index.ts");
-  const names: Names = { app: app.app.name, environment: app.name, resources: Object.keys(app.app.resources) };
-  const after = makeStacks(app, withFleets(app, running));
+  const names = namesOf(context);
   const table = tablePrices(region);
-  const prices = ask && !process.env.AWS_ENDPOINT_URL ? await askPrices(clients, region, keysOf([...before, ...after], names), table) : table;
-  return costOf({ app, names, before, after, prices });
+  const answers = ask && !process.env.AWS_ENDPOINT_URL;
+  const prices = answers ? await askPrices(context.clients, region, keysOf([...before, ...after], names), table) : table;
+  return costOf({ app: context.app, names, before, after, prices });
 }
 
 /**
@@ -68,7 +74,9 @@ export async function planCost({ app, clients }: Context, { before, running, reg
 export async function holdToCeiling(context: Context, running: Running = {}): Promise<void> {
   if (context.app.environment.costCeiling === undefined) return;
   const region = await (await context.clients.cloudFormation()).config.region();
-  const cost = await planCost(context, { before: [], running, region, ask: true });
+  const { makeStacks } = await import("./stacks/index.ts");
+  const after = makeStacks(context.app, withFleets(context.app, running));
+  const cost = await planCost(context, { before: [], after, region, ask: true });
   if (cost) refuseAboveCeiling(context.app, cost);
 }
 

@@ -37,6 +37,10 @@ export function costOf({ app, names, before, after, prices }: CostInput): Cost {
 export const withFleets = ({ app }: EnvironmentApp, running: Running): Running =>
   Object.fromEntries(Object.keys(app.services).map((name) => [name, hasFleet(running, name) ? (running[name] ?? {}) : { blue: PLANNED }]));
 
+/** Whether `withFleets` would add nothing. */
+export const hasAllFleets = ({ app }: EnvironmentApp, running: Running): boolean =>
+  Object.keys(app.services).every((name) => hasFleet(running, name));
+
 const hasFleet = (running: Running, name: string) => Object.keys(running[name] ?? {}).length > 0;
 const PLANNED = { release: "planned", image: "ami-planned", script: "" };
 
