@@ -82,7 +82,16 @@ async function findPlace({ clients, app }: Context): Promise<Place | undefined> 
 function makeNote(operation: string, now: number): LeaseNote {
   const { pid } = process;
   const startedAt = observeStart(pid) ?? "";
-  return { id: randomUUID(), operation, user: userInfo().username, host: hostname(), pid, startedAt, since: now, beatAt: now };
+  return { id: randomUUID(), operation, user: userName(), host: hostname(), pid, startedAt, since: now, beatAt: now };
+}
+
+/** A user without an entry in the machine's list has a number only. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "");
+  }
 }
 
 async function take(context: Context, place: Place, note: LeaseNote): Promise<string | undefined> {

@@ -80,7 +80,14 @@ async function applyAll(context: Context, templates: StackTemplate[], site: Site
     begun.set(template.name, apply());
   }
   await Promise.all(begun.values());
-  if (failures.length > 0) throw failures[0];
+  if (failures.length > 0) throw joinFailures(failures);
+}
+
+/** What failed beside the first one is listed after it. */
+function joinFailures([first, ...others]: unknown[]): unknown {
+  if (!(first instanceof LandfallError)) return first;
+  const stacks = others.filter((other): other is LandfallError => other instanceof LandfallError && other.code.startsWith("STACK_"));
+  return new LandfallError(first.parts, [...first.more, ...stacks]);
 }
 
 async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed }: Site): Promise<void> {

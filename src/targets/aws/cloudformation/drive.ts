@@ -25,7 +25,7 @@ export interface Task {
 
 export interface Outcome {
   standing: Standing;
-  /** Whether anything was done to it. */
+  /** Whether anything was done to it, by us or by what was under way already. */
   changed: boolean;
 }
 
@@ -46,8 +46,8 @@ export async function drive(task: Task): Promise<Outcome> {
     if (action === "giveUp") throw await explainStuck(context, standing, failure);
     try {
       const did = await act(task, action, standing, tries);
-      changed ||= did !== "unchanged" && did !== "joined";
       if (did === "unchanged") break;
+      changed = true;
       conflicts = 0;
     } catch (error) {
       // Somebody else has moved the stack on, or a call of ours whose answer was lost.
@@ -70,7 +70,7 @@ export async function drive(task: Task): Promise<Outcome> {
   return { standing, changed };
 }
 
-type Did = "begun" | "joined" | "unchanged";
+type Did = "begun" | "unchanged";
 
 async function act(task: Task, action: Exclude<Action, "nothing" | "giveUp">, standing: Standing, tries: Tries): Promise<Did> {
   const { context } = task;
@@ -78,7 +78,7 @@ async function act(task: Task, action: Exclude<Action, "nothing" | "giveUp">, st
   const StackName = standing.id ?? standing.name;
   switch (action) {
     case "wait":
-      return "joined";
+      return "begun";
     case "create":
     case "change":
       return change(task, standing);
