@@ -151,18 +151,19 @@ try {
   const seconds = (performance.now() - from) / 1000;
   console.log(`${count.done} requests in ${seconds.toFixed(0)} s (${Math.round(count.done / seconds)} a second), ${count.lost.length} lost`);
 
-  const last = startLoad(address);
-  await sleep(1_000);
-  const { processes } = await controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket)).observe();
-  const balancer = processes.find(({ spec }) => spec.id === "balancer");
-  process.kill(balancer?.pid as number, "SIGKILL");
-  await sleep(3_000);
-  await last.stop();
-  console.log(
-    `kill -9 of the balancer: ${last.count.lost.length} of ${last.count.done} requests lost, those in hand on ${CONNECTIONS} connections at that moment`,
-  );
-  for (const problem of new Set(last.count.lost)) console.log(`  ${last.count.lost.filter((one) => one === problem).length} times: ${problem}`);
   process.exitCode = count.lost.length > 0 ? 1 : 0;
+
+  // The first time its sockets are held by nobody, since the supervisor was killed after it had handed them over; the second time they are.
+  for (const time of ["for the first time after the supervisor was", "again"]) {
+    const last = startLoad(address);
+    await sleep(1_000);
+    const { processes } = await controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket)).observe();
+    process.kill(processes.find(({ spec }) => spec.id === "balancer")?.pid as number, "SIGKILL");
+    await sleep(3_000);
+    await last.stop();
+    console.log(`the balancer killed ${time}: ${last.count.lost.length} of ${last.count.done} requests lost on ${CONNECTIONS} connections`);
+    for (const problem of new Set(last.count.lost)) console.log(`  ${last.count.lost.filter((one) => one === problem).length} times: ${problem}`);
+  }
 } finally {
   await sandbox.dispose();
 }

@@ -91,7 +91,12 @@ export class Supervisor {
   async #start(spec: ProcessSpec): Promise<ProcessRecord> {
     this.#refuseWhenShuttingDown(spec.id);
     const known = this.#records.byId.get(spec.id);
-    if (known?.state === "running" || known?.state === "stopping") return publish(known);
+    if (known?.state === "running" || known?.state === "stopping") {
+      // Somebody switches back to it: the end of its warm time must not come between this and the attach.
+      known.warm = undefined;
+      this.#records.saveOrLater(known);
+      return publish(known);
+    }
     if (known?.state === "failed") return this.#startAfresh(known, spec);
     if (known) this.#forget(known);
     const record = this.#keep(spec);
@@ -164,12 +169,15 @@ export class Supervisor {
     await Promise.all(runs.map((record) => this.stop(record.spec.id, stop)));
     return this.#inTurn(id, async () => {
       const record = this.#records.byId.get(id);
-      if (!record) return { ignored: false };
-      const result = (await this.#processes.get(id)?.stop(stop ?? record.spec.stop)) ?? { ignored: false, exit: record.lastExit };
-      this.#forget(record);
-      if (record.traffic !== "none") this.#traffic.pushSoon();
-      return result;
+      return record ? this.#stopInTurn(record, stop) : { ignored: false };
     });
+  }
+
+  async #stopInTurn(record: KeptRecord, stop = record.spec.stop): Promise<{ ignored: boolean; exit?: Exit }> {
+    const result = (await this.#processes.get(record.spec.id)?.stop(stop)) ?? { ignored: false, exit: record.lastExit };
+    this.#forget(record);
+    if (record.traffic !== "none") this.#traffic.pushSoon();
+    return result;
   }
 
   /** A caller that was cut off may ask again: it gets the same run, and its end when that is known already. */
@@ -243,9 +251,10 @@ export class Supervisor {
     const { id, drainPath, drainMs } = warm;
     if (drainPath && record.port) await tellToDrain(`http://127.0.0.1:${record.port}${drainPath}`);
     await this.#idle(id, drainMs);
-    // Somebody may have switched back to it while it was drained, or be about to.
-    await this.#inTurn(id, async () => {});
-    if (record.warm === warm) await this.stop(id);
+    await this.#inTurn(id, async () => {
+      // Somebody may have switched back to it while it was drained.
+      if (record.warm === warm) await this.#stopInTurn(record);
+    });
   }
 
   /** Jobs, then instances, then the balancer, then resources in reverse order of their start. */
