@@ -1,4 +1,5 @@
 // What the operations return: plain data, printed by the command line as text or as JSON.
+import type { Drift } from "./plan/plan.ts";
 import type { Reading } from "./scaling/sample.ts";
 import type { Exit } from "./targets/local/supervisor/api.ts";
 
@@ -53,6 +54,8 @@ export interface InstanceReport {
   state: "starting" | "healthy" | "unhealthy" | "warm" | "draining" | "restarting" | "failed" | "stopped";
   pid?: number;
   port?: number;
+  /** On AWS: its address in the environment's network. */
+  address?: string;
   /** Milliseconds since 1970. */
   since: number;
   restarts: number;
@@ -70,7 +73,8 @@ export interface Status {
   release?: string;
   previous?: string;
   description?: string;
-  supervisor: "running" | "stopped";
+  /** Locally: whether somebody watches the processes. */
+  supervisor?: "running" | "stopped";
   services: {
     name: string;
     kind: "web" | "worker" | "scheduler" | "job";
@@ -84,6 +88,8 @@ export interface Status {
   resources: ResourceReport[];
   /** The operation that somebody is running now. */
   underWay?: { operation: string; since: number; pid: number; user: string };
+  /** What was changed by hand, when AWS looked for it last. */
+  drift?: Drift[];
   /** What was interrupted, if anything. */
   unfinished?: { operation: string; since: number; step?: string };
 }

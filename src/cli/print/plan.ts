@@ -1,7 +1,8 @@
 // A plan as a person reads it: what changes, by service and resource; what it costs; what is lost.
-import type { Change, ChangeAction, Difference, Drift, Plan } from "../../index.ts";
+import type { Change, ChangeAction, Difference, Plan } from "../../index.ts";
 import { wordsOf } from "../../index.ts";
 import { describeCost } from "./cost.ts";
+import { describeDrift } from "./drift.ts";
 import type { Paint } from "./terminal.ts";
 
 export interface PlanStyle {
@@ -15,7 +16,7 @@ export function describePlan(plan: Plan, style: PlanStyle): string {
     head(plan, style),
     ...byOwner(plan.changes).map(([of, changes]) => describeOwner(of, changes, style)),
     describeRelease(plan),
-    describeDrift(plan.drift, style),
+    describeDrift(plan.drift, style.paint),
     plan.cost ? describeCost(plan.cost, style.paint) : "",
     describeNotes(plan),
   ];
@@ -105,15 +106,6 @@ function describeRelease({ release, environment, exists }: Plan): string {
   if (before === after) return `release  ${after} serves already`;
   const steps = [before ? `${before} → ${after}` : after, description, note].filter(Boolean);
   return `release  ${steps.join("  ")}\n  Next: landfall ${exists ? "deploy" : "commission"} ${environment}`;
-}
-
-function describeDrift(drift: Drift[], { paint }: PlanStyle): string {
-  if (drift.length === 0) return "";
-  const lines = drift.flatMap(({ of, kind, name, differences }) => [
-    `  ${of}: ${kind} ${name}${differences.length === 0 ? " is gone" : ""}`,
-    ...differences.map(({ property, before, after }) => `    ${property}: made as ${before ?? "nothing"}, is now ${after ?? "nothing"}`),
-  ]);
-  return [paint("red", "changed by hand, not by Landfall"), ...lines].join("\n");
 }
 
 const describeNotes = ({ notes }: Plan): string => notes.map((note) => `note: ${note}`).join("\n");

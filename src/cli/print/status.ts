@@ -1,5 +1,6 @@
 // What stands, as a person reads it: the address, the release, then one line per instance.
 import type { InstanceReport, Status } from "../../index.ts";
+import { describeDrift } from "./drift.ts";
 import { alignRows, describeDate, describeDuration } from "./format.ts";
 import type { Paint } from "./terminal.ts";
 
@@ -12,6 +13,7 @@ export function describeStatus(status: Status, { paint, now }: { paint: Paint; n
     head(status, paint),
     ...status.services.map((service) => describeService(service, paint, now)),
     describeResources(status, paint),
+    describeDrift(status.drift ?? [], paint),
     describeFailed(status),
     describeUnfinished(status, now),
   ];
@@ -51,7 +53,7 @@ function instanceCells(instance: InstanceReport, now: number): string[] {
     instance.state,
     `for ${describeDuration(Math.max(0, now - instance.since))}`,
     instance.pid === undefined ? "" : `pid ${instance.pid}`,
-    instance.port === undefined ? "" : `port ${instance.port}`,
+    instance.port === undefined ? (instance.address ?? "") : `port ${instance.port}`,
     instance.inHand ? `${instance.inHand} in hand` : "",
     instance.restarts ? `${instance.restarts} restart${instance.restarts === 1 ? "" : "s"}` : "",
   ];

@@ -19,12 +19,14 @@ export async function commission(context: Context, options: { confirmReplace?: s
   };
 }
 
-const outputsOf = ({ app }: Context, { outputs }: Applied, role: string) => outputs.get(`${app.app.name}-${app.name}-${role}`) ?? {};
+type Given = Pick<Applied, "outputs">;
+
+const outputsOf = ({ app }: Context, { outputs }: Given, role: string) => outputs.get(`${app.app.name}-${app.name}-${role}`) ?? {};
 
 /** Empty for an app that answers no requests. */
-const addressOf = (context: Context, applied: Applied) => outputsOf(context, applied, "edge").Address ?? "";
+export const addressOf = (context: Context, applied: Given) => outputsOf(context, applied, "edge").Address ?? "";
 
-function describeResources(context: Context, applied: Applied): ResourceReport[] {
+export function describeResources(context: Context, applied: Given): ResourceReport[] {
   const given = outputsOf(context, applied, "data");
   return Object.entries(context.app.app.resources).map(([name, { type, url }]): ResourceReport => {
     if (url !== undefined)

@@ -19,7 +19,7 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
   };
   const commission = (options?: { confirmReplace?: string[] }) =>
     operate("commission", async () => (await import("./commission.ts")).commission(context, options));
-  const status = missing("the status");
+  const status = async () => (await import("./status.ts")).observeStatus(context);
   const decommission = missing("decommissioning");
   const recover = async (way: "resume" | "abort"): Promise<RecoveryReport> => {
     const { abort, resume } = await import("./recovery.ts");
@@ -40,11 +40,11 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
     scale: missing("scaling"),
     exec: missing("exec"),
     status,
-    hosts: missing("the list of hosts"),
+    hosts: async () => (await import("./status.ts")).observeHosts(context),
     logs: () => {
       throw notBuilt("reading logs");
     },
-    events: missing("the list of events"),
+    events: async (filter) => (await import("./status.ts")).observeHistory(context, filter),
     secrets: () => {
       throw notBuilt("keeping secrets");
     },

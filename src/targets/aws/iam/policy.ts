@@ -44,7 +44,7 @@ const COMMANDS: readonly CommandFacts[] = [
   },
   {
     commands: ["status", "hosts", "events"],
-    own: [...LOOK, "tag:GetResources", ...call("ec2", "DescribeInstances"), ...call("autoscaling", "DescribeAutoScalingGroups")],
+    own: [...LOOK, "cloudformation:DescribeStackResourceDrifts", "s3:GetObject", "ec2:DescribeInstances", "autoscaling:DescribeAutoScalingGroups"],
     handlers: [],
   },
   // A change can replace, and one that fails is undone: so whoever may make may also remove.

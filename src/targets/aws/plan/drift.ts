@@ -5,12 +5,11 @@ import type { Drift } from "../../../plan/plan.ts";
 import type { Context } from "../context.ts";
 import { kindOf } from "./kinds.ts";
 import { type Names, ownerOf } from "./owners.ts";
-import type { ObservedStack } from "./standing.ts";
 
 const LOOK_EVERY_MS = 3_000;
 
 /** Has CloudFormation look at every stack, and waits until it has. What it could not look at stays as it was found before. */
-export async function detectDrift({ clients, clock, emit }: Context, stacks: readonly ObservedStack[]): Promise<void> {
+export async function detectDrift({ clients, clock, emit }: Context, stacks: readonly { name: string }[]): Promise<void> {
   const cloudFormation = await clients.cloudFormation();
   for (const { name } of stacks) {
     const { StackDriftDetectionId: id } = await cloudFormation.detectStackDrift({ StackName: name });
@@ -24,7 +23,7 @@ export async function detectDrift({ clients, clock, emit }: Context, stacks: rea
 }
 
 /** What was found when CloudFormation looked last; nothing of stacks that it never looked at. */
-export async function loadDrift({ clients }: Context, stacks: readonly ObservedStack[], names: Names): Promise<Drift[]> {
+export async function loadDrift({ clients }: Context, stacks: readonly { name: string }[], names: Names): Promise<Drift[]> {
   const cloudFormation = await clients.cloudFormation();
   const found: Drift[] = [];
   for (const { name } of stacks) {

@@ -44,3 +44,16 @@ interface Finding {
   Rule: { Id: string };
   Location: { Path?: (string | number)[] };
 }
+
+/** By type: the properties that replace a resource always, and those that do it sometimes, as AWS's schemas of resource types say. */
+export function replacingProperties(types: string[]): Record<string, { always: string[]; sometimes: string[] }> {
+  const program = [
+    "import json, sys",
+    "from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as schemas",
+    "top = lambda paths: sorted({path.split('/')[2] for path in paths})",
+    "schema = lambda name: schemas.get_resource_schema('eu-central-1', name).schema",
+    "facts = lambda one: {'always': top(one.get('createOnlyProperties', [])), 'sometimes': top(one.get('conditionalCreateOnlyProperties', []))}",
+    "print(json.dumps({name: facts(schema(name)) for name in sys.argv[1:]}))",
+  ].join("\n");
+  return JSON.parse(run(ensurePython(PACKAGES), ["-c", program, ...types]));
+}

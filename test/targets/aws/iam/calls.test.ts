@@ -1,0 +1,37 @@
+// Every call that Landfall itself makes on AWS is in some policy: found in the source, so that a new call without its permission is noticed.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { listPermissions } from "../../../../src/targets/aws/iam/list.ts";
+import { FULL, production } from "../stacks/apps.ts";
+
+const source = fileURLToPath(new URL("../../../../src/targets/aws/", import.meta.url));
+
+/** Where a call's permission has another name, or several. */
+const NAMES: Record<string, string[]> = {
+  ListObjectVersions: ["ListBucketVersions"],
+  DeleteObjects: ["DeleteObject", "DeleteObjectVersion"],
+  ListObjectsV2: ["ListBucket"],
+  HeadObject: ["GetObject"],
+  // Needs no permission.
+  GetCallerIdentity: [],
+};
+
+/** Of a client that was loaded: `(await clients.ec2()).describeInstances(`, or of a variable that holds one. */
+const CLIENTS = /(?:\b(?:autoScaling|balancing|cloudFormation|ec2|logs|pricing|rds|s3|sns|sqs|sts|tagging)|clients\.\w+\(\)\))\s*\.([a-z]\w+)\(/g;
+
+test("every call in the source is in a policy", () => {
+  const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts") && !file.startsWith("stacks"));
+  const called = files.flatMap((file) =>
+    [...readFileSync(join(source, file), "utf8").matchAll(CLIENTS)].flatMap(([, name = ""]) => {
+      const action = name.charAt(0).toUpperCase() + name.slice(1);
+      return (NAMES[action] ?? [action]).map((one) => ({ file, action: one }));
+    }),
+  );
+  expect(called.length).toBeGreaterThan(15);
+  const allowed = listPermissions(production(FULL))
+    .permissions.flatMap(({ policies }) => policies.flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action)))
+    .map((action) => action.split(":")[1]);
+  expect(called.filter(({ action }) => !allowed.includes(action))).toEqual([]);
+});
