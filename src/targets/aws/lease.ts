@@ -29,6 +29,9 @@ const BEAT_EVERY_MS = 15_000;
 const EXPIRES_AFTER_MS = 90_000;
 const LOOK_EVERY_MS = 2_000;
 
+/** The ids of the leases that this process holds: any other of its own is one whose end could not be written. */
+const held = new Set<string>();
+
 interface Place {
   Bucket: string;
   Key: string;
@@ -49,6 +52,7 @@ export async function leased<T>(context: Context, operation: string, act: () => 
   const { clock } = context;
   const note = makeNote(operation, clock.now());
   let etag = await take(context, place, note);
+  held.add(note.id);
   let beating = Promise.resolve();
   const beat = async (ended: Pick<LeaseNote, "endedAt"> = {}) => {
     etag = (await write(context, place, { note: { ...note, beatAt: clock.now(), ...ended }, etag }).catch(() => undefined)) ?? etag;
@@ -63,6 +67,7 @@ export async function leased<T>(context: Context, operation: string, act: () => 
     await beating;
     // It may have gone with what was removed.
     await beat({ endedAt: clock.now() });
+    held.delete(note.id);
   }
 }
 
@@ -110,9 +115,10 @@ async function take(context: Context, place: Place, note: LeaseNote): Promise<st
   }
 }
 
-function hasExpired({ beatAt, host, pid, startedAt }: LeaseNote, now: number): boolean {
+function hasExpired({ id, beatAt, host, pid, startedAt }: LeaseNote, now: number): boolean {
   if (now - beatAt > EXPIRES_AFTER_MS) return true;
-  return host === hostname() && !isRunning({ pid, startedAt });
+  if (host !== hostname()) return false;
+  return pid === process.pid ? !held.has(id) : !isRunning({ pid, startedAt });
 }
 
 async function read({ clients }: Context, place: Place): Promise<Written | undefined> {

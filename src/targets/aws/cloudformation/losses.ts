@@ -1,5 +1,5 @@
 // Which changes would lose data: a replacement makes a new, empty thing beside the old one and then removes that.
-import type { Change } from "@aws-sdk/client-cloudformation";
+import type { Change, ResourceChange } from "@aws-sdk/client-cloudformation";
 import { LandfallError } from "../../../error.ts";
 
 const KEEPS: Record<string, string> = {
@@ -17,6 +17,21 @@ const KEEPS: Record<string, string> = {
 /** What a resource type keeps, in a word; undefined for those that can be made again without a loss. */
 export const dataKind = (type: string): string | undefined => KEEPS[type];
 
+/**
+ * CloudFormation calls a change to these conditional, and means replicas and databases in a zone of their own choice; ours are changed in
+ * place (the update behaviours on AWS's page of the type, and the conditions in its public resource provider).
+ */
+const IN_PLACE: Record<string, string[]> = {
+  "AWS::RDS::DBInstance": [
+    "AutoMinorVersionUpgrade",
+    "BackupRetentionPeriod",
+    "DBParameterGroupName",
+    "MultiAZ",
+    "PreferredMaintenanceWindow",
+    "StorageType",
+  ],
+};
+
 export interface Loss {
   stack: string;
   /** Its name in the stack: what confirms it. */
@@ -33,18 +48,26 @@ export interface Loss {
 export function findLosses(stack: string, changes: Change[]): Loss[] {
   return changes.flatMap(({ ResourceChange: change }): Loss[] => {
     const kind = dataKind(change?.ResourceType ?? "");
-    const how = lossOf(change);
-    if (!change || kind === undefined || how === undefined) return [];
-    const because = (change.Details ?? []).flatMap(({ Target }) => (Target?.Name && Target.RequiresRecreation !== "Never" ? [Target.Name] : []));
-    return [{ stack, logicalId: change.LogicalResourceId ?? "", kind, how, because: [...new Set(because)] }];
+    if (!change || kind === undefined) return [];
+    const because = causesOf(change);
+    const how = lossOf(change, because);
+    return how === undefined ? [] : [{ stack, logicalId: change.LogicalResourceId ?? "", kind, how, because }];
   });
 }
 
-function lossOf(change: Change["ResourceChange"]): Loss["how"] | undefined {
+/** The properties that ask for a replacement, or may. */
+function causesOf({ ResourceType = "", Details = [] }: ResourceChange): string[] {
+  const names = Details.flatMap(({ Target }) => (Target?.Name && Target.RequiresRecreation !== "Never" ? [Target] : []));
+  const harmless = (name: string) => IN_PLACE[ResourceType]?.includes(name);
+  return [...new Set(names.flatMap(({ Name, RequiresRecreation }) => (RequiresRecreation !== "Always" && harmless(Name ?? "") ? [] : [Name ?? ""])))];
+}
+
+function lossOf({ Action, Replacement, PolicyAction, Details = [] }: ResourceChange, because: string[]): Loss["how"] | undefined {
   // "Retain" keeps the old one in the account, though out of the stack.
-  if (change?.Action === "Remove") return change.PolicyAction === "Retain" ? undefined : "removed";
-  if (change?.Action !== "Modify") return undefined;
-  return ({ True: "replaced", Conditional: "may be replaced" } as const)[change.Replacement as string];
+  if (Action === "Remove") return PolicyAction === "Retain" ? undefined : "removed";
+  if (Action !== "Modify") return undefined;
+  if (Replacement === "True") return "replaced";
+  return Replacement === "Conditional" && (because.length > 0 || Details.length === 0) ? "may be replaced" : undefined;
 }
 
 /** Rejects with STACK_REPLACEMENT_REFUSED unless each loss was confirmed by its name. */

@@ -7,12 +7,21 @@ const change = (more: ResourceChange) => ({
   ResourceChange: { LogicalResourceId: "DatabaseDatabase", ResourceType: "AWS::RDS::DBInstance", ...more },
 });
 
+const conditional = (...names: string[]) =>
+  change({
+    Action: "Modify",
+    Replacement: "Conditional",
+    Details: names.map((Name) => ({ Target: { Attribute: "Properties", Name, RequiresRecreation: "Conditionally" } })),
+  });
+
 describe("losses in a change set", () => {
   it.each([
     ["a change in place", change({ Action: "Modify", Replacement: "False" }), []],
     ["something new", change({ Action: "Add" }), []],
     ["a replacement", change({ Action: "Modify", Replacement: "True" }), ["replaced"]],
     ["a replacement that depends", change({ Action: "Modify", Replacement: "Conditional" }), ["may be replaced"]],
+    ["what CloudFormation only calls conditional", conditional("BackupRetentionPeriod", "MultiAZ"), []],
+    ["what is conditional beside it", conditional("BackupRetentionPeriod", "AvailabilityZone"), ["may be replaced"]],
     ["a removal", change({ Action: "Remove" }), ["removed"]],
     ["a removal that leaves it in the account", change({ Action: "Remove", PolicyAction: "Retain" }), []],
     ["a removal with a last snapshot", change({ Action: "Remove", PolicyAction: "Snapshot" }), ["removed"]],
