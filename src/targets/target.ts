@@ -35,6 +35,11 @@ export interface PlanOptions {
   drift?: boolean;
 }
 
+export interface ExportOptions {
+  /** As they stand in the account, with the fleets that run; else as the configuration gives them, without asking an account. */
+  standing?: boolean;
+}
+
 export interface SecretStore {
   set(name: string, value: string): void;
   remove(name: string): void;
@@ -49,7 +54,7 @@ export interface EnvironmentTarget {
   /** What whoever runs the commands must be allowed to call. Asks no account. Errors: ONLY_ON_AWS. */
   permissions(): Promise<PermissionsReport>;
   /** Writes the templates, a script of plain AWS commands and a runbook into a folder that is not there yet. Errors: ONLY_ON_AWS, EXPORT_EXISTS. */
-  exportTo(folder: string): Promise<ExportReport>;
+  exportTo(folder: string, options?: ExportOptions): Promise<ExportReport>;
   commission(options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
   deploy(options: DeployOptions): Promise<DeployReport>;
   rollback(options: { to?: string; force?: boolean }): Promise<DeployReport>;

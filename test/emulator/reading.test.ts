@@ -1,8 +1,10 @@
 // What reads an account: plan, status, hosts and events, before and after a commission; and that what was called is in the policies.
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
+import { loadStacks } from "../../src/targets/aws/export/standing.ts";
 import { listPermissions } from "../../src/targets/aws/iam/list.ts";
 import { planAws } from "../../src/targets/aws/plan.ts";
+import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
 import { observeHistory, observeHosts, observeStatus } from "../../src/targets/aws/status.ts";
 import { hasPython } from "../python.ts";
 import { requires } from "../skips.ts";
@@ -56,6 +58,11 @@ requires("python3 with venv", hasPython())("an environment that is read", () => 
     expect(status).toMatchObject({ commissioned: true, address: expect.stringMatching(/^http:/), services: [{ name: "web", wanted: 0 }] });
     expect(status.unfinished).toBeUndefined();
     expect((await observeHosts(stage.context(SMALL))).all.children).toEqual([]);
+    expect((await loadStacks(stage.context(SMALL))).map(({ name, body }) => [name, body]).sort()).toEqual(
+      makeStacks(production(SMALL))
+        .map(({ name, body }) => [name, body])
+        .sort(),
+    );
     const events = await observeHistory(stage.context(SMALL), {});
     expect(events.filter(({ type }) => type === "create complete")).toHaveLength(6);
     expect(proxy.calls.filter(({ action }) => !isReading(action))).toEqual([]);

@@ -4,10 +4,11 @@ import { asReading } from "../options.ts";
 import { describeExport } from "../print/reports.ts";
 
 export default function exportCommand(command: Command): void {
-  asReading(command, ["landfall export production", "landfall export production --out infrastructure/production"])
+  asReading(command, ["landfall export production", "landfall export production --standing --out infrastructure/production"])
     .option("--out <dir>", "where to write; a new or empty folder (default: ENV-export)")
-    .action(async (env: string, options: CommonOptions & { out?: string }) => {
+    .option("--standing", "as it stands in the account, with the fleets that run; else as configured, without asking an account")
+    .action(async (env: string, { out, standing, ...options }: CommonOptions & { out?: string; standing?: boolean }) => {
       const environment = await openToRead(env);
-      report(options, await environment.exportTo(options.out ?? `${env}-export`), describeExport);
+      report(options, await environment.exportTo(out ?? `${env}-export`, { standing }), describeExport);
     });
 }

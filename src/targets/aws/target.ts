@@ -30,7 +30,7 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
 
   return {
     permissions: async () => (await import("./iam/list.ts")).listPermissions(context.app),
-    exportTo: async (folder) => (await import("./export/export.ts")).exportTo(context.app, folder),
+    exportTo: async (folder, options) => (await import("./export/leave.ts")).leave(context, folder, options),
     plan: async (options) => (await import("./plan.ts")).planAws(context, options),
     commission,
     deploy: missing("a deploy"),

@@ -1,16 +1,15 @@
-// Leaving Landfall: what is written is all that an environment consists of. From the configuration alone; no account is asked.
+// Leaving Landfall: what is written is all that an environment consists of.
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { EnvironmentApp } from "../../../config/app.ts";
 import { LandfallError } from "../../../error.ts";
 import type { ExportReport } from "../../../reports.ts";
-import { makeStacks, type Running } from "../stacks/index.ts";
+import type { StackTemplate } from "../stacks/index.ts";
 import { makeRunbook } from "./runbook.ts";
 import { deployScript, removeScript, type ScriptInput, templateFile } from "./script.ts";
 
-/** Every file of an export, by its path. `running` says which fleets the templates have; without it services are frames without instances. */
-export function exportFiles(app: EnvironmentApp, running: Running = {}): Map<string, string> {
-  const stacks = makeStacks(app, running);
+/** Every file of an export, by its path. The stacks are in the order in which they are made. */
+export function exportFiles(app: EnvironmentApp, stacks: readonly StackTemplate[]): Map<string, string> {
   const { region, account } = app.environment;
   const input: ScriptInput = { app: app.app.name, environment: app.name, region, account, stacks };
   const parameters = Object.fromEntries(
@@ -26,10 +25,10 @@ export function exportFiles(app: EnvironmentApp, running: Running = {}): Map<str
 }
 
 /** Writes them into a folder that is empty or not there yet. Errors: EXPORT_EXISTS. */
-export function exportTo(app: EnvironmentApp, folder: string, running?: Running): ExportReport {
+export function exportTo(app: EnvironmentApp, stacks: readonly StackTemplate[], folder: string): ExportReport {
   const place = resolve(folder);
   if (existsSync(place) && readdirSync(place).length > 0) throw exists(place);
-  const files = exportFiles(app, running);
+  const files = exportFiles(app, stacks);
   for (const [path, text] of files) {
     const file = join(place, path);
     mkdirSync(dirname(file), { recursive: true });

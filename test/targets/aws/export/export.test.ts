@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LandfallError } from "../../../../src/error.ts";
 import { exportFiles, exportTo } from "../../../../src/targets/aws/export/export.ts";
+import { connect, inOrder } from "../../../../src/targets/aws/export/standing.ts";
 import { makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
 import { FULL, production, runningIn } from "../stacks/apps.ts";
 
@@ -17,7 +18,7 @@ let out: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "landfall-export-"));
   out = join(folder, "out");
-  exportTo(shop, out, runningIn(shop));
+  exportTo(shop, stacks, out);
   // In place of the `aws` command: writes down how it was called, and knows every output but those that are said to be absent.
   const bin = join(folder, "bin");
   mkdirSync(bin);
@@ -65,13 +66,21 @@ describe("the folder", () => {
   test("is never mixed with an older one", () => {
     let refusal: LandfallError | undefined;
     try {
-      exportTo(shop, out);
+      exportTo(shop, stacks, out);
     } catch (error) {
       refusal = error as LandfallError;
     }
     expect(refusal?.code).toBe("EXPORT_EXISTS");
     expect(refusal?.parts.what).toBe(`the folder "${out}" is not empty`);
   });
+});
+
+test("what is read back from an account is connected and ordered as it was made", () => {
+  const found = [...stacks].reverse().map(({ name, body, tags }) => ({ name, body, tags }));
+  const again = inOrder(connect(found, "shop-production-"));
+  expect(new Map(again.map((stack) => [stack.name, stack]))).toEqual(new Map(stacks.map((stack) => [stack.name, stack])));
+  for (const [index, { dependsOn }] of again.entries())
+    for (const needed of dependsOn) expect(again.slice(0, index).map(({ name }) => name)).toContain(needed);
 });
 
 describe("the scripts", () => {
@@ -128,7 +137,7 @@ describe("the scripts", () => {
 });
 
 describe("the runbook", () => {
-  const text = exportFiles(shop, runningIn(shop)).get("README.md") as string;
+  const text = exportFiles(shop, stacks).get("README.md") as string;
 
   test("names every file, and says how to update, scale, roll back, restore and remove", () => {
     for (const { name } of stacks) expect(text).toContain(`templates/${name}.json`);
