@@ -72,19 +72,24 @@ function lossOf({ Action, Replacement, PolicyAction, Details = [] }: ResourceCha
 
 /** Rejects with STACK_REPLACEMENT_REFUSED unless each loss was confirmed by its name. */
 export function refuseLosses(losses: Loss[], confirmed: string[], environment: string): void {
-  const [first, ...others] = losses.filter(({ logicalId }) => !confirmed.includes(logicalId)).map((loss) => asError(loss, environment));
+  const refused = losses.filter(({ logicalId }) => !confirmed.includes(logicalId));
+  const command = `landfall commission ${environment} --confirm-replace ${[...confirmed, ...refused.map(({ logicalId }) => logicalId)].join(" ")}`;
+  const [first, ...others] = refused.map((loss) => asError(loss, command));
   if (first) throw new LandfallError(first.parts, others);
 }
 
-const asError = ({ stack, logicalId, kind, how, because }: Loss, environment: string) =>
+const asError = ({ stack, logicalId, kind, how, because }: Loss, command: string) =>
   new LandfallError({
     code: "STACK_REPLACEMENT_REFUSED",
     what: `the change would lose data: ${kind} "${logicalId}" ${how === "may be replaced" ? how : `would be ${how}`}`,
     where: `stack ${stack}`,
-    why:
-      how === "removed"
-        ? "The configuration has it no more."
-        : `AWS cannot change ${because.map((name) => `"${name}"`).join(", ") || "it"} in place: it would make a new, empty one and remove the old one.`,
+    why: explain(how, because.map((name) => `"${name}"`).join(", ") || "it"),
     standing: `The ${kind} stands as it was.`,
-    next: `take a copy of what is in it, then  landfall commission ${environment} --confirm-replace ${logicalId}   or undo the change`,
+    next: `take a copy of what is in it, then  ${command}   or undo the change`,
   });
+
+function explain(how: Loss["how"], names: string): string {
+  if (how === "removed") return "The configuration has it no more.";
+  if (how === "replaced") return `AWS cannot change ${names} in place: it would make a new, empty one and remove the old one.`;
+  return `AWS cannot always change ${names} in place: it may make a new, empty one and remove the old one.`;
+}

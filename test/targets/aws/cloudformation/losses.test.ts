@@ -43,7 +43,7 @@ describe("losses in a change set", () => {
       where: "stack shop-production-data",
       why: 'AWS cannot change "StorageEncrypted" in place: it would make a new, empty one and remove the old one.',
       standing: "The database stands as it was.",
-      next: "take a copy of what is in it, then  landfall commission production --confirm-replace DatabaseDatabase   or undo the change",
+      next: "take a copy of what is in it, then  landfall commission production --confirm-replace DatabaseDatabase JobsQueue   or undo the change",
     });
     expect(error.more.map(({ message }) => message)).toEqual(['the change would lose data: queue "JobsQueue" would be removed']);
     expect(refused(losses, ["DatabaseDatabase"]).message).toBe('the change would lose data: queue "JobsQueue" would be removed');
