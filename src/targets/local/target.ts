@@ -52,7 +52,10 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
     exportTo: async () => {
       throw onlyOnAws(context.app.name, "templates to export");
     },
-    plan: async (options) => (await import("./plan.ts")).planLocal(context, options),
+    plan: async (options) => {
+      if (options?.drift) throw onlyOnAws(context.app.name, "drift that an account could look for");
+      return (await import("./plan.ts")).planLocal(context, options);
+    },
     commission: () => operate(context, "commission", {}, async (journal) => (await import("./commission.ts")).commission(context, journal)),
     deploy,
 
