@@ -48,7 +48,7 @@ try {
     for (const fault of FAULTS) {
       const tried = verdicts.filter((one) => one.operation === operation && one.fault === fault);
       const wrong = tried.filter((one) => one.wrong.length > 0);
-      console.log(`${operation}, ${fault}: ${tried.length - wrong.length} of ${tried.length} converged`);
+      if (tried.length > 0) console.log(`${operation}, ${fault}: ${tried.length - wrong.length} of ${tried.length} converged`);
     }
   }
   console.log(`${verdicts.length} points in ${Math.round((performance.now() - from) / 1000)} s`);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
-import { leased } from "../../src/targets/aws/lease.ts";
+import { findOpen, leased } from "../../src/targets/aws/lease.ts";
 import { abort, resume } from "../../src/targets/aws/recovery.ts";
 import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
 import { hasPython } from "../python.ts";
@@ -233,6 +233,13 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
     expect((await failure(leased(context, "commission", async () => {}))).code).toBe("LEASE_HELD");
     await put(Date.now() - 91_000);
     expect(await leased(context, "commission", async () => "mine")).toBe("mine");
+    // One of this process's own whose end could not be written.
+    let puts = 0;
+    proxy.rule = ({ action }) => (action === "PutObject" && ++puts > 1 ? { answer: "failed" } : undefined);
+    expect(await leased(stage.context(SMALL), "commission", async () => "unwritten")).toBe("unwritten");
+    proxy.clear();
+    expect(await findOpen(context)).toMatchObject({ operation: "commission", running: false });
+    expect(await leased(context, "decommission", async () => "mine again")).toBe("mine again");
   });
 
   /** A domain in a zone of the account: its id is not ours to choose. */
