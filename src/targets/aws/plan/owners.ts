@@ -15,13 +15,16 @@ const WORDS: Record<string, string> = {
   routes: "routes",
 };
 
+/** What all resources have together, by its logical name. */
+const SHARED: Record<string, string> = { PrivateZone: "names of resources", Clients: "access to resources" };
+
 /** `service web`, `resource database`, `network`, `balancer`. */
 export function ownerOf({ app, environment, resources }: Names, stack: string, id: string): string {
   if (stack === `${app}-foundation`) return "shared by the app's environments";
   const part = stack.startsWith(`${app}-${environment}-`) ? stack.slice(`${app}-${environment}-`.length) : stack;
   if (part.startsWith("service-")) return `service ${part.slice("service-".length)}`;
   if (part !== "data") return WORDS[part] ?? `stack ${stack}`;
-  return id === "PrivateZone" ? "names of resources" : `resource ${resourceOf(id, resources)}`;
+  return SHARED[id] ?? `resource ${resourceOf(id, resources)}`;
 }
 
 /** What drawers of resources put after a resource's own name; the longest first, so that none is cut in the middle. */

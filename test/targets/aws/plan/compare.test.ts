@@ -77,7 +77,7 @@ describe("changes", () => {
     expect(replaced).toContain("replace service web: security group SecurityGroup");
     expect(replaced).toContain("replace service web: rule for what comes in FromBalancer");
     const group = found.find(({ of, name }) => of === "resource database" && name === "DatabaseSecurityGroup");
-    expect(group?.differences).toEqual([{ property: "VpcId", because: "network Vpc is replaced" }]);
+    expect(group?.differences).toContainEqual({ property: "VpcId", because: "network Vpc is replaced" });
   });
 
   test("of a launch template change the fleet that uses it, and say that its instances go", () => {
@@ -116,6 +116,17 @@ describe("changes", () => {
       },
     ]);
   });
+});
+
+test("every resource of the full example is owned by something of the configuration, or by one of the shared parts", () => {
+  const names = { app: "shop", environment: "production", resources: Object.keys(shop.app.resources) };
+  const owners = compareTemplates([], standing, names).changes.map(({ of }) => of);
+  const known = [
+    ...Object.keys(shop.app.resources).map((name) => `resource ${name}`),
+    ...Object.keys(shop.app.services).map((name) => `service ${name}`),
+    ...["shared by the app's environments", "network", "alerts", "balancer", "routes", "names of resources", "access to resources"],
+  ];
+  expect([...new Set(owners)].filter((owner) => !known.includes(owner))).toEqual([]);
 });
 
 test("every type in the templates has words and says what replaces it", () => {
