@@ -58,7 +58,7 @@ export async function startEmulator(): Promise<Emulator> {
   const port = await findFreePort();
   const child = spawn(python, [fileURLToPath(new URL("launcher.py", import.meta.url))], {
     cwd: folder,
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["pipe", "ignore", "pipe"],
     env: {
       PATH: process.env.PATH,
       TMPDIR: folder,

@@ -11,6 +11,7 @@ All keys but "when" may be left out. A rule applies to those that match, after t
 import json
 import os
 import re
+import sys
 import threading
 import time
 
@@ -265,8 +266,15 @@ def install():
     stacks._runs_on_worker_thread = lambda kind: threaded(kind) or any("delayMs" in rule and is_match(rule, type=kind) for rule in load_rules())
 
 
+def end_with_parent():
+    """The other end of stdin is the test's: it closes when that ends, however it ends."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
     install()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     from ministack.app import main
 
     main()
