@@ -10,6 +10,8 @@ export interface Standing {
   attached: boolean;
   /** On trial: the fraction of the service's requests that it gets. The others spread what is left. */
   share?: number;
+  /** Not attached on purpose, to be switched back to. What is neither was left by an interruption. */
+  warm?: boolean;
 }
 
 export interface Wanted {
@@ -129,17 +131,21 @@ function replaceInWaves({ service, count, old, missing }: Fleet, { strategy, bat
 }
 
 function replaceAtOnce({ service, old, missing }: Fleet): Step[] {
-  const serving = old.filter((one) => one.attached);
+  const serving = old.filter((one) => one.attached && one.share === undefined);
+  const onTrial = old.filter((one) => one.attached && one.share !== undefined);
   // Of several older fleets only the one that serves now is worth keeping warm.
   const servingReleases = new Set(serving.map((one) => one.release));
-  const stale = old.filter((one) => !one.attached && !servingReleases.has(one.release));
-  const steps = [
-    ...(missing.length > 0 ? retire(service, serving.length > 0 ? stale : []) : []),
+  const isWorthwhile = (one: Standing) => one.warm && (missing.length === 0 || servingReleases.has(one.release));
+  return [
+    ...retire(
+      service,
+      old.filter((one) => !one.attached && !isWorthwhile(one)),
+    ),
     ...ask(service, serving),
     ...bring(service, missing),
+    ...retire(service, onTrial),
+    ...(serving.length > 0 ? [{ do: "keepWarm" as const, service, ids: serving.map((one) => one.id) }] : []),
   ];
-  if (serving.length === 0) return steps;
-  return [...steps, { do: "keepWarm", service, ids: serving.map((one) => one.id) }];
 }
 
 /**

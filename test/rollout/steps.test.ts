@@ -26,8 +26,9 @@ function perform(standing: Standing[], steps: Step[], check: (now: Standing[], s
     if (step.do === "start")
       for (const place of step.places)
         if (!now.some((one) => one.id === instanceId(place))) now.push({ ...place, id: instanceId(place), attached: false });
-    if (step.do === "attach") for (const one of now) if (step.ids.includes(one.id)) one.attached = true;
-    if (step.do === "drain" || step.do === "keepWarm") for (const one of now) if (step.ids.includes(one.id)) one.attached = false;
+    const mine = "ids" in step ? now.filter((one) => step.ids.includes(one.id)) : [];
+    if (step.do === "attach") for (const one of mine) one.attached = true;
+    if (step.do === "drain" || step.do === "keepWarm") for (const one of mine) Object.assign(one, { attached: false, warm: step.do === "keepWarm" });
     if (step.do === "stop") now = now.filter((one) => !step.ids.includes(one.id));
     check(now, step);
   }
@@ -80,7 +81,19 @@ describe("compileRollout", () => {
   });
 
   it("keeps a warm older fleet when nothing else is to be done", () => {
-    expect(compileRollout([...fleet("new", 2), ...fleet("old", 2, false)], desired({ strategy: "blueGreen" }))).toEqual([]);
+    const warm = fleet("old", 2, false).map((one) => ({ ...one, warm: true }));
+    expect(compileRollout([...fleet("new", 2), ...warm], desired({ strategy: "blueGreen" }))).toEqual([]);
+  });
+
+  it("removes what an interruption left started and never put in service", () => {
+    const left = compileRollout([...fleet("old", 2), ...fleet("new", 2, false)], desired({ release: "old", strategy: "blueGreen" }));
+    expect(left.map(describeStep)).toEqual(["drain web.1.new, web.2.new", "stop web.1.new, web.2.new"]);
+  });
+
+  it("does not keep a refused canary warm", () => {
+    const canary = fleet("new", 1).map((one) => ({ ...one, share: 0.1 }));
+    const steps = compileRollout([...fleet("old", 2), ...canary], desired({ release: "old", strategy: "blueGreen" }));
+    expect(steps.map(describeStep)).toEqual(["drain web.1.new", "stop web.1.new"]);
   });
 
   it("removes a service that the new release no longer has", () => {

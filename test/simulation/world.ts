@@ -130,7 +130,7 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
     attach: ({ ids, share }) =>
       change("attach", ids, (one) => {
         if (one.state !== "healthy") throw new Broken(`${one.id} gets requests before it is healthy`);
-        return { ...one, attached: true, share };
+        return { ...one, attached: true, share, warm: false };
       }),
 
     hear: ({ canary, baseline }) =>
@@ -150,9 +150,9 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
         if (strikes(faults.vetoed)) throw new LandfallError({ code: "DRAIN_VETOED", what: `${ids[0]} says not yet`, standing: "" });
       }),
 
-    drain: ({ ids }) => change("drain", ids, (one) => ({ ...one, attached: false, share: undefined })),
+    drain: ({ ids }) => change("drain", ids, (one) => ({ ...one, attached: false, share: undefined, warm: false })),
     stop: ({ ids }) => change("stop", ids, () => undefined),
-    keepWarm: ({ ids }) => change("keep warm", ids, (one) => ({ ...one, attached: false, share: undefined })),
+    keepWarm: ({ ids }) => change("keep warm", ids, (one) => ({ ...one, attached: false, share: undefined, warm: true })),
   };
 
   return {
@@ -190,7 +190,7 @@ export function describeEnd(standing: Standing[], desired: Desired, warmRelease?
       if (!one.attached) return [`${one.id} does not serve`];
       return one.share === undefined ? [] : [`${one.id} is still on trial`];
     }
-    return !one.attached && one.release === warmRelease ? [] : [`${one.id} should not be there`];
+    return one.warm && one.release === warmRelease ? [] : [`${one.id} should not be there`];
   });
   return [...problems, ...[...wanted].map((id) => `${id} is missing`)];
 }

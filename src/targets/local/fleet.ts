@@ -1,5 +1,6 @@
 // The rollout's hands on this machine: each step becomes calls to the supervisor.
 import { once } from "node:events";
+import type { Service } from "../../config/schema.ts";
 import { describeDuration } from "../../config/units.ts";
 import { LandfallError } from "../../error.ts";
 import type { Fleet } from "../../rollout/run.ts";
@@ -8,15 +9,28 @@ import { type Context, type EnvironmentRecord, recordEvent } from "./context.ts"
 import { type Watched, waitHealthy, waitSteady } from "./diagnosis/wait-healthy.ts";
 import { askUntilReady, tellToDrain } from "./drain.ts";
 import { instanceSpec } from "./instances.ts";
-import { loadRelease } from "./releases.ts";
+import { findRelease, loadRelease } from "./releases.ts";
 import type { Exit, ProcessRecord, SupervisorApi } from "./supervisor/api.ts";
 import { describeExit } from "./supervisor/supervised.ts";
 
+/** For an instance of a service that neither its release nor the configuration knows any more. */
+const LAST_DRAIN_MS = 10_000;
+
 export async function observeStanding(supervisor: SupervisorApi): Promise<Standing[]> {
   const { processes } = await supervisor.observe();
-  return processes.flatMap(({ spec, traffic, share }) =>
+  return processes.flatMap(({ spec, traffic, share, warm }) =>
     spec.kind === "instance" && spec.service && spec.release && spec.slot
-      ? [{ id: spec.id, service: spec.service, release: spec.release, slot: spec.slot, attached: traffic === "attached", share }]
+      ? [
+          {
+            id: spec.id,
+            service: spec.service,
+            release: spec.release,
+            slot: spec.slot,
+            attached: traffic === "attached",
+            share,
+            warm: warm !== undefined,
+          },
+        ]
       : [],
   );
 }
@@ -34,7 +48,11 @@ export function openFleet(context: Context, record: EnvironmentRecord, superviso
   const heard: Record<string, number> = {};
   const { rehearse = false, veto = "obey" } = options;
   const find = async (ids: string[]): Promise<ProcessRecord[]> => (await supervisor.observe({ ids })).processes;
-  const drainOf = (release: string | undefined, service: string) => settingsOf(context, release ?? "", service).drain;
+  // Whatever became of its release's files, an instance can be taken away.
+  const drainOf = (release: string | undefined, service: string): Partial<Service["drain"]> & Pick<Service["drain"], "timeout"> => {
+    const releases = [findRelease(context.places, release ?? ""), context.app.app];
+    return releases.map((one) => one?.services[service]?.drain).find((drain) => drain !== undefined) ?? { timeout: LAST_DRAIN_MS };
+  };
   const each = async (ids: string[], act: (one: ProcessRecord) => Promise<unknown>) => {
     await Promise.all((await find(ids)).map(act));
   };

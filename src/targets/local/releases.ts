@@ -53,8 +53,11 @@ export async function ensureRelease(options: ReleaseOptions): Promise<{ folder: 
 }
 
 /** Throws RELEASE_UNKNOWN, with the releases that are there. */
+export const findRelease = (places: Places, id: string): Release | undefined =>
+  /^[0-9a-f]+$/.test(id) ? loadWhole<Release>(join(places.releases, id)) : undefined;
+
 export function loadRelease(places: Places, id: string): Release {
-  const release = /^[0-9a-f]+$/.test(id) ? loadWhole<Release>(join(places.releases, id)) : undefined;
+  const release = findRelease(places, id);
   if (!release) throw releaseUnknown(id, listReleases(places));
   return release;
 }

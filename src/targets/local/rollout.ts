@@ -108,7 +108,7 @@ async function settle(context: Context, journal: Journal, supervisor: Supervisor
     recordEvent(context, "deployed", `release ${release.id} serves: ${release.description}`, release.id);
   });
   await journal.perform("replace the scheduled jobs", () => replaceJobs(context, supervisor, release));
-  await journal.perform("remove releases that nobody can go back to", () => removeOld(context));
+  await journal.perform("remove releases that nobody can go back to", () => removeOld(context, supervisor));
 }
 
 async function replaceJobs(context: Context, supervisor: SupervisorApi, release: Release): Promise<void> {
@@ -120,11 +120,13 @@ async function replaceJobs(context: Context, supervisor: SupervisorApi, release:
   await Promise.all(jobs.map(([service]) => supervisor.start(jobSpec(context, record, release, service))));
 }
 
-function removeOld(context: Context): void {
-  const keep = loadRecords(context.places)
-    .flatMap((one) => [one.release, one.previous, ...one.rolledOut.slice(-RELEASES_KEPT)])
-    .filter((id) => id !== undefined);
-  removeUnusedReleases(context.places, keep);
+async function removeOld(context: Context, supervisor: SupervisorApi): Promise<void> {
+  const records = loadRecords(context.places).flatMap((one) => [one.release, one.previous, ...one.rolledOut.slice(-RELEASES_KEPT)]);
+  const standing = (await observeStanding(supervisor)).map((one) => one.release);
+  removeUnusedReleases(
+    context.places,
+    [...records, ...standing].filter((id) => id !== undefined),
+  );
   const left = listReleases(context.places);
   removeUnusedImages(
     context.places,
