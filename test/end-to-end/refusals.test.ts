@@ -37,6 +37,13 @@ function pidsIn(folder: string): number[] {
 
 afterAll(() => sandbox.dispose());
 
+describe("of an environment on this machine", () => {
+  it.each(["iam local", "export local"])("%s is refused: there is no account to speak of", async (line) => {
+    const { code, stderr } = await sandbox.run(app, ...line.split(" "), "--json");
+    expect({ code, error: JSON.parse(stderr).error }).toMatchObject({ code: 2, error: { code: "ONLY_ON_AWS", standing: "Nothing was changed." } });
+  });
+});
+
 describe("before the environment stands", () => {
   it.each([
     "deploy local",
