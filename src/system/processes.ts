@@ -30,6 +30,28 @@ export function observeStart(pid: number): string | undefined {
 
 export const isRunning = (identity: ProcessIdentity): boolean => observeStart(identity.pid) === identity.startedAt;
 
+/**
+ * Whether a process was killed and has not ended yet, or has ended. Linux only; elsewhere it is never known.
+ * `SigPnd` holds SIGKILL from the moment of the kill; the state is Z or X, or the file is gone, once it has come to its end.
+ */
+export function isDying(pid: number): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const pending = BigInt(`0x${/^SigPnd:\s*(\w+)$/m.exec(status)?.[1] ?? "0"}`);
+    return /^State:\s*[ZX]/m.test(status) || (pending & SIGKILL_PENDING) !== 0n || isExiting(pid);
+  } catch {
+    return true;
+  }
+}
+
+/** The kernel's flag of a process on its way out (PF_EXITING, include/linux/sched.h), the ninth field of proc_pid_stat(5). */
+const isExiting = (pid: number): boolean =>
+  (Number(readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ")[6] ?? 0) & PF_EXITING) !== 0;
+
+const PF_EXITING = 0x4;
+const SIGKILL_PENDING = 1n << 8n;
+
 /** Sends a signal to a whole process group. False when the group is gone. */
 export function signalGroup(leaderPid: number, signal: NodeJS.Signals): boolean {
   try {

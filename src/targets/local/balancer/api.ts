@@ -29,6 +29,8 @@ export interface Upstream {
   service: string;
   port: number;
   state: "attached" | "draining";
+  /** Of its program, where it is known: a program that was killed still takes connections until the kernel has cleared it away. */
+  pid?: number;
   /**
    * The fraction (0 to 1) of its service's requests that it gets, drawn anew for each; the instances without one share the rest. What
    * is meant for an instance that is not healthy goes to the others, and when no others are there, it gets all.

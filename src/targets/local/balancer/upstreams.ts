@@ -1,5 +1,6 @@
 // The instances behind the balancer: who gets the next request, who is healthy, and when one has nothing left in hand.
-import { Pool } from "undici";
+import { buildConnector, Pool } from "undici";
+import { isDying } from "../../../system/processes.ts";
 import type { Edge, Upstream, UpstreamStatus } from "./api.ts";
 import { watchHealth } from "./health.ts";
 import { type Outcomes, OutcomesById } from "./outcomes.ts";
@@ -24,6 +25,7 @@ export class Member {
   readonly outcomes: Outcomes;
   state: Upstream["state"] | "gone" = "attached";
   share: number | undefined;
+  pid: number | undefined;
   healthy = true;
   inHand = 0;
   served = 0;
@@ -51,17 +53,33 @@ export class Member {
 
   /**
    * A connection for one request. A kept one may have died a moment ago, and nobody can tell then whether the request was read; a new
-   * one to an instance that is dead is refused before a byte is sent.
+   * one to an instance that is dead is refused before a byte is sent, and so is one to an instance that is being killed.
    */
   fresh(idleTimeoutMs: number): Pool {
-    this.#fresh ??= this.#makePool(idleTimeoutMs, 0);
+    this.#fresh ??= this.#makePool(idleTimeoutMs, 0, this.#connectToLiving());
     return this.#fresh;
   }
 
-  #makePool(idleTimeoutMs: number, pipelining: 0 | 1): Pool {
+  /** What is dying still takes connections, for as long as the kernel needs to clear away its memory, and reads nothing from them. */
+  #connectToLiving(): buildConnector.connector {
+    const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
+    return (options, callback) =>
+      connect(options, (...[error, socket]) => {
+        if (error || !socket) return callback(error ?? new Error("no socket"), null);
+        if (this.pid === undefined || !isDying(this.pid)) return callback(null, socket);
+        socket.destroy();
+        callback(Object.assign(new Error("the instance is being killed"), { code: "ECONNREFUSED" }), null);
+      });
+  }
+
+  #makePool(
+    idleTimeoutMs: number,
+    pipelining: 0 | 1,
+    connect: buildConnector.connector | { timeout: number } = { timeout: CONNECT_TIMEOUT_MS },
+  ): Pool {
     return new Pool(`http://127.0.0.1:${this.port}`, {
       pipelining,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
@@ -247,6 +265,7 @@ export class Upstreams {
 
   #settle(member: Member, upstream: Upstream, health: ServiceHealth | undefined, isNew: boolean): Member {
     member.share = upstream.share;
+    member.pid = upstream.pid;
     if (upstream.state === "draining") {
       if (member.state !== "draining") member.retire("draining");
       return member;

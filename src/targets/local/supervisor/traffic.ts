@@ -147,8 +147,8 @@ export class Traffic {
 
 /** What the balancer should know: the instances that get requests, and those that finish theirs. */
 function upstreamsOf(records: Records): Upstream[] {
-  return [...records.byId.values()].flatMap(({ spec, traffic, share, port, suspended, state }) => {
+  return [...records.byId.values()].flatMap(({ spec, traffic, share, pid, port, suspended, state }) => {
     const isUp = !suspended && port !== undefined && (state === "running" || state === "stopping");
-    return traffic === "none" || !isUp ? [] : [{ id: spec.id, service: spec.service ?? "", port, state: traffic, share }];
+    return traffic === "none" || !isUp ? [] : [{ id: spec.id, service: spec.service ?? "", port, pid, state: traffic, share }];
   });
 }

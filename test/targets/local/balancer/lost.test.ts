@@ -1,6 +1,8 @@
 // What happens to requests when the instance they were meant for dies.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { readdirSync, readFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Stage, web } from "./stage.ts";
 
 let stage: Stage;
@@ -61,3 +63,37 @@ test("a POST that was read by an instance that then dies is not sent again", asy
   expect((await answered).status).toBe(502);
   expect(reads).toBe(1);
 });
+
+test.runIf(process.platform === "linux")("a POST is not given to an instance that is being killed and still takes connections", async () => {
+  await stage.open();
+  const alive = await stage.upstream((incoming, outgoing) => incoming.resume().on("end", () => outgoing.end("alive")));
+  // A stopped process takes connections and reads nothing, as one does that the kernel is clearing away; a zombie counts as dying.
+  const { port } = await stage.upstream((incoming) => incoming.socket.destroy());
+  const dying = spawn("sh", ["-c", "sleep 0.01 & exec sleep 60"], { stdio: "ignore" });
+  try {
+    const zombie = await vi.waitUntil(() => findZombie(dying.pid as number), { timeout: 10_000 });
+    await stage.configure([{ ...web("dying", port), pid: zombie }, web("alive", alive.port, "attached", 0)]);
+    expect(await stage.ask("/", { method: "POST", body: "pay" })).toMatchObject({ status: 200, body: "alive" });
+  } finally {
+    dying.kill("SIGKILL");
+  }
+});
+
+/** The child of that process, once it has ended: nobody waits for it. */
+function findZombie(parent: number): number | undefined {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => {
+      const [state, ppid] = readOrNothing(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ") ?? [];
+      return state === "Z" && Number(ppid) === parent;
+    });
+}
+
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}
