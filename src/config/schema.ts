@@ -316,5 +316,4 @@ export type Scaling = NonNullable<Service["scaling"]>;
 export type Recipe = z.output<typeof recipe>;
 export type Route = z.output<typeof route>;
 export type Environment = z.output<typeof environment>;
-export type Rollout = z.output<typeof rollout>;
 export type HealthCheck = z.output<typeof health>;
