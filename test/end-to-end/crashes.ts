@@ -120,8 +120,6 @@ export class Stage {
 
   /** Brings the environment to where the operation begins. */
   async #prepare(scenario: Scenario): Promise<void> {
-    // A canary is tried only where there is load.
-    this.#setStrategy(scenario === "blueGreen" || scenario === "canary" ? scenario : "rolling");
     if (scenario === "commission") {
       await this.#run("decommission", "local", "--yes");
       return;
@@ -129,11 +127,14 @@ export class Stage {
     if (!(await this.#status()).commissioned) await this.#run("commission", "local");
     const status = await this.#status();
     if (!status.release || !status.previous || scenario === "contract") {
+      // A canary is tried only where there is load.
+      this.#setStrategy("rolling");
       for (let time = 0; time < 2; time++) {
         this.#change();
         await this.#run("deploy", "local");
       }
     }
+    this.#setStrategy(scenario === "blueGreen" || scenario === "canary" ? scenario : "rolling");
     if (scenario === "contract") return;
     const wanted = scenario === "scaleIn" ? WEB + 1 : WEB;
     if (scenario.startsWith("scale") && status.services.some(({ name, wanted: now }) => name === "web" && now !== wanted))
