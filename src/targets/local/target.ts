@@ -35,7 +35,8 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
   const contractOnceFinal = async (release: string): Promise<Pick<DeployReport, "contracted">> => {
     const { waitFinal, contractServing } = await import("./contract.ts");
     await waitFinal(context, release);
-    return operate(context, "contract", { release }, (journal) => contractServing(context, journal, release));
+    // Whoever rolls back at this moment comes first; then there is nothing to be contracted any more.
+    return operate({ ...context, wait: true }, "contract", { release }, (journal) => contractServing(context, journal, release));
   };
 
   const recover = async (did: "finished" | "undone", act: (unfinished: Operation | undefined) => Promise<boolean>): Promise<RecoveryReport> => {
