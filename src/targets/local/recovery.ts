@@ -79,7 +79,10 @@ async function waitAllHealthy(context: Context, release: string): Promise<void> 
   const supervisor = await ensureSupervisor(context.places);
   const fleet = openFleet(context, loadRecord(context), supervisor);
   const standing = await observeStanding(supervisor);
-  await Promise.all(standing.filter((one) => one.release === release && one.attached).map((one) => fleet.start(one)));
+  const expected = standing.filter((one) => one.release === release && one.attached);
+  await Promise.all(expected.map((one) => fleet.start(one)));
+  // The supervisor gives a restarted instance its requests back by itself, but at a time of its own.
+  await Promise.all(expected.map(({ id, share }) => supervisor.attach({ id, share })));
 }
 
 /** Instances that the supervisor gave up, since they crashed again and again, get another chance. True when there were any. */

@@ -207,6 +207,8 @@ export class Supervisor {
       record.traffic = "attached";
       record.share = share;
       record.warm = undefined;
+      // Whoever attaches it has seen that it is healthy.
+      record.suspended = undefined;
       this.#records.saveOrLater(record);
       await this.#traffic.push();
       this.#tell("attached", record.spec, share === undefined ? "takes requests" : `takes ${+(share * 100).toFixed(2)} % of the requests`);
