@@ -1,7 +1,9 @@
 // The templates of two examples, as they are committed; and that nothing but the configuration decides them.
 // After a change that is meant: npx vitest run test/targets/aws/stacks/golden.test.ts -u
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { makeCdkApp } from "../../../../src/targets/aws/stacks/cdk.ts";
@@ -44,18 +46,33 @@ describe.each(examples)("%s", (name, app) => {
   });
 
   test("are what the CDK itself would write", () => {
-    const cdkApp = makeCdkApp();
+    const folder = mkdtempSync(join(tmpdir(), "landfall-cdk-"));
+    const cdkApp = makeCdkApp(folder);
     const drawn = drawStacks({ ...app, running: runningIn(app), cdkApp });
-    const written = cdkApp.synth();
     try {
+      const written = cdkApp.synth();
       for (const blueprint of drawn) {
         const { template } = written.getStackByName(blueprint.name);
         expect(JSON.parse(blueprint.compile().body)).toEqual(template);
       }
     } finally {
-      rmSync(written.directory, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true });
     }
   });
+});
+
+test("drawing them writes nothing, not even a temporary folder", () => {
+  const folder = mkdtempSync(join(tmpdir(), "landfall-cdk-"));
+  const { TMPDIR } = process.env;
+  try {
+    process.env.TMPDIR = folder;
+    makeStacks(production(SMALL));
+    expect(readdirSync(folder)).toEqual([]);
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("an app's foundation is the same for each of its environments", () => {
