@@ -3,13 +3,15 @@ import type { CommissionReport, ResourceReport } from "../../reports.ts";
 import { type Applied, applyStacks } from "./cloudformation/apply.ts";
 import type { Context } from "./context.ts";
 import { holdToCeiling } from "./plan.ts";
+import { observeRunning } from "./running.ts";
 import { logicalName } from "./stacks/names.ts";
 
 export async function commission(context: Context, options: { confirmReplace?: string[] } = {}): Promise<CommissionReport> {
   const { app, name } = context.app;
-  await holdToCeiling(context);
+  const running = await observeRunning(context);
+  await holdToCeiling(context, running);
   const { makeStacks } = await import("./stacks/index.ts");
-  const applied = await applyStacks(context, makeStacks(context.app), options);
+  const applied = await applyStacks(context, makeStacks(context.app, running), options);
   return {
     app: app.name,
     environment: name,

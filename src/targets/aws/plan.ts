@@ -2,6 +2,7 @@
 import type { Cost } from "../../plan/cost.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { PlanOptions } from "../target.ts";
+import { observeEnvironment } from "./cloudformation/stand.ts";
 import { type Context, locate, type Place } from "./context.ts";
 import { awsNotes } from "./notes.ts";
 import { compareTemplates } from "./plan/compare.ts";
@@ -12,13 +13,15 @@ import type { StandingStack } from "./plan/template.ts";
 import { askPrices } from "./prices/api.ts";
 import { costOf, hasAllFleets, keysOf, refuseAboveCeiling, withFleets } from "./prices/cost.ts";
 import { tablePrices } from "./prices/table.ts";
+import { observeRunning } from "./running.ts";
 import type { Running } from "./stacks/index.ts";
 
-export async function planAws(context: Context, { fresh = false, drift = false }: PlanOptions = {}, running: Running = {}): Promise<Plan> {
+export async function planAws(context: Context, { fresh = false, drift = false }: PlanOptions = {}): Promise<Plan> {
   const { name, app, environment } = context.app;
   const names = namesOf(context);
   const place = fresh ? undefined : await locate(context);
-  const standing = fresh ? [] : await loadStanding(context);
+  const stacks = fresh ? new Map() : await observeEnvironment(context.clients, { app: app.name, environment: name });
+  const [standing, running] = [await loadStanding(context, stacks), await observeRunning(context, stacks)];
   if (drift) await detectDrift(context, standing);
   const exists = standing.some((stack) => !stack.name.endsWith("-foundation"));
   const { makeStacks } = await import("./stacks/index.ts");

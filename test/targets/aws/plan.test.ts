@@ -55,8 +55,7 @@ afterEach(() => {
 
 describe("the plan of an environment on aws", () => {
   it("that stands as configured has nothing to change, and says whose account it is and what it costs", async () => {
-    const running = runningIn(small);
-    const plan = await planAws(contextOf(small, { stacks: makeStacks(small, running), asked: [] }), {}, running);
+    const plan = await planAws(contextOf(small, { stacks: makeStacks(small, runningIn(small)), asked: [] }));
     expect(plan).toMatchObject({
       exists: true,
       changes: [],

@@ -84,6 +84,7 @@ async function readTemplate(clients: Clients, { id, name }: Standing): Promise<T
 }
 
 export interface Template {
+  Metadata?: Record<string, unknown>;
   Resources: Record<string, { Type: string; DeletionPolicy?: string }>;
 }
 

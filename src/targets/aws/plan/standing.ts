@@ -11,10 +11,10 @@ const EMPTY: Standing["status"][] = ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"];
 
 export type ObservedStack = StandingStack & Pick<Standing, "status">;
 
-/** The foundation, which the app's environments share, is among them. */
-export async function loadStanding({ app: { app, name }, clients }: Context): Promise<ObservedStack[]> {
+/** The foundation, which the app's environments share, is among them. Reads the stacks unless they are given. */
+export async function loadStanding({ app: { app, name }, clients }: Context, observed?: Map<string, Standing>): Promise<ObservedStack[]> {
   const turn = makeTurns(AT_ONCE);
-  const stacks = [...(await observeEnvironment(clients, { app: app.name, environment: name })).values()];
+  const stacks = [...(observed ?? (await observeEnvironment(clients, { app: app.name, environment: name }))).values()];
   return Promise.all(
     stacks
       .filter(({ status }) => !EMPTY.includes(status))

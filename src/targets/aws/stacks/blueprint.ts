@@ -69,6 +69,11 @@ export class Blueprint {
     return parameter;
   }
 
+  /** Notes something in the template itself, so that whoever reads the account's templates knows it. */
+  note(key: string, value: unknown): void {
+    this.stack.templateOptions.metadata = { ...this.stack.templateOptions.metadata, [key]: value };
+  }
+
   takeText = (from: Blueprint, output: string): string => this.take(from, output).valueAsString;
 
   takeList = (from: Blueprint, output: string): string[] => this.take(from, output, "CommaDelimitedList").valueAsList;

@@ -8,7 +8,7 @@ import { type BalancerAction, defaultService, drainPaths, type PlacedRoute, plac
 import { Blueprint, type Site } from "./blueprint.ts";
 import { cdk } from "./cdk.ts";
 import { logicalName } from "./names.ts";
-import { SLOTS, slotsOf } from "./running.ts";
+import { SLOTS, slotsOf, WEIGHTS_NOTE, weightsNoteOf } from "./running.ts";
 
 type Action = elb.CfnListenerRule.ActionProperty;
 
@@ -18,6 +18,8 @@ const VALUES_MAX = 5;
 export function drawRoutes(site: Site, edge: Blueprint | undefined, services: Map<string, Blueprint>): Blueprint | undefined {
   if (!edge) return undefined;
   const blueprint = new Blueprint(site, { role: "routes" });
+  const weights = weightsNoteOf(site.running);
+  if (Object.keys(weights).length > 0) blueprint.note(WEIGHTS_NOTE, weights);
   const forward = (service: string) => forwardAction(blueprint, site, service, services.get(service) as Blueprint);
   const rules = [
     ...chunks(drainPaths(site.app), VALUES_MAX).map((paths) => ({ conditions: [pathCondition(paths)], action: DENY })),

@@ -34,6 +34,27 @@ export interface Fleet {
 /** By service. A service that is not here has its frame (balancing, roles, log group) and no instance. */
 export type Running = Record<string, Partial<Record<Slot, Fleet>>>;
 
+/** Where a service's template notes its fleets, and the routes' template their weights: what stands can be drawn again from it. */
+export const FLEETS_NOTE = "Landfall::Fleets";
+export const WEIGHTS_NOTE = "Landfall::Weights";
+
+export type FleetsNote = Partial<Record<Slot, Omit<Fleet, "weight">>>;
+export type WeightsNote = Record<string, Partial<Record<Slot, number>>>;
+
+/** Its shares are left out: a service's stack does not change when traffic moves. */
+export const fleetsNoteOf = (fleets: Partial<Record<Slot, Fleet>>): FleetsNote =>
+  Object.fromEntries(Object.entries(fleets).map(([slot, { weight: _, ...fleet }]) => [slot, fleet]));
+
+export const weightsNoteOf = (running: Running): WeightsNote =>
+  Object.fromEntries(
+    Object.entries(running)
+      .map(([service, fleets]) => [service, weightsOf(fleets)] as const)
+      .filter(([, weights]) => Object.keys(weights).length > 0),
+  );
+
+const weightsOf = (fleets: Partial<Record<Slot, Fleet>>) =>
+  Object.fromEntries(Object.entries(fleets).flatMap(([slot, { weight }]) => (weight === undefined ? [] : [[slot, weight]])));
+
 /** The fleet that most requests go to. */
 export const servingFleet = (fleets: Partial<Record<Slot, Fleet>>): Fleet | undefined =>
   SLOTS.flatMap((slot) => fleets[slot] ?? []).reduce<Fleet | undefined>(

@@ -11,7 +11,7 @@ import { count, drawAlarm, drawShareAlarm, percent, secondsOf } from "./metrics.
 import { logicalName } from "./names.ts";
 import { statementsOf, WILDCARDS } from "./permissions.ts";
 import { drawRole } from "./policies.ts";
-import { type Slot, servingFleet, slotsOf } from "./running.ts";
+import { FLEETS_NOTE, fleetsNoteOf, type Slot, servingFleet, slotsOf } from "./running.ts";
 import { logGroupName } from "./settings.ts";
 
 export interface Neighbours {
@@ -28,6 +28,7 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
   const { stack } = blueprint;
   const settings = site.app.services[name] as Service;
   const prefix = logicalName(name);
+  if (Object.keys(fleets).length > 0) blueprint.note(FLEETS_NOTE, fleetsNoteOf(fleets));
   // Taken by what rings: a worker without instances has nothing that could.
   const topic = () => blueprint.takeText(around.alarms, "Topic");
   new cdk.aws_logs.CfnLogGroup(stack, "LogGroup", {
