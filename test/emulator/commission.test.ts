@@ -1,18 +1,15 @@
 // The life of an environment against the emulator, through the real SDK.
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
 import { findOpen, leased } from "../../src/targets/aws/lease.ts";
 import { abort, resume } from "../../src/targets/aws/recovery.ts";
 import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { hasPython } from "../python.ts";
-import { requires } from "../skips.ts";
 import { FULL, SMALL } from "../targets/aws/stacks/apps.ts";
-import { type Emulator, startEmulator } from "./emulator.ts";
 import { observeInventory } from "./inventory.ts";
-import { type FaultProxy, startProxy } from "./proxy.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { makeStage } from "./stage.ts";
+import { onEmulator } from "./suite.ts";
 
 const CHANGED: AppInput = {
   ...SMALL,
@@ -25,49 +22,36 @@ const WHOLE: AppInput = {
   environments: { production: { ...FULL.environments?.production, target: "aws", account: undefined, costCeiling: undefined } },
 };
 
-requires("python3 with venv", hasPython())("an environment on the emulator", () => {
-  let emulator: Emulator;
-  let proxy: FaultProxy;
-  let stage: Stage;
-
-  beforeAll(async () => {
-    emulator = await startEmulator();
-    proxy = await startProxy(emulator.port);
-  });
-  afterAll(async () => {
-    await proxy?.stop();
-    await emulator?.stop();
-  });
-  beforeEach(() => {
-    emulator.setRules([]);
-    proxy.clear();
-    stage = makeStage(proxy.port);
-  });
-  const inventory = () => observeInventory(stage.context(SMALL));
-  const changes = () => proxy.calls.filter(({ action }) => !/^(Describe|Get|List|Head)/.test(action)).map(({ action }) => action);
-  const statuses = async (input: AppInput) => Object.fromEntries([...(await stage.stacks(input)).values()].map(({ name, status }) => [name, status]));
+onEmulator("an environment on the emulator", (world) => {
+  const inventory = () => observeInventory(world.stage.context(SMALL));
+  const changes = () => world.proxy.calls.filter(({ action }) => !/^(Describe|Get|List|Head)/.test(action)).map(({ action }) => action);
+  const statuses = async (input: AppInput) =>
+    Object.fromEntries([...(await world.stage.stacks(input)).values()].map(({ name, status }) => [name, status]));
 
   it("is commissioned, found as it is, changed and removed without a trace", async () => {
     const empty = await inventory();
-    const report = await stage.commission(SMALL);
+    const report = await world.stage.commission(SMALL);
     expect(report).toMatchObject({ app: "hello", environment: "production", changed: true, resources: [] });
     expect(report.address).toMatch(/^http:\/\/hello-production.*amazonaws\.com$/);
-    expect(stage.progress[0]).toMatchObject({ type: "note", text: expect.stringContaining(`account ${stage.account}, region eu-central-1`) });
+    expect(world.stage.progress[0]).toMatchObject({
+      type: "note",
+      text: expect.stringContaining(`account ${world.stage.account}, region eu-central-1`),
+    });
     const standing = await inventory();
     expect(standing).toMatchObject({ stacks: 6, pendingChangeSets: 0, networks: 2, balancers: 1, targetGroups: 1 });
 
-    proxy.clear();
-    expect((await stage.commission(SMALL)).changed).toBe(false);
+    world.proxy.clear();
+    expect((await world.stage.commission(SMALL)).changed).toBe(false);
     // The lease is taken and given back; nothing else is written.
     expect(changes()).toEqual(["PutObject", "PutObject"]);
-    expect(proxy.calls.length).toBe(12);
+    expect(world.proxy.calls.length).toBe(15);
 
-    proxy.clear();
-    expect((await stage.commission(CHANGED)).changed).toBe(true);
+    world.proxy.clear();
+    expect((await world.stage.commission(CHANGED)).changed).toBe(true);
     expect(changes().filter((action) => action === "ExecuteChangeSet")).toHaveLength(1);
     expect(await inventory()).toEqual(standing);
 
-    await stage.remove(CHANGED);
+    await world.stage.remove(CHANGED);
     expect(await inventory()).toEqual(empty);
   });
 
@@ -75,7 +59,7 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
     const domain = await makeDomain();
     const whole: AppInput = { ...WHOLE, environments: { production: { ...WHOLE.environments?.production, target: "aws", domain } } };
     const empty = await inventory();
-    const report = await stage.commission(whole);
+    const report = await world.stage.commission(whole);
     expect(report.address).toBe("https://www.example.com");
     expect(report.resources.map(({ name, state }) => `${name} ${state}`)).toEqual([
       "database running",
@@ -87,12 +71,12 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
       "search-1 external",
     ]);
     const standing = await inventory();
-    expect((await stage.commission(whole)).changed).toBe(false);
+    expect((await world.stage.commission(whole)).changed).toBe(false);
 
     const { jobs: _, ...withoutJobs } = whole.resources ?? {};
     const { worker: __, ...services } = whole.services;
     const smaller: AppInput = { ...whole, resources: withoutJobs, services };
-    const refused = await failure(stage.commission(smaller));
+    const refused = await failure(world.stage.commission(smaller));
     expect(refused.code).toBe("STACK_REPLACEMENT_REFUSED");
     expect([refused, ...refused.more].map(({ parts }) => parts.what)).toEqual([
       expect.stringMatching(/queue "Jobs.*" would be removed/),
@@ -100,17 +84,17 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
     ]);
     expect(await inventory()).toEqual(standing);
     const names = [refused, ...refused.more].map(({ parts }) => /"(\w+)"/.exec(parts.what)?.[1] as string);
-    expect((await stage.commission(smaller, { confirmReplace: names })).changed).toBe(true);
+    expect((await world.stage.commission(smaller, { confirmReplace: names })).changed).toBe(true);
     expect(await inventory()).toMatchObject({ stacks: standing.stacks! - 1, queues: 0 });
 
-    await stage.remove(smaller);
+    await world.stage.remove(smaller);
     // Uploads are the user's own: their bucket outlives the stack.
     expect(await inventory()).toEqual({ ...empty, buckets: 1 });
   });
 
   it("names the first failing resource, and goes on once its cause is gone", async () => {
-    emulator.setRules([{ when: "create", logicalId: "Balancer", fail: "Maximum number of load balancers has been reached." }]);
-    const error = await failure(stage.commission(SMALL));
+    world.emulator.setRules([{ when: "create", logicalId: "Balancer", fail: "Maximum number of load balancers has been reached." }]);
+    const error = await failure(world.stage.commission(SMALL));
     expect(error.parts).toMatchObject({
       code: "STACK_FAILED",
       what: 'resource "Balancer" (AWS::ElasticLoadBalancingV2::LoadBalancer) failed',
@@ -122,71 +106,71 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
         "Not finished: hello-production-edge, hello-production-service-web, hello-production-routes.",
       ].join("\n"),
     });
-    emulator.setRules([]);
-    expect((await stage.commission(SMALL)).changed).toBe(true);
+    world.emulator.setRules([]);
+    expect((await world.stage.commission(SMALL)).changed).toBe(true);
     expect(await inventory()).toMatchObject({ stacks: 6, balancers: 1, pendingChangeSets: 0 });
   });
 
   it("takes a failed update back, and what fails to go back is left out", async () => {
-    await stage.commission(SMALL);
+    await world.stage.commission(SMALL);
     const standing = await inventory();
-    emulator.setRules([{ when: "update", logicalId: "FromBalancer", fail: "No." }]);
-    expect((await failure(stage.commission(CHANGED))).parts.standing).toContain("has taken the change back");
+    world.emulator.setRules([{ when: "update", logicalId: "FromBalancer", fail: "No." }]);
+    expect((await failure(world.stage.commission(CHANGED))).parts.standing).toContain("has taken the change back");
     expect(await inventory()).toEqual(standing);
     expect((await statuses(SMALL))["hello-production-service-web"]).toBe("UPDATE_ROLLBACK_COMPLETE");
 
     // Its way back fails as well, each time.
-    emulator.setRules([
+    world.emulator.setRules([
       { when: "update", type: "AWS::ElasticLoadBalancingV2::TargetGroup", skip: 1, fail: "Not back either." },
       { when: "update", logicalId: "FromBalancer", fail: "No again." },
     ]);
-    await failure(stage.commission(CHANGED));
+    await failure(world.stage.commission(CHANGED));
     expect((await statuses(SMALL))["hello-production-service-web"]).toBe("UPDATE_ROLLBACK_COMPLETE");
-    emulator.setRules([]);
-    expect((await stage.commission(CHANGED)).changed).toBe(true);
+    world.emulator.setRules([]);
+    expect((await world.stage.commission(CHANGED)).changed).toBe(true);
   });
 
   it("joins what is under way, and abort takes it back", async () => {
-    emulator.setRules([{ when: "create", type: "AWS::EC2::VPC", delayMs: 1500 }]);
+    world.emulator.setRules([{ when: "create", type: "AWS::EC2::VPC", delayMs: 1500 }]);
     const interrupted = new AbortController();
-    const context = stage.context(SMALL, { signal: interrupted.signal });
-    proxy.rule = ({ action }) => (action === "DescribeStackEvents" ? { before: () => interrupted.abort() } : undefined);
+    const context = world.stage.context(SMALL, { signal: interrupted.signal });
+    world.proxy.rule = ({ action }) => (action === "DescribeStackEvents" ? { before: () => interrupted.abort() } : undefined);
     expect((await failure(applyStacks(context, makeStacks(context.app)))).code).toBe("INTERRUPTED");
     expect((await statuses(SMALL))["hello-production-network"]).toBe("CREATE_IN_PROGRESS");
-    proxy.clear();
-    const recovered = await resume(stage.context(SMALL), { commission: () => stage.commission(SMALL), decommission: async () => {} });
+    world.proxy.clear();
+    const recovered = await resume(world.stage.context(SMALL), { commission: () => world.stage.commission(SMALL), decommission: async () => {} });
     expect(recovered.did).toBe("finished");
     // Joined: no second change was made to it.
     expect(changes().filter((action) => action === "ExecuteChangeSet")).toHaveLength(3);
-    expect(await abort(stage.context(SMALL))).toEqual({ did: "nothing" });
+    expect(await abort(world.stage.context(SMALL))).toEqual({ did: "nothing" });
   });
 
   it("that never came up is removed by abort", async () => {
-    emulator.setRules([{ when: "create", logicalId: "Balancer", fail: "No." }]);
-    await failure(stage.commission(SMALL));
-    expect(await abort(stage.context(SMALL))).toEqual({ did: "undone", operation: "commission" });
+    world.emulator.setRules([{ when: "create", logicalId: "Balancer", fail: "No." }]);
+    await failure(world.stage.commission(SMALL));
+    expect(await abort(world.stage.context(SMALL))).toEqual({ did: "undone", operation: "commission" });
     expect(Object.keys(await statuses(SMALL))).not.toContain("hello-production-edge");
-    expect((await failure(abort(makeStage(proxy.port).context(SMALL)))).code).toBe("ENVIRONMENT_NOT_COMMISSIONED");
+    expect((await failure(abort(makeStage(world.proxy.port).context(SMALL)))).code).toBe("ENVIRONMENT_NOT_COMMISSIONED");
   });
 
   it("is not touched where a stack of its name is somebody else's, or the account is another", async () => {
-    const context = stage.context(SMALL);
+    const context = world.stage.context(SMALL);
     const template = { Resources: { Topic: { Type: "AWS::SNS::Topic" } } };
     await (await context.clients.cloudFormation()).createStack({ StackName: "hello-production-network", TemplateBody: JSON.stringify(template) });
-    proxy.clear();
-    expect((await failure(stage.commission(SMALL))).code).toBe("STACK_FOREIGN");
+    world.proxy.clear();
+    expect((await failure(world.stage.commission(SMALL))).code).toBe("STACK_FOREIGN");
     const elsewhere: AppInput = { ...SMALL, environments: { production: { target: "aws", account: "999999999999" } } };
-    expect((await failure(stage.commission(elsewhere))).parts).toMatchObject({
+    expect((await failure(world.stage.commission(elsewhere))).parts).toMatchObject({
       code: "AWS_ACCOUNT_DIFFERS",
-      what: `environment "production" belongs to account "999999999999", and these credentials are of "${stage.account}"`,
+      what: `environment "production" belongs to account "999999999999", and these credentials are of "${world.stage.account}"`,
     });
     expect(changes()).toEqual([]);
   });
 
   it("that cannot be removed says what blocks it", async () => {
     const protectedDatabase: AppInput = { ...SMALL, resources: { database: { type: "postgres" } } };
-    await stage.commission(protectedDatabase);
-    const error = await failure(stage.remove(protectedDatabase));
+    await world.stage.commission(protectedDatabase);
+    const error = await failure(world.stage.remove(protectedDatabase));
     expect(error.parts).toMatchObject({
       code: "STACK_STUCK",
       what: 'stack "hello-production-data" stays in the state DELETE_FAILED for resource "DatabaseDatabase" (AWS::RDS::DBInstance)',
@@ -196,16 +180,16 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
 
   it("with a protected database that never came up is made anew", async () => {
     const withDatabase: AppInput = { ...SMALL, resources: { database: { type: "postgres" } } };
-    emulator.setRules([{ when: "create", logicalId: "DatabaseCpuAlarm", fail: "No." }]);
-    await failure(stage.commission(withDatabase));
+    world.emulator.setRules([{ when: "create", logicalId: "DatabaseCpuAlarm", fail: "No." }]);
+    await failure(world.stage.commission(withDatabase));
     expect((await statuses(withDatabase))["hello-production-data"]).toBe("ROLLBACK_FAILED");
-    emulator.setRules([]);
-    expect((await stage.commission(withDatabase)).changed).toBe(true);
+    world.emulator.setRules([]);
+    expect((await world.stage.commission(withDatabase)).changed).toBe(true);
     expect(await inventory()).toMatchObject({ databases: 1, pendingChangeSets: 0 });
   });
 
   it("takes a template that is too large to be sent through the artifact bucket", async () => {
-    const context = stage.context(SMALL);
+    const context = world.stage.context(SMALL);
     const large = JSON.stringify({ Metadata: { padding: "x".repeat(60_000) }, Resources: { Topic: { Type: "AWS::SNS::Topic" } } });
     const tags = { "landfall:app": "hello", "landfall:environment": "production" };
     const name = "hello-production-service-large";
@@ -214,19 +198,19 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
       { name, role: "service" as const, body: large, parameters: [], dependsOn: ["hello-foundation"], tags },
     ];
     expect((await applyStacks(context, templates)).stacks.get(name)).toBe("created");
-    expect((await applyStacks(stage.context(SMALL), templates)).changed).toBe(false);
+    expect((await applyStacks(world.stage.context(SMALL), templates)).changed).toBe(false);
     // A stack that no template is for any more is removed.
-    expect((await applyStacks(stage.context(SMALL), makeStacks(context.app))).stacks.get(name)).toBe("removed");
+    expect((await applyStacks(world.stage.context(SMALL), makeStacks(context.app))).stacks.get(name)).toBe("removed");
   });
 
   it("is held by one operation at a time", async () => {
-    await stage.commission(SMALL);
-    const context = stage.context(SMALL);
+    await world.stage.commission(SMALL);
+    const context = world.stage.context(SMALL);
     const held = await leased(context, "commission", () => failure(leased(context, "decommission", async () => {})));
     expect(held.parts).toMatchObject({ code: "LEASE_HELD", what: '"decommission" has to wait: another operation holds this environment' });
     // A holder that is gone from this machine, and one elsewhere that has not written for long, hold it no more.
     const s3 = await context.clients.s3();
-    const Bucket = (await stage.stacks(SMALL)).get("hello-foundation")?.outputs.ArtifactsBucket;
+    const Bucket = (await world.stage.stacks(SMALL)).get("hello-foundation")?.outputs.ArtifactsBucket;
     const note = { id: "x", operation: "commission", user: "u", host: "elsewhere", pid: 1, startedAt: "1", since: Date.now(), beatAt: Date.now() };
     const put = (beatAt: number) => s3.putObject({ Bucket, Key: "leases/production.json", Body: JSON.stringify({ ...note, beatAt }) });
     await put(Date.now());
@@ -235,16 +219,16 @@ requires("python3 with venv", hasPython())("an environment on the emulator", () 
     expect(await leased(context, "commission", async () => "mine")).toBe("mine");
     // One of this process's own whose end could not be written.
     let puts = 0;
-    proxy.rule = ({ action }) => (action === "PutObject" && ++puts > 1 ? { answer: "failed" } : undefined);
-    expect(await leased(stage.context(SMALL), "commission", async () => "unwritten")).toBe("unwritten");
-    proxy.clear();
+    world.proxy.rule = ({ action }) => (action === "PutObject" && ++puts > 1 ? { answer: "failed" } : undefined);
+    expect(await leased(world.stage.context(SMALL), "commission", async () => "unwritten")).toBe("unwritten");
+    world.proxy.clear();
     expect(await findOpen(context)).toMatchObject({ operation: "commission", running: false });
     expect(await leased(context, "decommission", async () => "mine again")).toBe("mine again");
   });
 
   /** A domain in a zone of the account: its id is not ours to choose. */
   async function makeDomain() {
-    const cloudFormation = await stage.context(SMALL).clients.cloudFormation();
+    const cloudFormation = await world.stage.context(SMALL).clients.cloudFormation();
     const TemplateBody = JSON.stringify({
       Resources: { Zone: { Type: "AWS::Route53::HostedZone", Properties: { Name: "example.com" } } },
       Outputs: { Zone: { Value: { Ref: "Zone" } } },

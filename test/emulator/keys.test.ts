@@ -1,14 +1,12 @@
 // Every key of an environment that reaches a template, changed one after the other in an environment that stands and runs.
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
 import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { hasPython } from "../python.ts";
-import { requires } from "../skips.ts";
 import { FULL, runningIn } from "../targets/aws/stacks/apps.ts";
-import { type Emulator, startEmulator } from "./emulator.ts";
 import { observeInventory } from "./inventory.ts";
 import { makeStage, type Stage } from "./stage.ts";
+import { onEmulator } from "./suite.ts";
 
 type Change = [keys: string, merge: object, confirm?: string[]];
 
@@ -57,8 +55,8 @@ const CHANGES: Change[] = [
   ["domain", environment({ domain: undefined })],
 ];
 
-requires("python3 with venv", hasPython())("an environment that stands takes a change of", () => {
-  let emulator: Emulator;
+onEmulator("an environment that stands takes a change of", (world) => {
+  // One account for all of them: each change comes on top of those before it.
   let stage: Stage;
   let input: AppInput = { ...FULL, environments: { production: { ...FULL.environments?.production, target: "aws", account: undefined } } };
   const apply = async (confirmReplace?: string[]) => {
@@ -67,8 +65,7 @@ requires("python3 with venv", hasPython())("an environment that stands takes a c
   };
 
   beforeAll(async () => {
-    emulator = await startEmulator();
-    stage = makeStage(emulator.port);
+    stage = makeStage(world.proxy.port);
     input = merge(
       input,
       environment({
@@ -77,7 +74,6 @@ requires("python3 with venv", hasPython())("an environment that stands takes a c
     );
     await apply();
   });
-  afterAll(() => emulator?.stop());
 
   it.each(CHANGES)("%s", async (_, change, confirm) => {
     input = merge(input, change);

@@ -1,17 +1,13 @@
 // What reads an account: plan, status, hosts and events, before and after a commission; and that what was called is in the policies.
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { loadStacks } from "../../src/targets/aws/export/standing.ts";
 import { listPermissions } from "../../src/targets/aws/iam/list.ts";
 import { planAws } from "../../src/targets/aws/plan.ts";
 import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
 import { observeHistory, observeHosts, observeStatus } from "../../src/targets/aws/status.ts";
-import { hasPython } from "../python.ts";
-import { requires } from "../skips.ts";
 import { production, SMALL } from "../targets/aws/stacks/apps.ts";
-import { type Emulator, startEmulator } from "./emulator.ts";
-import { type FaultProxy, startProxy } from "./proxy.ts";
-import { makeStage, type Stage } from "./stage.ts";
+import { onEmulator } from "./suite.ts";
 
 const WITH_QUEUE: AppInput = {
   ...SMALL,
@@ -19,78 +15,61 @@ const WITH_QUEUE: AppInput = {
   environments: { production: { target: "aws", network: { nat: "none" }, costCeiling: 500 } },
 };
 
-requires("python3 with venv", hasPython())("an environment that is read", () => {
-  let emulator: Emulator;
-  let proxy: FaultProxy;
-  let stage: Stage;
-
-  beforeAll(async () => {
-    emulator = await startEmulator();
-    proxy = await startProxy(emulator.port);
-  });
-  afterAll(async () => {
-    await proxy?.stop();
-    await emulator?.stop();
-  });
-  beforeEach(() => {
-    emulator.setRules([]);
-    proxy.clear();
-    stage = makeStage(proxy.port);
-  });
+onEmulator("an environment that is read", (world) => {
   const isReading = (action: string) => /^(Describe|Get|List|Head)/.test(action);
 
   it("is all new, then as configured, then different by what was changed, and reading changes nothing", async () => {
-    const before = await planAws(stage.context(SMALL));
+    const before = await planAws(world.stage.context(SMALL));
     expect(before).toMatchObject({ exists: false, unchanged: 0 });
-    expect(await observeStatus(stage.context(SMALL))).toMatchObject({ commissioned: false });
+    expect(await observeStatus(world.stage.context(SMALL))).toMatchObject({ commissioned: false });
 
-    await stage.commission(SMALL);
-    proxy.clear();
-    const after = await planAws(stage.context(SMALL));
+    await world.stage.commission(SMALL);
+    world.proxy.clear();
+    const after = await planAws(world.stage.context(SMALL));
     expect(after).toMatchObject({ exists: true, changes: [], drift: [] });
     expect(after.unchanged).toBeGreaterThan(40);
 
-    const different = await planAws(stage.context(WITH_QUEUE));
+    const different = await planAws(world.stage.context(WITH_QUEUE));
     expect(new Set(different.changes.map(({ of, action }) => `${action} ${of}`))).toContain("add resource jobs");
     expect(different.changes.filter(({ action }) => action === "replace" || action === "remove")).toEqual([]);
 
-    const status = await observeStatus(stage.context(SMALL));
+    const status = await observeStatus(world.stage.context(SMALL));
     expect(status).toMatchObject({ commissioned: true, address: expect.stringMatching(/^http:/), services: [{ name: "web", wanted: 0 }] });
     expect(status.unfinished).toBeUndefined();
-    expect((await observeHosts(stage.context(SMALL))).all.children).toEqual([]);
-    expect((await loadStacks(stage.context(SMALL))).map(({ name, body }) => [name, body]).sort()).toEqual(
+    expect((await observeHosts(world.stage.context(SMALL))).all.children).toEqual([]);
+    expect((await loadStacks(world.stage.context(SMALL))).map(({ name, body }) => [name, body]).sort()).toEqual(
       makeStacks(production(SMALL))
         .map(({ name, body }) => [name, body])
         .sort(),
     );
-    const events = await observeHistory(stage.context(SMALL), {});
+    const events = await observeHistory(world.stage.context(SMALL), {});
     expect(events.filter(({ type }) => type === "create complete")).toHaveLength(6);
-    expect(proxy.calls.filter(({ action }) => !isReading(action))).toEqual([]);
-    await stage.remove(SMALL);
+    expect(world.proxy.calls.filter(({ action }) => !isReading(action))).toEqual([]);
+    await world.stage.remove(SMALL);
   });
 
   it("shows what was changed by hand, once AWS has looked", async () => {
-    await stage.commission(WITH_QUEUE);
-    const context = stage.context(WITH_QUEUE);
-    const outputs = (await stage.stacks(WITH_QUEUE)).get("hello-production-data")?.outputs;
+    await world.stage.commission(WITH_QUEUE);
+    const context = world.stage.context(WITH_QUEUE);
+    const outputs = (await world.stage.stacks(WITH_QUEUE)).get("hello-production-data")?.outputs;
     await (await context.clients.sqs()).setQueueAttributes({ QueueUrl: outputs?.JobsQueueUrl, Attributes: { VisibilityTimeout: "77" } });
     const { drift } = await planAws(context, { drift: true });
     expect(drift).toMatchObject([
       { of: "resource jobs", kind: "queue", name: "JobsQueue", differences: [{ property: "VisibilityTimeout", before: "30", after: "77" }] },
     ]);
-    expect((await observeStatus(stage.context(WITH_QUEUE))).drift).toEqual(drift);
-    await stage.remove(WITH_QUEUE);
+    expect((await observeStatus(world.stage.context(WITH_QUEUE))).drift).toEqual(drift);
+    await world.stage.remove(WITH_QUEUE);
   });
 
   it("is refused above its ceiling before anything is changed", async () => {
     const dear: AppInput = { ...WITH_QUEUE, environments: { production: { target: "aws", region: "eu-central-1", costCeiling: 5 } } };
-    await expect(stage.commission(dear)).rejects.toMatchObject({ code: "COST_ABOVE_CEILING" });
-    expect(proxy.calls.filter(({ action }) => !isReading(action))).toEqual([]);
+    await expect(world.stage.commission(dear)).rejects.toMatchObject({ code: "COST_ABOVE_CEILING" });
+    expect(world.proxy.calls.filter(({ action }) => !isReading(action))).toEqual([]);
   });
 
   it("calls nothing that the policies do not allow", async () => {
-    await stage.commission(WITH_QUEUE);
-    await stage.remove(WITH_QUEUE);
+    await world.stage.commission(WITH_QUEUE);
+    await world.stage.remove(WITH_QUEUE);
     const allowed = new Set(
       listPermissions(production(WITH_QUEUE))
         .permissions.filter(({ commands }) => commands.includes("commission") || commands.includes("decommission"))
@@ -102,7 +81,7 @@ requires("python3 with venv", hasPython())("an environment that is read", () => 
       DeleteObjects: ["DeleteObject", "DeleteObjectVersion"],
       ListObjectVersions: ["ListBucketVersions"],
     };
-    const called = [...new Set(proxy.calls.flatMap(({ action }) => names[action] ?? [action]))];
+    const called = [...new Set(world.proxy.calls.flatMap(({ action }) => names[action] ?? [action]))];
     expect(called).toContain("ExecuteChangeSet");
     expect(called.filter((action) => !allowed.has(action))).toEqual([]);
   });
