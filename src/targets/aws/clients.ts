@@ -29,6 +29,8 @@ const LOADERS = {
   rds: async (settings: Settings) => new (await import("@aws-sdk/client-rds")).RDS(settings),
   s3: async (settings: Settings) => new (await import("@aws-sdk/client-s3")).S3(settings),
   sqs: async (settings: Settings) => new (await import("@aws-sdk/client-sqs")).SQS(settings),
+  metrics: async (settings: Settings) => new (await import("@aws-sdk/client-cloudwatch")).CloudWatch(settings),
+  ssm: async (settings: Settings) => new (await import("@aws-sdk/client-ssm")).SSM(settings),
   sts: async (settings: Settings) => new (await import("@aws-sdk/client-sts")).STS(settings),
   tagging: async (settings: Settings) => new (await import("@aws-sdk/client-resource-groups-tagging-api")).ResourceGroupsTaggingAPI(settings),
 };

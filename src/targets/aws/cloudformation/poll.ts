@@ -18,7 +18,7 @@ export async function* pollEvery({ clock, signal }: Pick<Context, "clock" | "sig
 const interrupted = () =>
   new LandfallError({
     code: "INTERRUPTED",
-    what: "waiting for CloudFormation was interrupted",
-    standing: "CloudFormation goes on by itself with what it has begun.",
+    what: "waiting for AWS was interrupted",
+    standing: "What CloudFormation has begun goes on by itself.",
     next: "run the same command again to join it, or  landfall abort  to take it back",
   });
