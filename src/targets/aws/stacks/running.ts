@@ -55,9 +55,14 @@ export const weightsNoteOf = (running: Running): WeightsNote =>
 const weightsOf = (fleets: Partial<Record<Slot, Fleet>>) =>
   Object.fromEntries(Object.entries(fleets).flatMap(([slot, { weight }]) => (weight === undefined ? [] : [[slot, weight]])));
 
-/** The fleet that most requests go to. */
-export const servingFleet = (fleets: Partial<Record<Slot, Fleet>>): Fleet | undefined =>
-  SLOTS.flatMap((slot) => fleets[slot] ?? []).reduce<Fleet | undefined>(
-    (most, fleet) => (most && (most.weight ?? 0) >= (fleet.weight ?? 0) ? most : fleet),
+/** Where the fleet stands that most requests go to; the first one when none has a share. */
+export const servingSlot = (fleets: Partial<Record<Slot, Fleet>>): Slot | undefined =>
+  SLOTS.filter((slot) => fleets[slot]).reduce<Slot | undefined>(
+    (most, slot) => (most && (fleets[most]?.weight ?? 0) >= (fleets[slot]?.weight ?? 0) ? most : slot),
     undefined,
   );
+
+export function servingFleet(fleets: Partial<Record<Slot, Fleet>>): Fleet | undefined {
+  const slot = servingSlot(fleets);
+  return slot && fleets[slot];
+}
