@@ -8,6 +8,8 @@ export interface Call {
   number: number;
   service: string;
   action: string;
+  /** Of the emulator's own answer; undefined while there is none. */
+  status?: number;
 }
 
 /** What happens to a call. `lost`: it is done, and its answer never comes. `before` and `after` run around the call itself. */
@@ -43,6 +45,7 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     if (fault?.delayMs) await sleep(fault.delayMs);
     if (fault?.answer && fault.answer !== "lost") return refuse(outgoing, fault.answer);
     const answer = await forward({ agent, port: targetPort, incoming, body });
+    call.status = answer.status;
     await fault?.after?.();
     if (fault?.answer === "lost") return void outgoing.destroy();
     outgoing.writeHead(answer.status, answer.headers).end(answer.body);

@@ -7,6 +7,8 @@ import { observeEnvironment, type Standing } from "../../src/targets/aws/cloudfo
 import { commission } from "../../src/targets/aws/commission.ts";
 import { announce, type Context, makeContext } from "../../src/targets/aws/context.ts";
 import { leased } from "../../src/targets/aws/lease.ts";
+import { openAws } from "../../src/targets/aws/target.ts";
+import type { EnvironmentTarget } from "../../src/targets/target.ts";
 import { production } from "../targets/aws/stacks/apps.ts";
 import { makeAccount } from "./emulator.ts";
 
@@ -15,6 +17,8 @@ export interface Stage {
   env: Record<string, string>;
   /** A context of its own for each operation, as each command has one. */
   context(input: unknown, more?: Partial<Context>): Context;
+  /** As a command opens it. */
+  open(input: unknown): EnvironmentTarget;
   /** What the operations said. */
   progress: Progress[];
   commission(input: unknown, options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
@@ -27,17 +31,19 @@ export interface Stage {
 export function makeStage(port: number, { attempts }: { attempts?: number } = {}): Stage {
   const { account, env } = makeAccount(port);
   const progress: Progress[] = [];
-  const context = (input: unknown, more: Partial<Context> = {}): Context => {
+  const inputOf = (input: unknown) => {
     Object.assign(process.env, env);
     if (attempts === undefined) delete process.env.AWS_MAX_ATTEMPTS;
     else process.env.AWS_MAX_ATTEMPTS = String(attempts);
-    return { ...makeContext({ app: production(input), folder: "/", emit: (event) => void progress.push(event) }), ...more };
+    return { app: production(input), folder: "/", emit: (event: Progress) => void progress.push(event) };
   };
+  const context = (input: unknown, more: Partial<Context> = {}): Context => ({ ...makeContext(inputOf(input)), ...more });
   const stacks = ({ clients, app }: Context) => observeEnvironment(clients, { app: app.app.name, environment: app.name });
   return {
     account,
     env,
     context,
+    open: (input) => openAws(inputOf(input)),
     progress,
     async commission(input, options) {
       const own = context(input);

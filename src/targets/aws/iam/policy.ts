@@ -8,17 +8,27 @@ import { type Scope, type Site, scopeOf, siteOf } from "./scopes.ts";
 
 const call = (service: string, text: string): string[] => text.split(" ").map((word) => `${service}:${word}`);
 
-const LOOK = call("cloudformation", "DescribeStacks GetTemplate DescribeStackEvents DescribeStackResources");
-const LEASE = call("s3", "GetObject PutObject");
+const pricing = "pricing:GetProducts";
+const drift = call("cloudformation", "DescribeStackResourceDrifts");
+// Without the right to list a bucket, S3 says of an object that is not there that it is not allowed: a new environment's lease, for one.
+const LEASE = call("s3", "GetObject PutObject ListBucket");
 const CHANGE = [
-  ...LOOK,
   ...LEASE,
-  ...call("cloudformation", "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet"),
-  ...call("cloudformation", "CancelUpdateStack ContinueUpdateRollback RollbackStack DeleteStack TagResource"),
-];
-const EMPTY = [
-  ...call("s3", "ListBucket ListBucketVersions DeleteObject DeleteObjectVersion"),
+  ...call("cloudformation", "DescribeStacks GetTemplate DescribeStackEvents"),
+  ...call("cloudformation", "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet TagResource"),
+  ...call("cloudformation", "CancelUpdateStack ContinueUpdateRollback RollbackStack DeleteStack"),
+  // What keeps a stack from going.
+  ...call("cloudformation", "DescribeStackResources"),
+  ...call("s3", "ListBucketVersions DeleteObject DeleteObjectVersion"),
   ...call("ec2", "DescribeNetworkInterfaces DeleteNetworkInterface"),
+];
+
+const STATUS = [
+  ...call("cloudformation", "DescribeStacks DescribeStackEvents"),
+  ...drift,
+  ...call("s3", "GetObject ListBucket"),
+  "ec2:DescribeInstances",
+  "autoscaling:DescribeAutoScalingGroups",
 ];
 
 interface CommandFacts {
@@ -33,29 +43,25 @@ interface CommandFacts {
 }
 
 const COMMANDS: readonly CommandFacts[] = [
-  { commands: ["plan"], own: [...LOOK, ...call("cloudformation", "DescribeStackResourceDrifts"), "pricing:GetProducts"], handlers: [] },
+  { commands: ["plan", "export --standing"], own: [...call("cloudformation", "DescribeStacks GetTemplate"), ...drift, pricing], handlers: [] },
   {
     commands: ["plan --drift"],
     own: [
-      ...LOOK,
-      ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus DescribeStackResourceDrifts"),
+      ...call("cloudformation", "DescribeStacks GetTemplate DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus"),
+      ...drift,
+      pricing,
     ],
     handlers: ["read"],
   },
-  {
-    commands: ["status", "hosts", "events"],
-    own: [...LOOK, "cloudformation:DescribeStackResourceDrifts", "s3:GetObject", "ec2:DescribeInstances", "autoscaling:DescribeAutoScalingGroups"],
-    handlers: [],
-  },
-  // A change can replace, and one that fails is undone: so whoever may make may also remove.
-  {
-    commands: ["commission", "resume", "abort"],
-    own: [...CHANGE, ...EMPTY, "pricing:GetProducts"],
-    handlers: ["create", "read", "update", "remove"],
-  },
+  { commands: ["status", "hosts", "events"], own: STATUS, handlers: [] },
+  // A change can replace, and one that fails is undone: so whoever may make may also remove. Resume and abort end with the status.
+  { commands: ["commission", "resume", "abort"], own: [...CHANGE, ...STATUS, pricing], handlers: ["create", "read", "update", "remove"] },
   { commands: ["deploy", "rollback", "scale"], own: CHANGE, handlers: ["create", "read", "update", "remove"], roles: ["service", "routes"] },
-  { commands: ["decommission", "clean"], own: [...CHANGE, ...EMPTY, "tag:GetResources"], handlers: ["read", "remove"] },
+  { commands: ["decommission", "clean"], own: [...CHANGE, "tag:GetResources"], handlers: ["read", "remove"] },
 ];
+
+/** What Landfall itself calls for a command, without what CloudFormation calls for it. */
+export const ownCalls = (command: string): readonly string[] => COMMANDS.find(({ commands }) => commands.includes(command))?.own ?? [];
 
 /** By command, in the order in which an environment lives. Types that the table of grants lacks are an error of ours: see the test. */
 export function permissionsOf(app: EnvironmentApp, stacks: readonly StackTemplate[]): PermissionsReport {

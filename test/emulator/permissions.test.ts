@@ -1,0 +1,152 @@
+// The policies, proven: what each command calls is allowed by its policy, and what its policy allows Landfall itself is called by it. What
+// CloudFormation calls in a person's name is compared with AWS's own schemas (test/targets/aws/iam/handlers.test.ts).
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AppInput } from "../../src/config/schema.ts";
+import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
+import type { Context } from "../../src/targets/aws/context.ts";
+import { listPermissions } from "../../src/targets/aws/iam/list.ts";
+import { ownCalls } from "../../src/targets/aws/iam/policy.ts";
+import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
+import { production, SMALL } from "../targets/aws/stacks/apps.ts";
+import { actionsOf } from "./actions.ts";
+import { CHANGES, merge, START } from "./changes.ts";
+import { makeStage, type Stage } from "./stage.ts";
+import { onEmulator } from "./suite.ts";
+
+/** The first command of each policy. */
+const COMMANDS = ["plan", "plan --drift", "status", "commission"] as const;
+type Command = (typeof COMMANDS)[number];
+
+const PRICES = { "pricing:GetProducts": "asked of AWS itself only: with an endpoint of somebody else's the table of prices is used" };
+const EMPTYING = "empties a bucket whose stack never came up, and ministack forgets the bucket when it takes such a stack back";
+/** In a policy, and called in no run here. */
+const UNSEEN: Record<Command, Record<string, string>> = {
+  plan: PRICES,
+  "plan --drift": PRICES,
+  status: {},
+  commission: { ...PRICES, "s3:ListBucketVersions": EMPTYING, "s3:DeleteObject": EMPTYING, "s3:DeleteObjectVersion": EMPTYING },
+};
+
+const OTHER: AppInput = { ...SMALL, services: { web: { command: "node server.js", port: 3000, health: { path: "/ready" } } } };
+
+onEmulator("the policy of", (world) => {
+  const used = Object.fromEntries(COMMANDS.map((command) => [command, new Set<string>()])) as Record<Command, Set<string>>;
+  const folder = mkdtempSync(join(tmpdir(), "landfall-permissions-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** What `act` calls counts for the command, however it ends. */
+  async function run(command: Command, act: () => Promise<unknown>): Promise<void> {
+    world.proxy.calls.length = 0;
+    await act().catch(() => {});
+    for (const call of world.proxy.calls) for (const action of actionsOf(call)) used[command].add(action);
+    world.proxy.calls.length = 0;
+  }
+  /** Not through the proxy, so that it counts for nothing. */
+  const beside = async (stage: Stage, act: (clients: Context["clients"]) => Promise<unknown>) => {
+    const before = world.proxy.calls.length;
+    await act(stage.context(SMALL).clients);
+    world.proxy.calls.splice(before);
+  };
+
+  beforeAll(async () => {
+    await readAndChange(makeStage(world.proxy.port));
+    await failAndRecover(makeStage(world.proxy.port));
+    await stopHalfway(makeStage(world.proxy.port));
+    await removeWhatBlocks(makeStage(world.proxy.port));
+  }, 300_000);
+
+  async function readAndChange(stage: Stage): Promise<void> {
+    let input = START;
+    const read = async () => {
+      const environment = stage.open(input);
+      await run("plan", () => environment.plan());
+      await run("plan", () => environment.exportTo(join(folder, String(Math.random())), { standing: true }));
+      await run("plan --drift", () => environment.plan({ drift: true }));
+      await run("status", () => environment.status());
+      await run("status", () => environment.hosts());
+      await run("status", () => environment.events({}));
+    };
+    await read();
+    await run("commission", () => stage.open(input).commission());
+    await read();
+    for (const [, change, confirmReplace] of CHANGES) {
+      input = merge(input, change);
+      await run("commission", () => stage.open(input).commission({ confirmReplace }));
+    }
+    // A loss that is refused: its change set is thrown away.
+    const { jobs: _, ...resources } = input.resources ?? {};
+    const { worker: __, ...services } = input.services;
+    await run("commission", () => stage.open({ ...input, services, resources }).commission());
+    await run("commission", () => stage.open(input).resume());
+  }
+
+  async function failAndRecover(stage: Stage): Promise<void> {
+    await run("commission", () => stage.open(SMALL).commission());
+    world.emulator.setRules([
+      { when: "update", type: "AWS::ElasticLoadBalancingV2::TargetGroup", skip: 1, fail: "Not back." },
+      { when: "update", logicalId: "FromBalancer", fail: "No." },
+    ]);
+    await run("commission", () => stage.open(OTHER).commission());
+    world.emulator.setRules([]);
+    // As somebody else may have left it, who told CloudFormation not to go back.
+    await beside(stage, async (clients) => {
+      const cloudFormation = await clients.cloudFormation();
+      const found = [...(await stage.stacks(SMALL)).values()].find(({ name }) => name === "hello-production-alarms");
+      const { TemplateBody = "" } = await cloudFormation.getTemplate({ StackName: found?.name });
+      const template = JSON.parse(TemplateBody);
+      template.Resources.Topic.Properties.DisplayName = "other";
+      world.emulator.setRules([{ when: "update", logicalId: "Topic", fail: "No.", times: 1 }]);
+      const tags = Object.entries(found?.tags ?? {}).map(([Key, Value]) => ({ Key, Value }));
+      await cloudFormation.updateStack({ StackName: found?.name, TemplateBody: JSON.stringify(template), DisableRollback: true, Tags: tags });
+    });
+    await run("commission", () => stage.open(SMALL).abort());
+    world.emulator.setRules([]);
+  }
+
+  async function stopHalfway(stage: Stage): Promise<void> {
+    await run("commission", () => stage.open(SMALL).commission());
+    world.emulator.setRules([{ when: "update", logicalId: "BlueTargetGroup", delayMs: 2500 }]);
+    const interrupted = new AbortController();
+    const context = stage.context(OTHER, { signal: interrupted.signal });
+    world.proxy.rule = ({ action }) => (action === "ExecuteChangeSet" ? { after: () => interrupted.abort() } : undefined);
+    await run("commission", () => applyStacks(context, makeStacks(context.app)));
+    world.proxy.rule = undefined;
+    await run("commission", () => stage.open(SMALL).abort());
+    world.emulator.setRules([]);
+  }
+
+  /** A service that the configuration has no more, and whose group does not go: an interface that nobody uses is in it. */
+  async function removeWhatBlocks(stage: Stage): Promise<void> {
+    const two: AppInput = { ...SMALL, services: { ...SMALL.services, worker: { command: "node worker.js" } } };
+    await run("commission", () => stage.open(two).commission());
+    await beside(stage, addInterfaces);
+    world.emulator.setRules([{ when: "delete", type: "AWS::EC2::SecurityGroup", fail: "It is in use.", times: 1 }]);
+    await run("commission", () => stage.open(SMALL).commission());
+  }
+
+  async function addInterfaces(clients: Context["clients"]): Promise<void> {
+    const ec2 = await clients.ec2();
+    const [{ Subnets = [] }, { SecurityGroups = [] }] = [await ec2.describeSubnets({}), await ec2.describeSecurityGroups({})];
+    for (const { GroupId } of SecurityGroups)
+      await ec2.createNetworkInterface({ SubnetId: Subnets[0]?.SubnetId, ...(GroupId === undefined ? {} : { Groups: [GroupId] }) });
+  }
+
+  describe.each(COMMANDS)("%s", (command) => {
+    const allowed = new Set(
+      listPermissions(production(START))
+        .permissions.filter(({ commands }) => commands.includes(command))
+        .flatMap(({ policies }) => policies.flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action))),
+    );
+
+    it("allows every call", () => {
+      expect([...used[command]].filter((action) => !allowed.has(action))).toEqual([]);
+    });
+
+    it("allows nothing that is never called", () => {
+      expect(ownCalls(command).filter((action) => !used[command].has(action) && !UNSEEN[command][action])).toEqual([]);
+    });
+  });
+});
