@@ -1,0 +1,48 @@
+// How kinds are looked at: in one call with a filter where the service has one, one by one where it has not.
+import { LandfallError } from "../../../../error.ts";
+import type { State, States } from "../thing.ts";
+
+const GONE = /NotFound|NoSuch|Nonexist|NonExist|DoesNotExist/i;
+
+/** What services say of something that is not there; each has a word of its own. */
+export const isGone = (error: unknown): boolean => error instanceof Error && !(error instanceof LandfallError) && GONE.test(error.name);
+
+/** Each by itself; `look` rejects for what is not there, or says undefined. */
+export async function each(ids: string[], look: (id: string) => Promise<State | undefined>): Promise<States> {
+  const states: States = new Map();
+  for (const id of ids) {
+    const state = await look(id).catch((error: unknown) => {
+      if (isGone(error)) return undefined;
+      throw error;
+    });
+    if (state) states.set(id, state);
+  }
+  return states;
+}
+
+/** Rows of one answer, by their ids. A row without a state is not there any more. */
+export const rows = <Row>(list: Row[] | undefined, describe: (row: Row) => [id: string | undefined, state: State | undefined]): States =>
+  new Map((list ?? []).map(describe).flatMap(([id, state]) => (id && state ? [[id, state] as const] : [])));
+
+interface Page<Row> {
+  list: Row[] | undefined;
+  next: string | undefined;
+}
+
+/** All pages of a list. */
+export async function pages<Row>(ask: (next: string | undefined) => Promise<Page<Row>>): Promise<Row[]> {
+  const found: Row[] = [];
+  let next: string | undefined;
+  do {
+    const page = await ask(next);
+    found.push(...(page.list ?? []));
+    next = page.next || undefined;
+  } while (next);
+  return found;
+}
+
+/** The day, as a person writes it in a list. */
+export const day = (date: Date | undefined): string => date?.toISOString().slice(0, 10) ?? "";
+
+export const tagsOf = (list: { Key?: string; Value?: string }[] | undefined) =>
+  Object.fromEntries((list ?? []).map(({ Key = "", Value = "" }) => [Key, Value]));
