@@ -1,0 +1,212 @@
+// Where machines of a rehearsal are: their network, what they find in it, and the machines themselves. Nothing of it stays behind: what a
+// killed rehearsal of the same folder left is taken away before the next one begins.
+
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { type Answerer, makeEndpoints, REGION, type Recorded } from "./endpoints.ts";
+import { bootMachine, type Machine } from "./machine.ts";
+import type { Subject } from "./metadata.ts";
+import { type Network, removeNetwork, startNetwork } from "./network.ts";
+import { findCgroups, type Tree } from "./tree.ts";
+
+export interface GroundInput {
+  /** Holds the machines' disks; a folder of its own. */
+  folder: string;
+  tree: Tree;
+  /** In the order in which they are asked. */
+  answerers: Answerer[];
+  /** Ports of 127.0.0.1 that machines reach at the gateway's address. */
+  resources?: number[];
+}
+
+export interface BootInput {
+  /** A label in its name. */
+  role: string;
+  userData: string;
+  /** What is on its disk above the tree: images, the newest first. */
+  layers?: string[];
+  tags?: Record<string, string>;
+}
+
+export interface Instance extends Machine {
+  id: string;
+  /** What its metadata service tells; changes are seen by the next request. */
+  subject: Subject;
+}
+
+export interface Ground {
+  gateway: string;
+  calls: Recorded[];
+  /** The machines that stand. */
+  machines: Instance[];
+  boot(input: BootInput): Instance;
+  dial(address: string, port: number): Promise<Socket>;
+  /** The first call that fits, whether it was made before or is made later. Rejects at the time-out. */
+  called(fits: (call: Recorded) => boolean, timeoutMs: number): Promise<Recorded>;
+  stop(): Promise<void>;
+}
+
+interface Places {
+  name: string;
+  machines: string;
+  cgroup: string;
+}
+
+export async function openGround({ folder, tree, answerers, resources = [] }: GroundInput): Promise<Ground> {
+  const places = placesOf(folder);
+  removeRemains(folder);
+  mkdirSync(places.machines, { recursive: true, mode: 0o711 });
+  const subjects = new Map<string, Subject>();
+  const calls: Recorded[] = [];
+  const listeners = new Set<(call: Recorded) => void>();
+  const endpoints = makeEndpoints({
+    certificate: tree.certificate,
+    answerers,
+    resources,
+    subjectOf: (address) => subjects.get(address),
+    tell: (call) => {
+      calls.push(call);
+      for (const listen of listeners) listen(call);
+    },
+  });
+  const network = await startNetwork({ name: places.name, folder, ports: resources, accept: endpoints.accept });
+  const machines: Instance[] = [];
+  let booted = 0;
+
+  function boot({ role, userData, layers = [], tags = {} }: BootInput): Instance {
+    booted += 1;
+    const address = addressFor(network, machines, booted);
+    const id = `i-${createHash("sha256").update(`${folder} ${Date.now()} ${booted}`).digest("hex").slice(0, 17)}`;
+    const name = `lf-${role}-${booted}`;
+    const subject: Subject = {
+      instanceId: id,
+      address,
+      region: REGION,
+      imageId: "ami-00000000000000000",
+      instanceType: "t4g.small",
+      userData,
+      role: "rehearsal",
+      tags,
+      lifecycleState: "InService",
+    };
+    subjects.set(address, subject);
+    const machine = bootMachine({
+      name,
+      network,
+      address,
+      folder: join(places.machines, name),
+      cgroup: join(places.cgroup, name),
+      layers: [...layers, tree.folder],
+    });
+    const instance: Instance = {
+      ...machine,
+      id,
+      subject,
+      remove(options) {
+        machine.remove(options);
+        machines.splice(machines.indexOf(instance), 1);
+        subjects.delete(address);
+      },
+    };
+    machines.push(instance);
+    return instance;
+  }
+
+  return {
+    gateway: network.gateway,
+    calls,
+    machines,
+    boot,
+    dial: network.dial,
+    called: (fits, timeoutMs) => waitForCall(calls, listeners, { fits, timeoutMs }),
+    async stop() {
+      await Promise.all(machines.map((machine) => machine.kill()));
+      for (const machine of [...machines]) machine.remove();
+      endpoints.stop();
+      await network.stop();
+      removeRemains(folder);
+    },
+  };
+}
+
+function addressFor(network: Network, machines: Instance[], number: number): string {
+  for (let step = 0; step < 200; step++) {
+    const address = network.addressOf(((number + step) % 200) + 1);
+    if (!machines.some((machine) => machine.address === address)) return address;
+  }
+  throw new RangeError("a rehearsal has room for 200 machines");
+}
+
+function waitForCall(
+  calls: Recorded[],
+  listeners: Set<(call: Recorded) => void>,
+  { fits, timeoutMs }: { fits: (call: Recorded) => boolean; timeoutMs: number },
+): Promise<Recorded> {
+  const made = calls.find(fits);
+  if (made) return Promise.resolve(made);
+  return new Promise((resolve, reject) => {
+    const listen = (call: Recorded) => {
+      if (!fits(call)) return;
+      end();
+      resolve(call);
+    };
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error(`no such call within ${timeoutMs / 1000} s`));
+    }, timeoutMs);
+    const end = () => {
+      clearTimeout(timer);
+      listeners.delete(listen);
+    };
+    listeners.add(listen);
+  });
+}
+
+/** Everything of it that lies outside of its folder has a name that comes from the folder's. */
+function placesOf(folder: string): Places {
+  const name = `landfall-${createHash("sha256").update(folder).digest("hex").slice(0, 8)}`;
+  return { name, machines: join(folder, "machines"), cgroup: join(findCgroups() ?? "/sys/fs/cgroup", name) };
+}
+
+/** Ends and removes what a rehearsal of this folder left: processes, mounts, the namespace, files. Only what bears its name. */
+export function removeRemains(folder: string): void {
+  const { name, machines, cgroup } = placesOf(folder);
+  endGroup(cgroup);
+  for (const mount of mountsUnder(machines)) execFileSync("umount", ["--lazy", mount]);
+  removeNetwork(name);
+  rmSync(machines, { recursive: true, force: true });
+  for (const socket of ["in", "out"]) rmSync(join(folder, socket), { force: true });
+}
+
+function endGroup(cgroup: string): void {
+  if (!existsSync(cgroup)) return;
+  for (let round = 0; round < 50; round++) {
+    const pids = processesOf(cgroup);
+    if (pids.length === 0) break;
+    for (const pid of pids) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    execFileSync("sleep", ["0.1"]);
+  }
+  execFileSync("find", [cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
+}
+
+const processesOf = (cgroup: string): number[] =>
+  readdirSync(cgroup, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith("cgroup.procs"))
+    .flatMap((file) => readFileSync(join(cgroup, file), "utf8").split("\n").filter(Boolean).map(Number));
+
+/** The deepest first. */
+const mountsUnder = (folder: string): string[] =>
+  readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => (line.split(" ")[1] ?? "").replaceAll("\\040", " "))
+    .filter((mount) => mount.startsWith(`${folder}/`))
+    .reverse();

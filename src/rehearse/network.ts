@@ -1,0 +1,148 @@
+// A network for machines on this machine: a namespace with a bridge, which nothing of this machine's own network is part of. The gateway
+// (gateway-main.ts) is the only way in and out.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { GatewaySettings } from "./gateway-main.ts";
+
+const PREFIX = "10.213.0";
+const GATEWAY = `${PREFIX}.1`;
+const METADATA = "169.254.169.254";
+export const BRIDGE = "landfall0";
+const HEADER_BYTES_MAX = 200;
+
+/** A connection that a machine made: `to` is the gateway's own address or that of the metadata service. */
+export interface Arrival {
+  from: string;
+  to: string;
+  port: number;
+}
+
+export interface Network {
+  /** The namespace's name, as `ip netns` has it. */
+  name: string;
+  gateway: string;
+  /** Of the n-th machine, from 1 to 200. */
+  addressOf(number: number): string;
+  /** A connection to a machine. Rejects when nobody listens there. */
+  dial(address: string, port: number): Promise<Socket>;
+  stop(): Promise<void>;
+}
+
+export interface NetworkInput {
+  name: string;
+  /** For its sockets; short, because the paths of sockets are. */
+  folder: string;
+  /** Where machines may connect to at the gateway's address, besides 80 and 443. */
+  ports: number[];
+  accept(socket: Socket, arrival: Arrival): void;
+}
+
+/** Throws when the namespace is there already: `removeNetwork` takes away one that was left behind. */
+export async function startNetwork({ name, folder, ports, accept }: NetworkInput): Promise<Network> {
+  makeNamespace(name);
+  const settings: GatewaySettings = {
+    address: GATEWAY,
+    listen: [...new Set([80, 443, ...ports])].map((port) => ({ address: GATEWAY, port })).concat({ address: METADATA, port: 80 }),
+    outwards: join(folder, "out"),
+    inwards: join(folder, "in"),
+  };
+  const server = await listenFor(settings.outwards, accept);
+  const gateway = await startGateway(name, settings).catch((error) => {
+    server.close();
+    removeNetwork(name);
+    throw error;
+  });
+  return {
+    name,
+    gateway: GATEWAY,
+    addressOf: (number) => `${PREFIX}.${10 + number}`,
+    dial: (address, port) => dial(settings.inwards, `${address} ${port}`),
+    async stop() {
+      gateway.stdin?.end();
+      if (gateway.exitCode === null) await once(gateway, "exit");
+      await new Promise((resolve) => server.close(resolve));
+      for (const socket of [settings.inwards, settings.outwards]) rmSync(socket, { force: true });
+      removeNetwork(name);
+    },
+  };
+}
+
+export function removeNetwork(name: string): void {
+  if (existsSync(`/run/netns/${name}`)) ip("netns", "delete", name);
+}
+
+function makeNamespace(name: string): void {
+  const inside = (...args: string[]) => ip("-n", name, ...args);
+  ip("netns", "add", name);
+  inside("link", "set", "lo", "up");
+  inside("link", "add", BRIDGE, "type", "bridge");
+  inside("address", "add", `${GATEWAY}/24`, "dev", BRIDGE);
+  inside("address", "add", `${METADATA}/32`, "dev", BRIDGE);
+  inside("link", "set", BRIDGE, "up");
+}
+
+const ip = (...args: string[]): void => void execFileSync("ip", args, { stdio: "pipe" });
+
+async function startGateway(name: string, settings: GatewaySettings): Promise<ChildProcess> {
+  const program = compiled("gateway-main.js");
+  const child = spawn("nsenter", [`--net=/run/netns/${name}`, process.execPath, program, JSON.stringify(settings)], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-2000);
+  });
+  const ended = once(child, "exit").then(() => {
+    throw new Error(`the gateway of the network "${name}" ended: ${said.trim()}`);
+  });
+  await Promise.race([once(child.stdout, "data"), ended]);
+  ended.catch(() => {});
+  return child;
+}
+
+async function listenFor(path: string, accept: NetworkInput["accept"]): Promise<Server> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    takeLine(socket, (line) => accept(socket, JSON.parse(line) as Arrival));
+  });
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+  return server;
+}
+
+/** Reads the first line and leaves the rest to whoever takes the connection over. */
+function takeLine(socket: Socket, take: (line: string) => void): void {
+  const read = () => {
+    const chunk = socket.read() as Buffer | null;
+    if (!chunk) return;
+    socket.off("readable", read);
+    const end = chunk.subarray(0, HEADER_BYTES_MAX).indexOf("\n");
+    if (end < 0) return void socket.destroy();
+    if (chunk.length > end + 1) socket.unshift(chunk.subarray(end + 1));
+    take(chunk.subarray(0, end).toString());
+  };
+  socket.on("readable", read);
+}
+
+function dial(path: string, target: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path, allowHalfOpen: true });
+    const fail = () => reject(Object.assign(new Error(`nobody listens at ${target}`), { code: "ECONNREFUSED" }));
+    socket.once("error", fail).once("close", fail);
+    socket.write(`${target}\n`);
+    takeLine(socket, () => {
+      socket.off("error", fail).off("close", fail);
+      resolve(socket);
+    });
+  });
+}
+
+/** Programs are started from dist, also when this module runs from source, in tests. */
+function compiled(file: string): string {
+  const here = fileURLToPath(new URL(file, import.meta.url));
+  const source = `${sep}src${sep}rehearse${sep}`;
+  return here.includes(source) ? here.replace(source, `${sep}dist${sep}rehearse${sep}`) : here;
+}
