@@ -41,9 +41,11 @@ export interface ExportOptions {
 }
 
 export interface SecretStore {
-  set(name: string, value: string): void;
-  remove(name: string): void;
-  list(): { name: string; setAt: number }[];
+  set(name: string, value: string): Promise<void>;
+  /** Does nothing when there is no such secret. */
+  remove(name: string): Promise<void>;
+  /** Never their values. `setAt` in milliseconds since 1970. */
+  list(): Promise<{ name: string; setAt: number }[]>;
 }
 
 /** One environment. Every method may be called again after a crash in the middle of it; it then goes on from what stands. */

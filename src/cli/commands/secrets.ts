@@ -26,7 +26,7 @@ function addSet(command: Command): void {
       const environment = await openToRead(env);
       // Wrong use is told before what the environment lacks.
       const value = await findValue(env, name, options.fromFile);
-      environment.secrets().set(name, value);
+      await environment.secrets().set(name, value);
       report(options, { environment: env, name }, () => `${name} is set in ${env}; instances get it when they start next.`);
     });
 }
@@ -37,7 +37,7 @@ function addList(command: Command): void {
     .argument("<env>", ABOUT_ENV)
     .option("--json", "print one JSON document on stdout")
     .action(async (env: string, options: { json?: boolean }) => {
-      report(options, (await openToRead(env)).secrets().list(), (list) => describeSecrets(list, env));
+      report(options, await (await openToRead(env)).secrets().list(), (list) => describeSecrets(list, env));
     });
 }
 
@@ -49,11 +49,11 @@ function addRemove(command: Command): void {
     .option("--json", "print the report as JSON on stdout")
     .action(async (env: string, name: string, options: { json?: boolean }) => {
       const store = (await openToRead(env)).secrets();
-      const known = store.list().map((secret) => secret.name);
+      const known = (await store.list()).map((secret) => secret.name);
       if (!known.includes(name)) {
         throw new UsageProblem(`there is no secret "${name}" in environment "${env}"`, { why: `set are: ${known.join(", ") || "none"}` });
       }
-      store.remove(name);
+      await store.remove(name);
       report(options, { environment: env, name }, () => `${name} is removed from ${env}.`);
     });
 }

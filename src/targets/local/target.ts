@@ -113,7 +113,8 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
     },
     secrets: () => {
       loadRecord(context);
-      return openSecrets(context.places);
+      const { set, remove, list } = openSecrets(context.places);
+      return { set: async (name, value) => set(name, value), remove: async (name) => remove(name), list: async () => list() };
     },
     decommission,
     async clean() {

@@ -2,7 +2,7 @@
 import { LandfallError } from "../../../error.ts";
 import type { Context } from "../context.ts";
 import type { StackTemplate } from "../stacks/index.ts";
-import { discardChange, isAsWanted, isNew, prepareChange, type Wanted } from "./change-set.ts";
+import { discardChange, isAsWanted, isNew, prepareChange, type Wanted, type Watch } from "./change-set.ts";
 import { drive, type Outcome } from "./drive.ts";
 import { stepOf } from "./follow.ts";
 import { dataKind, findLosses, type Loss, refuseLosses } from "./losses.ts";
@@ -13,6 +13,10 @@ import { makeTurns } from "./turns.ts";
 export interface ApplyOptions {
   /** Names, as the refusal gives them, of what holds data and may be replaced or removed. */
   confirmReplace?: string[];
+  /** Which templates are applied; of the stacks of the others only the values are taken, and none is removed. */
+  only?: (template: StackTemplate) => boolean;
+  /** Alarms during which CloudFormation takes a change back, by template. */
+  watch?: (template: StackTemplate) => Watch | undefined;
 }
 
 export interface Applied {
@@ -33,21 +37,25 @@ type Done = Applied["stacks"];
  *
  * @example await applyStacks(context, makeStacks(context.app));
  */
-export async function applyStacks(context: Context, templates: StackTemplate[], { confirmReplace = [] }: ApplyOptions = {}): Promise<Applied> {
+export async function applyStacks(context: Context, all: StackTemplate[], options: ApplyOptions = {}): Promise<Applied> {
+  const { confirmReplace = [], only, watch } = options;
   const { app } = context;
+  const templates = only ? all.filter(only) : all;
   const standing = await observeEnvironment(context.clients, {
     app: app.app.name,
     environment: app.name,
-    names: templates.map(({ name }) => name),
+    names: all.map(({ name }) => name),
   });
   const outputs = new Map([...standing].map(([name, stack]) => [name, stack.outputs]));
-  const obsolete = [...standing.values()].filter(({ name, tags }) => tags["landfall:environment"] && !templates.some((one) => one.name === name));
+  const obsolete = only
+    ? []
+    : [...standing.values()].filter(({ name, tags }) => tags["landfall:environment"] && !templates.some((one) => one.name === name));
   const losses = await foreseeLosses(context, { templates, standing, outputs, obsolete });
   refuseLosses(losses, confirmReplace, app.name);
 
   const done: Done = new Map();
   try {
-    await applyAll(context, templates, { standing, outputs, done, confirmed: confirmReplace });
+    await applyAll(context, templates, { standing, outputs, done, confirmed: confirmReplace, watch });
     for (const name of await removeStacks(context, obsolete)) done.set(name, "removed");
   } catch (error) {
     throw error instanceof LandfallError ? withStanding(error, templates, done) : error;
@@ -60,6 +68,7 @@ interface Site {
   outputs: Applied["outputs"];
   done: Done;
   confirmed: string[];
+  watch?: ApplyOptions["watch"];
 }
 
 /** CloudFormation answers about ten calls a second; more at once would only wait for each other. */
@@ -90,13 +99,19 @@ function joinFailures([first, ...others]: unknown[]): unknown {
   return new LandfallError(first.parts, [...first.more, ...stacks]);
 }
 
-async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed }: Site): Promise<void> {
+async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed, watch }: Site): Promise<void> {
   const { name } = template;
   const before = standing.get(name) as Standing;
   const from = performance.now();
   const step = stepOf(name);
   context.emit({ type: "started", step, text: step });
-  const outcome = await drive({ context, standing: before, goal: "applied", wanted: wantedOf(template, outputs), confirmed });
+  const outcome = await drive({
+    context,
+    standing: before,
+    goal: "applied",
+    wanted: { ...wantedOf(template, outputs), watch: watch?.(template) },
+    confirmed,
+  });
   outputs.set(name, outcome.standing.outputs);
   const did = describeOutcome(before, outcome);
   done.set(name, did);

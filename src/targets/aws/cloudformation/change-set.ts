@@ -17,6 +17,14 @@ export interface Wanted {
   parameters: Record<string, string>;
   /** Where templates go that are too large to be sent as they are. */
   bucket?: string;
+  /** While it changes, and for so many minutes after: any of these alarms makes CloudFormation take the change back. */
+  watch?: Watch;
+}
+
+export interface Watch {
+  /** ARNs, at most five. */
+  alarms: string[];
+  minutes: number;
 }
 
 type Place = Pick<Context, "clients" | "clock" | "signal">;
@@ -70,9 +78,9 @@ export async function discardChange({ clients }: Place, { stack, name }: Pick<Pr
 /** True for a stack that has no resources yet: its first change set makes it. */
 export const isNew = ({ status }: Standing): boolean => status === "ABSENT" || status === "DELETE_COMPLETE" || status === "REVIEW_IN_PROGRESS";
 
-function nameChange(standing: Standing, { template, parameters }: Wanted): string {
+function nameChange(standing: Standing, { template, parameters, watch }: Wanted): string {
   const from = isNew(standing) ? [] : [standing.id, standing.changedAt];
-  const content = JSON.stringify([from, template.body, Object.entries(parameters).sort(), Object.entries(template.tags).sort()]);
+  const content = JSON.stringify([from, watch, template.body, Object.entries(parameters).sort(), Object.entries(template.tags).sort()]);
   return `landfall-${createHash("sha256").update(content).digest("hex").slice(0, 32)}`;
 }
 
@@ -88,6 +96,11 @@ async function create(place: Place, standing: Standing, wanted: Wanted, name: st
       Capabilities: ["CAPABILITY_IAM"],
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue })),
       Tags: Object.entries(template.tags).map(([Key, Value]) => ({ Key, Value })),
+      // What is left out stays as the last change has set it.
+      RollbackConfiguration: {
+        RollbackTriggers: (wanted.watch?.alarms ?? []).map((Arn) => ({ Arn, Type: "AWS::CloudWatch::Alarm" })),
+        MonitoringTimeInMinutes: wanted.watch?.minutes ?? 0,
+      },
       ...(await bring(place, wanted)),
     };
     await (await place.clients.cloudFormation()).createChangeSet(input);

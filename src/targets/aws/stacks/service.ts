@@ -41,7 +41,8 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
   const targets = settings.port === undefined ? undefined : drawTargets(blueprint, site, name, slots, around);
   for (const [slot, target] of targets?.groups ?? []) {
     blueprint.give(`${prefix}${logicalName(slot)}TargetGroup`, target.ref);
-    drawTargetAlarms(blueprint, site, name, { slot, target, balancer: (targets as Targets).balancer, topic: topic() });
+    const alarms = drawTargetAlarms(blueprint, site, name, { slot, target, balancer: (targets as Targets).balancer, topic: topic() });
+    blueprint.give(`${prefix}${logicalName(slot)}Alarms`, cdk.Fn.join(",", alarms));
   }
   // Made for each fleet: without one, its parameters would be taken and never used.
   const shared = () => ({
@@ -195,27 +196,29 @@ interface Watched {
   topic: string;
 }
 
-function drawTargetAlarms({ stack }: Blueprint, site: Site, name: string, { slot, target, balancer, topic }: Watched): void {
+/** Returns their ARNs, the one that tells most about a release first. */
+function drawTargetAlarms({ stack }: Blueprint, site: Site, name: string, { slot, target, balancer, topic }: Watched): string[] {
   const { serverErrors, latency } = site.environment.alarms;
   const watch = { topic, dimensions: { LoadBalancer: balancer, TargetGroup: target.attrTargetGroupFullName }, minutes: 5 };
   const label = `${site.app.name}, ${site.name}: service ${name}`;
   const id = logicalName(slot);
-  drawShareAlarm(stack, `${id}ErrorsAlarm`, {
+  const errors = drawShareAlarm(stack, `${id}ErrorsAlarm`, {
     ...watch,
     about: `${label} answered more than ${serverErrors} % of its requests with errors, for 5 minutes`,
     errors: "serverErrors",
     above: percent(serverErrors),
   });
-  drawAlarm(stack, `${id}LatencyAlarm`, {
+  const slow = drawAlarm(stack, `${id}LatencyAlarm`, {
     ...watch,
     about: `${label} took more than ${latency / 1000} seconds for one request in twenty, for 5 minutes`,
     metric: "latency",
     above: secondsOf(latency),
   });
-  drawAlarm(stack, `${id}UnhealthyAlarm`, {
+  const unhealthy = drawAlarm(stack, `${id}UnhealthyAlarm`, {
     ...watch,
     about: `${label} has had an instance that fails its health check for 5 minutes`,
     metric: "unhealthyHosts",
     above: count(0),
   });
+  return [errors, slow, unhealthy].map(({ attrArn }) => attrArn);
 }

@@ -87,9 +87,9 @@ describe("the stages of a rollout on aws", () => {
     for (const strategy of ["rolling", "blueGreen", "canary"] as const) {
       const whole = compileStages(RUNS, desired("b", { strategy }));
       for (let cut = 0; cut <= whole.length; cut++) {
-        const at = after(RUNS, whole.slice(0, cut));
+        const at = play(RUNS, whole.slice(0, cut));
         const rest = compileStages(at, desired("b", { strategy }));
-        expect(describeRunning(after(at, rest)), `${strategy} cut off after ${cut} stages`).toMatch(/^web\.(blue|green)=b worker\.blue=b$/);
+        expect(describeRunning(play(at, rest)), `${strategy} cut off after ${cut} stages`).toMatch(/^web\.(blue|green)=b worker\.blue=b$/);
       }
     }
   });
@@ -98,7 +98,7 @@ describe("the stages of a rollout on aws", () => {
     for (const strategy of ["rolling", "blueGreen", "canary"] as const) {
       const whole = compileStages(RUNS, desired("b", { strategy }));
       for (let cut = 0; cut <= whole.length; cut++)
-        expect(describeRunning(after(after(RUNS, whole.slice(0, cut)), compileBack(after(RUNS, whole.slice(0, cut)), RUNS)))).toBe(
+        expect(describeRunning(play(play(RUNS, whole.slice(0, cut)), compileBack(play(RUNS, whole.slice(0, cut)), RUNS)))).toBe(
           describeRunning(RUNS),
         );
     }
@@ -115,7 +115,7 @@ describe("the stages of a rollout on aws", () => {
         for (const { release: id, strategy: how, cut, back } of moves) {
           const stages = back ? compileBack(at, before) : compileStages(at, desired(id, { strategy: how }));
           if (!back) before = at;
-          at = after(at, stages.slice(0, cut), true);
+          at = play(at, stages.slice(0, cut), true);
         }
       }),
       { numRuns: 2000 },
@@ -124,7 +124,7 @@ describe("the stages of a rollout on aws", () => {
 });
 
 /** Plays stages as CloudFormation would: fleets and rules are stacks of their own. */
-function after(running: Running, stages: Stage[], checks = false): Running {
+function play(running: Running, stages: Stage[], checks = false): Running {
   let fleets = running;
   let routes = running;
   for (const stage of stages) {

@@ -1,0 +1,25 @@
+// What an environment remembers of its releases, beside what its templates say: an object in the artifact bucket, written under the lease.
+import type { Context } from "../context.ts";
+import type { Running } from "../stacks/index.ts";
+import { findObject, putObject } from "./objects.ts";
+
+export interface EnvironmentRecord {
+  /** Releases whose rollout came to its end, in the order in which they last did. */
+  rolledOut: string[];
+  /** Releases whose expand phase has run. */
+  expanded: string[];
+  /** The release whose contract phase ran last, and those that cannot come back since. */
+  contracted?: { release: string; bars: string[] };
+  /** The rollout that is under way, or was cut off. */
+  rollout?: { to: string; before: Running; isNew: boolean };
+}
+
+const keyOf = ({ app }: Context) => `environments/${app.name}.json`;
+
+export async function loadRecord(context: Context, bucket: string): Promise<EnvironmentRecord> {
+  const text = await findObject(context, bucket, keyOf(context));
+  return text === undefined ? { rolledOut: [], expanded: [] } : (JSON.parse(text) as EnvironmentRecord);
+}
+
+export const writeRecord = (context: Context, bucket: string, record: EnvironmentRecord): Promise<void> =>
+  putObject(context, bucket, keyOf(context), JSON.stringify(record));
