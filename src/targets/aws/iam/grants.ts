@@ -1,5 +1,6 @@
 // Which calls CloudFormation makes, with the caller's permissions, for each type of resource that the templates have. From AWS's own schemas
-// of resource types (`handlers`, November 2026), less what concerns properties that the templates never use.
+// of resource types (`handlers`, November 2026), less what concerns properties that the templates never use. A test compares them, both ways.
+// Handlers read properties that are not there as well, so nothing is left out of what they read.
 
 export interface Grant {
   create: string[];
@@ -59,7 +60,7 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
     // A group tries out its launch template with the caller's permissions.
     create:
       "CreateAutoScalingGroup UpdateAutoScalingGroup CreateOrUpdateTags EnableMetricsCollection PutLifecycleHook ec2:RunInstances ec2:CreateTags iam:PassRole ssm:GetParameters iam:CreateServiceLinkedRole",
-    read: "DescribeAutoScalingGroups DescribeScalingActivities DescribeLifecycleHooks DescribeTags ec2:DescribeLaunchTemplateVersions ec2:DescribeInstances",
+    read: "DescribeAutoScalingGroups DescribeScalingActivities DescribeLifecycleHooks DescribeTags ec2:DescribeLaunchTemplateVersions ec2:DescribeInstances elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTargetHealth",
     update:
       "UpdateAutoScalingGroup CreateOrUpdateTags DeleteTags EnableMetricsCollection DisableMetricsCollection PutLifecycleHook DeleteLifecycleHook SuspendProcesses ResumeProcesses TerminateInstanceInAutoScalingGroup AttachLoadBalancerTargetGroups DetachLoadBalancerTargetGroups ec2:RunInstances iam:PassRole ssm:GetParameters",
     remove: "DeleteAutoScalingGroup UpdateAutoScalingGroup",
@@ -84,19 +85,19 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
   }),
   "AWS::EC2::EIP": ec2({
     create: "AllocateAddress",
-    read: "DescribeAddresses",
+    read: "DescribeAddresses DescribeTags",
     update: "AssociateAddress DisassociateAddress",
     remove: "ReleaseAddress DisassociateAddress",
   }),
   "AWS::EC2::EIPAssociation": untagged({ create: "AssociateAddress", read: "DescribeAddresses", remove: "DisassociateAddress" }),
   "AWS::EC2::FlowLog": ec2({
     create: "CreateFlowLogs logs:CreateLogDelivery s3:GetBucketPolicy s3:PutBucketPolicy",
-    read: "DescribeFlowLogs",
+    read: "DescribeFlowLogs DescribeTags",
     remove: "DeleteFlowLogs logs:DeleteLogDelivery",
   }),
   "AWS::EC2::Instance": ec2({
     create: "RunInstances ssm:GetParameters",
-    read: "DescribeInstances DescribeInstanceAttribute DescribeInstanceCreditSpecifications DescribeVolumes DescribeNetworkInterfaces DescribeLaunchTemplates DescribeLaunchTemplateVersions",
+    read: "DescribeInstances DescribeInstanceAttribute DescribeInstanceCreditSpecifications DescribeIamInstanceProfileAssociations DescribeVolumes DescribeNetworkInterfaces DescribeSecurityGroups DescribeSubnets DescribeVpcs DescribeLaunchTemplates DescribeLaunchTemplateVersions",
     update: "ModifyInstanceAttribute RunInstances ssm:GetParameters",
     remove: "TerminateInstances",
   }),
@@ -114,11 +115,16 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
     update: "ModifyNetworkInterfaceAttribute",
     remove: "DeleteNetworkInterface",
   }),
-  "AWS::EC2::Route": untagged({ create: "CreateRoute", read: "DescribeRouteTables", update: "ReplaceRoute", remove: "DeleteRoute" }),
+  "AWS::EC2::Route": untagged({
+    create: "CreateRoute",
+    read: "DescribeRouteTables DescribeNetworkInterfaces",
+    update: "ReplaceRoute",
+    remove: "DeleteRoute",
+  }),
   "AWS::EC2::RouteTable": ec2({ create: "CreateRouteTable", read: "DescribeRouteTables", remove: "DeleteRouteTable" }),
   "AWS::EC2::SecurityGroup": ec2({
     create: "CreateSecurityGroup AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RevokeSecurityGroupEgress",
-    read: "DescribeSecurityGroups DescribeSecurityGroupRules",
+    read: "DescribeSecurityGroups DescribeSecurityGroupRules DescribeInstances",
     update: `${RULES_IN} ${RULES_OUT} RevokeSecurityGroupIngress RevokeSecurityGroupEgress`,
     remove: "DeleteSecurityGroup",
   }),
@@ -142,23 +148,27 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
   }),
   "AWS::EC2::SubnetRouteTableAssociation": untagged({
     create: "AssociateRouteTable",
-    read: "DescribeRouteTables",
+    read: "DescribeRouteTables DescribeSubnets",
     update: "ReplaceRouteTableAssociation",
     remove: "DisassociateRouteTable",
   }),
   "AWS::EC2::VPC": ec2({
     create: "CreateVpc ModifyVpcAttribute",
-    read: "DescribeVpcs DescribeVpcAttribute",
+    read: "DescribeVpcs DescribeVpcAttribute DescribeNetworkAcls DescribeSecurityGroups DescribeVpcEncryptionControls",
     update: "ModifyVpcAttribute",
     remove: "DeleteVpc",
   }),
   "AWS::EC2::VPCEndpoint": ec2({
     create: "CreateVpcEndpoint",
-    read: "DescribeVpcEndpoints",
+    read: "DescribeVpcEndpoints DescribeSecurityGroups DescribeSubnets DescribeVpcs",
     update: "ModifyVpcEndpoint",
     remove: "DeleteVpcEndpoints",
   }),
-  "AWS::EC2::VPCGatewayAttachment": untagged({ create: "AttachInternetGateway", read: "DescribeInternetGateways", remove: "DetachInternetGateway" }),
+  "AWS::EC2::VPCGatewayAttachment": untagged({
+    create: "AttachInternetGateway",
+    read: "DescribeInternetGateways DescribeVpnGateways",
+    remove: "DetachInternetGateway",
+  }),
   "AWS::ECR::Repository": grant("ecr", {
     create: "CreateRepository PutLifecyclePolicy TagResource",
     read: "DescribeRepositories GetLifecyclePolicy GetRepositoryPolicy ListTagsForResource",
@@ -166,8 +176,8 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
     remove: "DeleteRepository",
   }),
   "AWS::ElastiCache::ParameterGroup": caching({
-    create: "CreateCacheParameterGroup ModifyCacheParameterGroup",
-    read: "DescribeCacheParameterGroups DescribeCacheParameters",
+    create: "CreateCacheParameterGroup ModifyCacheParameterGroup iam:CreateServiceLinkedRole",
+    read: "DescribeCacheParameterGroups DescribeCacheParameters DescribeEngineDefaultParameters",
     update: "ModifyCacheParameterGroup",
     remove: "DeleteCacheParameterGroup",
   }),
@@ -203,7 +213,7 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
   }),
   "AWS::ElasticLoadBalancingV2::TargetGroup": balancing({
     create: "CreateTargetGroup ModifyTargetGroupAttributes",
-    read: "DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth",
+    read: "DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth ec2:DescribeVpcs",
     update: "ModifyTargetGroup ModifyTargetGroupAttributes",
     remove: "DeleteTargetGroup",
   }),
@@ -215,8 +225,8 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
   }),
   "AWS::IAM::Role": grant("iam", {
     create: "CreateRole PutRolePolicy TagRole",
-    read: "GetRole GetRolePolicy ListRolePolicies ListAttachedRolePolicies",
-    update: "UpdateAssumeRolePolicy PutRolePolicy DeleteRolePolicy TagRole UntagRole",
+    read: "GetRole GetRolePolicy ListRolePolicies ListAttachedRolePolicies ListRoleTags",
+    update: "UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy PutRolePolicy DeleteRolePolicy TagRole UntagRole",
     remove: "DeleteRolePolicy DeleteRole",
   }),
   "AWS::KMS::Key": grant("kms", {
@@ -233,18 +243,18 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
   }),
   "AWS::RDS::DBInstance": databases({
     create: "CreateDBInstance iam:CreateServiceLinkedRole kms:DescribeKey kms:CreateGrant secretsmanager:GetSecretValue",
-    read: "DescribeDBInstances DescribeEvents ec2:DescribeAccountAttributes ec2:DescribeAvailabilityZones ec2:DescribeInternetGateways ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs ec2:DescribeVpcAttribute",
+    read: "DescribeDBInstances DescribeDBInstanceAutomatedBackups DescribeDBClusters DescribeDBClusterSnapshots DescribeEvents ec2:DescribeAccountAttributes ec2:DescribeAvailabilityZones ec2:DescribeInternetGateways ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs ec2:DescribeVpcAttribute",
     update: "ModifyDBInstance RebootDBInstance DescribeDBEngineVersions DescribeDBParameterGroups secretsmanager:GetSecretValue",
     remove: "CreateDBSnapshot DescribeDBSnapshots DeleteDBInstance",
   }),
   "AWS::RDS::DBParameterGroup": databases({
-    create: "CreateDBParameterGroup ModifyDBParameterGroup",
+    create: "CreateDBParameterGroup ModifyDBParameterGroup iam:CreateServiceLinkedRole",
     read: "DescribeDBParameterGroups DescribeDBParameters DescribeEngineDefaultParameters",
     update: "ModifyDBParameterGroup ResetDBParameterGroup",
     remove: "DeleteDBParameterGroup",
   }),
   "AWS::RDS::DBSubnetGroup": databases({
-    create: "CreateDBSubnetGroup",
+    create: "CreateDBSubnetGroup iam:CreateServiceLinkedRole",
     read: "DescribeDBSubnetGroups",
     update: "ModifyDBSubnetGroup",
     remove: "DeleteDBSubnetGroup",
@@ -264,7 +274,7 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
   "AWS::S3::Bucket": grant("s3", {
     create:
       "CreateBucket PutBucketTagging TagResource PutEncryptionConfiguration PutLifecycleConfiguration PutBucketPublicAccessBlock PutBucketLogging PutBucketVersioning PutBucketOwnershipControls",
-    read: "GetEncryptionConfiguration GetLifecycleConfiguration GetBucketPublicAccessBlock GetBucketLogging GetBucketVersioning GetBucketOwnershipControls GetBucketTagging ListTagsForResource ListBucket",
+    read: "GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration GetBucketWebsite GetIntelligentTieringConfiguration GetInventoryConfiguration GetMetricsConfiguration GetReplicationConfiguration GetEncryptionConfiguration GetLifecycleConfiguration GetBucketPublicAccessBlock GetBucketLogging GetBucketVersioning GetBucketOwnershipControls GetBucketTagging ListTagsForResource ListBucket",
     update:
       "PutBucketTagging TagResource UntagResource PutEncryptionConfiguration PutLifecycleConfiguration PutBucketPublicAccessBlock PutBucketLogging PutBucketVersioning PutBucketOwnershipControls",
     remove: "DeleteBucket",
@@ -308,8 +318,8 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
     remove: "DeleteWebACL",
   }),
   "AWS::WAFv2::WebACLAssociation": grant("wafv2", {
-    create: "AssociateWebACL elasticloadbalancing:SetWebACL",
-    read: "GetWebACLForResource",
-    remove: "DisassociateWebACL elasticloadbalancing:SetWebACL",
+    create: "AssociateWebACL elasticloadbalancing:SetWebACL elasticloadbalancing:CreateWebACLAssociation",
+    read: "GetWebACL GetWebACLForResource elasticloadbalancing:GetLoadBalancerWebACL",
+    remove: "DisassociateWebACL elasticloadbalancing:SetWebACL elasticloadbalancing:DeleteWebACLAssociation",
   }),
 };

@@ -95,7 +95,9 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
         }
       : tagged("elasticache", "*")(site, action),
   elasticloadbalancing: (site, action) =>
-    /^(Create|AddTags|SetWebACL)/.test(action) ? anywhere(NOT_YET)(site, action) : tagged("elasticloadbalancing", "*")(site, action),
+    /^(Create|AddTags|SetWebACL|GetLoadBalancerWebACL)/.test(action)
+      ? anywhere(NOT_YET)(site, action)
+      : tagged("elasticloadbalancing", "*")(site, action),
   iam: identity("role", "instance-profile"),
   kms: (site, action) => (action === "CreateKey" ? anywhere(NOT_YET)(site, action) : tagged("kms", "key/*")(site, action)),
   logs: (site) => ({ resources: [arn(site, "logs", `log-group:/landfall/${site.app}/${site.environment}/*`)] }),

@@ -57,3 +57,16 @@ export function replacingProperties(types: string[]): Record<string, { always: s
   ].join("\n");
   return JSON.parse(run(ensurePython(PACKAGES), ["-c", program, ...types]));
 }
+
+/** By type: every action that AWS's schema says the type's handlers call; of listing all of a type, which CloudFormation does not do, none. */
+export function handlerActions(types: string[]): Record<string, string[]> {
+  const program = [
+    "import json, sys",
+    "from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as schemas",
+    "schema = lambda name: schemas.get_resource_schema('eu-central-1', name).schema",
+    "handlers = lambda one: {action for kind, facts in one['handlers'].items() if kind != 'list' for action in facts['permissions']}",
+    "tags = lambda one: set(one.get('tagging', {}).get('permissions', []))",
+    "print(json.dumps({name: sorted(handlers(schema(name)) | tags(schema(name))) for name in sys.argv[1:]}))",
+  ].join("\n");
+  return JSON.parse(run(ensurePython(PACKAGES), ["-c", program, ...types]));
+}
