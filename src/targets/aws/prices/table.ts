@@ -55,17 +55,19 @@ const PARTS: readonly Part[] = [
   },
   {
     page: "https://aws.amazon.com/vpc/pricing/",
-    checked: "us-east-1 against the price list of 2026-08, eu-central-1 against published queries of the Pricing API, addresses against bills",
+    checked:
+      "us-east-1 against the price list of 2026-08, eu-west-1 against that of 2026-09-25, eu-central-1 against published queries of the Pricing API, addresses against bills",
     rows: {
-      "nat:hour": [0.045, guess(0.048), 0.052],
-      "nat:GB": [0.045, guess(0.048), guess(0.052)],
+      "nat:hour": [0.045, 0.048, 0.052],
+      "nat:GB": [0.045, 0.048, guess(0.052)],
       "address:hour": everywhere(0.005),
     },
   },
   {
     page: "https://aws.amazon.com/elasticloadbalancing/pricing/",
-    checked: "us-east-1 against the price list of 2026-08, the hours in Europe against published bills of 2026",
-    rows: { "balancer:hour": [0.0225, 0.0252, 0.027], "balancer:unit": [0.008, guess(0.008), guess(0.008)] },
+    checked:
+      "us-east-1 against the price list of 2026-08, the hours in Europe against bills of 2026, units in eu-west-1 against the price list of 2026-09-11",
+    rows: { "balancer:hour": [0.0225, 0.0252, 0.027], "balancer:unit": [0.008, 0.008, guess(0.008)] },
   },
   {
     page: "https://aws.amazon.com/rds/postgresql/pricing/",
@@ -133,13 +135,14 @@ const PARTS: readonly Part[] = [
   },
   {
     page: "https://aws.amazon.com/ecr/pricing/",
-    checked: "nothing at hand",
-    rows: { "registry:GB": [guess(0.1), guess(0.1), guess(0.1)] },
+    checked: "eu-west-1 against published queries of the Pricing API",
+    rows: { "registry:GB": [guess(0.1), 0.1, guess(0.1)] },
   },
   {
     page: "https://aws.amazon.com/fargate/pricing/",
-    checked: "us-east-1 against price guides of 2026, the processor in eu-west-1 against a bill",
-    rows: { "fargate:vCPU": [0.04048, 0.04048, guess(0.04656)], "fargate:GB": [0.004445, guess(0.004445), guess(0.00511)] },
+    checked:
+      "us-east-1 against price guides of 2026, eu-west-1 against queries of the Pricing API, eu-central-1 against the price list of 2026-07-07",
+    rows: { "fargate:vCPU": [0.04048, 0.04048, 0.04656], "fargate:GB": [0.004445, 0.004445, 0.00511] },
   },
   {
     page: "https://aws.amazon.com/ec2/pricing/on-demand/#Data_Transfer",
