@@ -88,11 +88,3 @@ export function loadRecords(places: Places): EnvironmentRecord[] {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return names.flatMap((name) => loadJson<EnvironmentRecord>(join(folder, name, basename(places.record))) ?? []);
 }
-
-export const unknownService = (service: string, known: string[]) =>
-  new LandfallError({
-    code: "SERVICE_UNKNOWN",
-    what: `there is no service "${service}" in this app`,
-    why: `it has ${known.map((name) => `"${name}"`).join(", ")}`,
-    standing: "Nothing was changed.",
-  });

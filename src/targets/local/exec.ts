@@ -1,6 +1,7 @@
 // A command run by hand, in the folder of the release that serves and with the variables of a service.
 import { LandfallError } from "../../error.ts";
-import { type Context, loadRecord, unknownService } from "./context.ts";
+import { unknownService } from "../refusals.ts";
+import { type Context, loadRecord } from "./context.ts";
 import { onceSpec } from "./instances.ts";
 import { readLogs } from "./logs.ts";
 import { loadRelease } from "./releases.ts";

@@ -1,8 +1,8 @@
 import type { Service } from "../../config/schema.ts";
-import { LandfallError } from "../../error.ts";
 import { runRollout } from "../../rollout/run.ts";
 import type { Journal } from "../../state/journal.ts";
-import { type Context, loadRecord, recordEvent, unknownService, wantedCount, writeRecord } from "./context.ts";
+import { refuseCount } from "../refusals.ts";
+import { type Context, loadRecord, recordEvent, wantedCount, writeRecord } from "./context.ts";
 import { type FleetOptions, openFleet } from "./fleet.ts";
 import { loadRelease } from "./releases.ts";
 import { desiredOf } from "./rollout.ts";
@@ -21,7 +21,7 @@ export interface ScaleOptions {
  */
 export async function scale(context: Context, journal: Journal, { counts, why, veto }: ScaleOptions): Promise<void> {
   const { app } = context.app;
-  for (const [service, count] of Object.entries(counts)) refuse(app.services, service, count);
+  for (const [service, count] of Object.entries(counts)) refuseCount(app.services, service, count);
   const record = loadRecord(context);
   const after = { ...record, counts: why ? record.counts : { ...record.counts, ...counts }, scaled: { ...record.scaled, ...counts } };
   if (record.release) {
@@ -50,19 +50,4 @@ export async function scale(context: Context, journal: Journal, { counts, why, v
   });
   const scaled = why ? [] : Object.entries(counts).filter(([service]) => app.services[service]?.scaling);
   for (const [service, count] of scaled) context.emit({ type: "note", text: `the autoscaler goes on from ${service}=${count}` });
-}
-
-function refuse(services: Context["app"]["app"]["services"], service: string, count: number): void {
-  const settings = services[service];
-  if (!settings || settings.schedule) throw unknownService(service, Object.keys(services));
-  const { min, max } = settings.instances;
-  const most = settings.singleton ? 1 : max;
-  if (Number.isInteger(count) && count >= min && count <= most) return;
-  throw new LandfallError({
-    code: "SCALE_OUT_OF_RANGE",
-    what: `${count} instances of service "${service}" are outside its range`,
-    why: settings.singleton ? `"${service}" is a singleton: at most 1` : `the configuration allows ${min} to ${most}`,
-    standing: "Nothing was changed.",
-    next: `choose a number in that range, or change instances of "${service}" in landfall.config.ts`,
-  });
 }

@@ -6,8 +6,9 @@ import type { DeployReport, LogFilter, LogLine, RecordedEvent, RecoveryReport } 
 import { beginOperation, findUnfinished, type Journal, type Operation, operationName } from "../../state/journal.ts";
 import { type Lease, observeHolder, withLease } from "../../state/lease.ts";
 import { explainUnwritable, loadLines } from "../../system/files.ts";
+import { unknownService } from "../refusals.ts";
 import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
-import { type Context, loadRecord, makeContext, unknownService } from "./context.ts";
+import { type Context, loadRecord, makeContext } from "./context.ts";
 import { openSecrets } from "./secrets.ts";
 
 export const openLocal: OpenTarget = (input): EnvironmentTarget => {
