@@ -19,7 +19,7 @@ const TABLE: string[][] = [
   ["error", "progress", "reports", "system", "config", "state"],
   ["release", "plan", "observe", "scaling"],
   ["rollout"],
-  ["targets"],
+  ["targets", "machine"],
   ["rehearse"],
   ["app", "launch"],
   ["index"],
@@ -57,7 +57,9 @@ describe("imports in src/", () => {
 
   it("reach a concrete target from app.ts and launch.ts only, and from a rehearsal, which is both", () => {
     const concrete = (file: string) => /^targets\/([^/]+)\//.exec(file)?.[1];
-    const outside = ownEdges.filter(({ from, to }) => concrete(to) && concrete(from) !== concrete(to));
+    // What runs on a machine of AWS must know which routes AWS leaves to it.
+    const isShared = (edge: Edge) => edge.from.startsWith("machine/") && edge.to === "targets/aws/routes.ts";
+    const outside = ownEdges.filter((edge) => concrete(edge.to) && concrete(edge.from) !== concrete(edge.to) && !isShared(edge));
     expect(show(outside.filter(({ from }) => from !== "app.ts" && from !== "launch.ts" && !from.startsWith("rehearse/")))).toEqual([]);
   });
 

@@ -1,0 +1,53 @@
+// What an instance is told at its first start, after the variables that its stack gives it.
+import type { EnvironmentApp } from "../config/app.ts";
+import { needsProxy } from "../targets/aws/routes.ts";
+import { compileProxy } from "./proxy.ts";
+import { calendarsOf } from "./schedule.ts";
+import { assignments } from "./shell.ts";
+
+/** An archive in the artifact bucket, and the digest without which it is not used. */
+export interface ReleaseArtifact {
+  id: string;
+  /** `releases/<id>/<sha256>.tar.gz` */
+  key: string;
+  sha256: string;
+}
+
+export interface BootInput {
+  app: EnvironmentApp;
+  service: string;
+  release: ReleaseArtifact;
+}
+
+/** Bash that stands in the user data after the `LANDFALL_…` variables of `settings.ts`. Holds no secret. */
+export function bootScript({ app: { app }, service, release }: BootInput): string {
+  const settings = app.services[service];
+  if (!settings) throw new TypeError(`no service "${service}"`);
+  const { command, port, health, drain, stop, schedule, timeout, environment } = settings;
+  const proxy = port !== undefined && needsProxy(app) ? compileProxy(app, service) : undefined;
+  const lines = assignments({
+    LANDFALL_RELEASE_KEY: release.key,
+    LANDFALL_RELEASE_SHA256: release.sha256,
+    LANDFALL_COMMAND: command,
+    LANDFALL_VARIABLES: JSON.stringify(environment),
+    LANDFALL_STOP_SIGNAL: stop.signal,
+    LANDFALL_STOP_TIMEOUT_MS: stop.timeout,
+    LANDFALL_DRAIN_TIMEOUT_MS: drain.timeout,
+    ...(schedule === undefined ? {} : { LANDFALL_SCHEDULE: calendarsOf(schedule).join("\n"), LANDFALL_JOB_TIMEOUT_MS: timeout }),
+    ...(port === undefined
+      ? {}
+      : {
+          LANDFALL_HEALTH_PATH: health.path,
+          LANDFALL_HEALTH_FROM: health.status.from,
+          LANDFALL_HEALTH_TO: health.status.to,
+          LANDFALL_HEALTH_INTERVAL_MS: health.interval,
+          LANDFALL_HEALTH_TIMEOUT_MS: health.timeout,
+          LANDFALL_HEALTH_DEADLINE_MS: health.deadline,
+          LANDFALL_DRAIN_ASK: drain.ask,
+          LANDFALL_DRAIN_START: drain.start,
+        }),
+    LANDFALL_PROXY_RULES: proxy?.rules,
+    LANDFALL_PROXY_PASSWORDS: proxy?.passwords.map(({ number, secret, user }) => `${number} ${secret} ${user}`).join("\n"),
+  });
+  return [...lines, 'export "${!LANDFALL_@}"', "exec /usr/local/lib/landfall/boot", ""].join("\n");
+}

@@ -1,0 +1,157 @@
+#!/bin/bash
+# The start of an instance. `boot`, called by the user data at the first start, keeps the settings and starts landfall-boot.service, which
+# runs `boot start`: at this start and at each one after it. That makes the release, the variables, the app and its proxy, and tells
+# CloudFormation once how it went.
+set -euo pipefail
+umask 022
+# shellcheck source=machine.sh
+source "${LANDFALL_ROOT:-}/usr/local/lib/landfall/machine.sh"
+# shellcheck source=release.sh
+source "$lib/release.sh"
+# shellcheck source=environment.sh
+source "$lib/environment.sh"
+# shellcheck source=health.sh
+source "$lib/health.sh"
+
+units=$root/run/systemd/system
+step=begin
+
+main() {
+  if [[ ${1:-} != start ]]; then
+    keep_settings
+    exec systemctl start landfall-boot.service
+  fi
+  install -d -m 711 "$run"
+  rm -f "$run"/{why,asked,answers,answer,command}
+  load_settings
+  # From here on logs reach whoever waits for this instance, whatever happens.
+  systemctl start landfall-logs.service landfall-drain.service landfall-metrics.timer
+  if come_up; then
+    signal SUCCESS
+  else
+    fail
+  fi
+}
+
+# Not `set -e`, which means nothing in a condition: each step says for itself that it failed.
+come_up() {
+  perform release place_release &&
+    perform secrets write_environment &&
+    perform start start_app &&
+    perform health wait_up &&
+    perform proxy start_proxy
+}
+
+perform() {
+  step=$1
+  shift
+  local began
+  began=$(now_ms)
+  # What a step complains about is the reason, if it fails.
+  "$@" 2> >(tee "$run/complaint" >&2) || return
+  log "$step took $(seconds $(($(now_ms) - began))) s"
+}
+
+start_app() {
+  log "$LANDFALL_COMMAND" >"$run/command"
+  install -d -o app -g app -m 700 "$state/data"
+  write_drop_ins
+  systemctl daemon-reload
+  if [[ -n ${LANDFALL_SCHEDULE:-} ]]; then
+    systemctl start landfall-job.timer
+  else
+    systemctl reset-failed landfall-app.service 2>/dev/null || true
+    systemctl restart landfall-app.service
+  fi
+}
+
+# What the units of the image leave open, because it is the configuration's.
+write_drop_ins() {
+  local line
+  mkdir -p "$units/landfall-app.service.d" "$units/landfall-job.timer.d"
+  {
+    echo "[Service]"
+    echo "KillSignal=$LANDFALL_STOP_SIGNAL"
+    echo "TimeoutStopSec=${LANDFALL_STOP_TIMEOUT_MS}ms"
+    # Only what listens on such a port needs the right to.
+    ((${LANDFALL_PORT:-1024} >= 1024)) || printf '%s\n' "AmbientCapabilities=CAP_NET_BIND_SERVICE" "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"
+    # The timer starts a job again; systemd never runs one unit twice at once.
+    [[ -z ${LANDFALL_SCHEDULE:-} ]] || printf '%s\n' "Restart=no" "RuntimeMaxSec=${LANDFALL_JOB_TIMEOUT_MS}ms"
+  } >"$units/landfall-app.service.d/settings.conf"
+  {
+    echo "[Timer]"
+    while IFS= read -r line; do [[ -z $line ]] || echo "OnCalendar=$line"; done <<<"${LANDFALL_SCHEDULE:-}"
+  } >"$units/landfall-job.timer.d/settings.conf"
+}
+
+wait_up() { [[ -n ${LANDFALL_SCHEDULE:-} ]] || wait_healthy; }
+
+start_proxy() {
+  [[ -n ${LANDFALL_PROXY_PORT:-} ]] || return 0
+  write_proxy && systemctl restart landfall-proxy.service
+}
+
+# The proxy's rules and the hashes of its passwords. `LANDFALL_PROXY_PASSWORDS` has lines `NUMBER SECRET USER`.
+write_proxy() {
+  local number secret user hash
+  rm -rf "$run/proxy"
+  install -d -g www-data -m 750 "$run/proxy"
+  printf '%s\n' "$LANDFALL_PROXY_RULES" >"$run/proxy/rules.conf"
+  while read -r number secret user; do
+    [[ -n $number ]] || continue
+    hash=$(secret_parameter "$LANDFALL_SECRETS_PATH$secret" | jq -er . | openssl passwd -6 -stdin) || return
+    (umask 027 && printf '%s:%s\n' "$user" "$hash" >"$run/proxy/$number.passwords")
+    chgrp www-data "$run/proxy/$number.passwords"
+  done <<<"${LANDFALL_PROXY_PASSWORDS:-}"
+}
+
+# Leaves the report where `deploy` reads it and fails the signal at once. The unit fails, and is tried again later: what was missing may be back.
+fail() {
+  [[ -s $run/why ]] || tail -n 5 "$run/complaint" | hide_secrets >"$run/why" || true
+  log "step \"$step\" failed: $(<"$run/why")"
+  write_report >"$run/report.json" || true
+  systemctl stop landfall-job.timer landfall-app.service || true
+  "${aws[@]}" s3 cp --only-show-errors --content-type application/json "$run/report.json" \
+    "s3://$LANDFALL_ARTIFACTS/reports/$LANDFALL_STACK/$(instance_id).json" || log "the report could not be written"
+  signal FAILURE
+  exit 1
+}
+
+write_report() {
+  # Files, not arguments: none of this is for other processes to read.
+  jq -n --arg step "$step" --arg service "$LANDFALL_SERVICE" --arg release "$LANDFALL_RELEASE" --arg instance "$(instance_id)" \
+    --slurpfile tail <(last_lines | hide_secrets | json_lines) --rawfile why "$run/why" \
+    --rawfile asked <(cat "$run/asked" 2>/dev/null) --slurpfile answers <(group_answers | json_lines) \
+    '{ok: false, step: $step, code: 1, tail: $tail[0], why: ($why | rtrimstr("\n")), asked: ($asked | rtrimstr("\n")),
+      answered: $answers[0], service: $service, release: $release, instance: $instance}'
+}
+
+last_lines() { journalctl -q --no-pager -o cat -u landfall-app.service -n 60; }
+
+# "3 times from 0.1 s to 2.2 s: connection refused": equal answers in a row are told once.
+group_answers() {
+  [[ -s $run/answers ]] || return 0
+  awk -F '\t' '
+    function tell() { if (count) printf "%d %s from %.1f s to %.1f s: %s\n", count, count == 1 ? "time" : "times", first / 1000, last / 1000, said }
+    $2 != said { tell(); count = 0; first = $1; said = $2 }
+    { count++; last = $1 }
+    END { tell() }' "$run/answers"
+}
+
+# Once in the life of an instance. Outside a change of its stack nobody waits for the signal, and CloudFormation refuses it.
+signal() {
+  local told words
+  told=$state/told-$(instance_id)
+  [[ ! -e $told ]] || return 0
+  if words=$("${aws[@]}" cloudformation signal-resource --stack-name "$LANDFALL_STACK" --logical-resource-id "$LANDFALL_GROUP" \
+    --unique-id "$(instance_id)" --status "$1" 2>&1) || [[ $words == *ValidationError* ]]; then
+    log "told CloudFormation: $1${words:+ ($words)}"
+    mkdir -p "$state"
+    echo "$1" >"$told"
+  else
+    log "CloudFormation could not be told: $words"
+    return 1
+  fi
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then main "$@"; fi
