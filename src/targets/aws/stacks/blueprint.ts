@@ -2,6 +2,7 @@
 import type { App as CdkApp, CfnParameter, Stack } from "aws-cdk-lib";
 import type { EnvironmentApp } from "../../../config/app.ts";
 import { cdk } from "./cdk.ts";
+import { refuseTooLarge } from "./limits.ts";
 import type { Running } from "./running.ts";
 
 export type StackRole = "foundation" | "network" | "alarms" | "data" | "edge" | "service" | "routes";
@@ -78,13 +79,17 @@ export class Blueprint {
 
   takeList = (from: Blueprint, output: string): string[] => this.take(from, output, "CommaDelimitedList").valueAsList;
 
+  /** Errors: AWS_LIMIT. */
   compile(): StackTemplate {
     const { role, service } = this.identity;
+    const template = this.stack.resolve((this.stack as unknown as { _toCloudFormation(): unknown })._toCloudFormation());
+    const body = JSON.stringify(template);
+    refuseTooLarge(this.name, template, body);
     return {
       name: this.name,
       role,
       ...(service === undefined ? {} : { service }),
-      body: JSON.stringify(this.stack.resolve((this.stack as unknown as { _toCloudFormation(): unknown })._toCloudFormation())),
+      body,
       parameters: [...this.taken].map(([output, { from }]) => ({ name: `${output}Parameter`, from: { stack: from.name, output } })),
       dependsOn: [...new Set([...this.taken.values()].map(({ from }) => from.name))],
       tags: this.tags(),

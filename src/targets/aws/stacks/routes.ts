@@ -4,6 +4,7 @@
 // A rule's logical name is its place in the order. So a route that is put before others changes what each rule says, and no rule
 // its priority: CloudFormation would change one after the other, and two rules cannot have the same.
 import type { aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
+import { CONDITION_VALUES_MAX } from "../limits.ts";
 import { type BalancerAction, defaultService, drainPaths, type PlacedRoute, placeRoutes } from "../routes.ts";
 import { Blueprint, type Site } from "./blueprint.ts";
 import { cdk } from "./cdk.ts";
@@ -12,9 +13,6 @@ import { SLOTS, slotsOf, WEIGHTS_NOTE, weightsNoteOf } from "./running.ts";
 
 type Action = elb.CfnListenerRule.ActionProperty;
 
-/** The most values that one condition may have, all conditions of a rule together. */
-const VALUES_MAX = 5;
-
 export function drawRoutes(site: Site, edge: Blueprint | undefined, services: Map<string, Blueprint>): Blueprint | undefined {
   if (!edge) return undefined;
   const blueprint = new Blueprint(site, { role: "routes" });
@@ -22,7 +20,7 @@ export function drawRoutes(site: Site, edge: Blueprint | undefined, services: Ma
   if (Object.keys(weights).length > 0) blueprint.note(WEIGHTS_NOTE, weights);
   const forward = (service: string) => forwardAction(blueprint, site, service, services.get(service) as Blueprint);
   const rules = [
-    ...chunks(drainPaths(site.app), VALUES_MAX).map((paths) => ({ conditions: [pathCondition(paths)], action: DENY })),
+    ...chunks(drainPaths(site.app), CONDITION_VALUES_MAX).map((paths) => ({ conditions: [pathCondition(paths)], action: DENY })),
     ...placeRoutes(site.app.routes).flatMap((placed) => ruleOf(placed, forward)),
     { conditions: [pathCondition(["/*"])], action: forward(defaultService(site.app) as string) },
   ];

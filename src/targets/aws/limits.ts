@@ -1,0 +1,86 @@
+// What AWS has room for in one place, against what an environment needs there. What cannot be raised is an error before anything is made;
+// what AWS raises when it is asked is a note of `landfall check` and of a plan. Pure, and without the CDK.
+import type { EnvironmentApp } from "../../config/app.ts";
+import type { Environment } from "../../config/schema.ts";
+import { LandfallError } from "../../error.ts";
+import { drainPaths, placeRoutes, webServices } from "./routes.ts";
+
+/** The most values that the conditions of one rule may have together (Elastic Load Balancing, "Quotas", 2026). */
+export const CONDITION_VALUES_MAX = 5;
+
+interface Need {
+  what: string;
+  count: number;
+  limit: number;
+  /** Undefined when AWS does not raise it. */
+  quota?: string;
+  /** For what is not raised. */
+  next?: string;
+}
+
+/** Target groups of a service, one for each fleet that can stand beside the others. */
+const FLEETS = { rolling: 1, blueGreen: 2, canary: 3 } as const;
+
+/** Quotas of 2026 from the pages of Elastic Load Balancing and Amazon VPC. */
+function needsOf({ app, environment }: EnvironmentApp): Need[] {
+  const web = webServices(app);
+  const fleets = FLEETS[app.rollout.strategy];
+  const region = Object.values(app.environments).filter((one) => one.target === "aws" && one.region === environment.region);
+  const rules = Math.ceil(drainPaths(app).length / CONDITION_VALUES_MAX) + placeRoutes(app.routes).filter(({ action }) => action).length;
+  const instances = web.reduce((sum, name) => sum + (app.services[name]?.instances.max ?? 0), 0);
+  return [
+    {
+      what: "target groups of the balancer",
+      count: web.length * fleets,
+      limit: 100,
+      next: 'divide the services between two apps, or choose another "strategy" of "rollout": rolling needs one for each service',
+    },
+    // One for all other requests, and one for each service, by which its target groups are checked.
+    { what: "rules of the balancer", count: rules + 1 + web.length, limit: 100, quota: "Rules per Application Load Balancer" },
+    { what: "instances behind the balancer", count: instances * Math.min(fleets, 2), limit: 1000, quota: "Targets per Application Load Balancer" },
+    { what: "rules of the balancer's security group", count: web.length + 1, limit: 60, quota: "Inbound or outbound rules per security group" },
+    { what: "networks in one region, for the environments of this app", count: region.length, limit: 5, quota: "VPCs per Region" },
+    {
+      what: "public addresses in one region, for the NAT of the environments of this app",
+      count: region.reduce((sum, one) => sum + addressesOf(one), 0),
+      limit: 5,
+      quota: "EC2-VPC Elastic IPs",
+    },
+  ];
+}
+
+const addressesOf = ({ network: { nat, zones } }: Environment) => (nat === "gateway" ? zones : nat === "instance" ? 1 : 0);
+
+/** What AWS has to be asked for first. */
+export const quotaNotes = (app: EnvironmentApp): string[] =>
+  needsOf(app).flatMap(({ what, count, limit, quota }) =>
+    quota === undefined || count <= limit
+      ? []
+      : [`environment "${app.name}" needs ${count} ${what}, and AWS gives ${limit} until it is asked for more: "${quota}" in Service Quotas`],
+  );
+
+/** Errors: AWS_LIMIT for what no account can have. */
+export function refuseBeyondLimits(app: EnvironmentApp): void {
+  const [first, ...more] = needsOf(app)
+    .filter(({ count, limit, quota }) => quota === undefined && count > limit)
+    .map(({ what, count, limit, next }) => beyondLimit({ where: `environment "${app.name}"`, what, count, limit, next }));
+  if (first) throw new LandfallError(first.parts, more);
+}
+
+interface Beyond {
+  where: string;
+  what: string;
+  count: number;
+  limit: number;
+  next?: string;
+}
+
+export const beyondLimit = ({ where, what, count, limit, next }: Beyond) =>
+  new LandfallError({
+    code: "AWS_LIMIT",
+    what: `${where} would have ${count} ${what}, and AWS allows ${limit}`,
+    where,
+    why: "This limit is the same for every account, and AWS does not raise it.",
+    standing: "Nothing was changed.",
+    next,
+  });
