@@ -7,6 +7,9 @@ interface Program {
   isThere(): boolean;
 }
 
+/** Whether a program of that name is there. Servers of the system are often in /usr/sbin, which is in root's PATH only. */
+export const isOnPath = (program: string): boolean => answers("sh", "-c", `command -v ${program}`);
+
 const answers = (program: string, ...args: string[]): boolean => spawnSync(program, args, { stdio: "ignore" }).status === 0;
 
 const PROGRAMS: Program[] = [
@@ -18,6 +21,10 @@ const PROGRAMS: Program[] = [
     what: "valkey-server or redis-server",
     isThere: () => answers("valkey-server", "--version") || answers("redis-server", "--version"),
   },
+  { debianPackage: "shellcheck", what: "shellcheck", isThere: () => answers("shellcheck", "--version") },
+  { debianPackage: "nginx", what: "nginx", isThere: () => isOnPath("nginx") },
+  { debianPackage: "jq", what: "jq", isThere: () => answers("jq", "--version") },
+  { debianPackage: "curl", what: "curl", isThere: () => answers("curl", "--version") },
 ];
 
 /**

@@ -24,7 +24,7 @@ export function bakeScript(app: App): string {
     'step "users" make_users',
     'step "folders" make_folders',
     'step "agent of Session Manager" install_agent',
-    'step "certificates of databases" install_certificates',
+    ...(hasDatabase(app) ? ['step "certificates of databases" install_certificates'] : []),
     'step "programs" write_programs',
     'step "units" write_units',
     `step "the recipe's files" copy_files ${app.recipe.files.map((file) => quote(cleanName(file))).join(" ")}`.trimEnd(),
@@ -36,9 +36,11 @@ export function bakeScript(app: App): string {
   return `${lines.join("\n").replace(/^@[A-Z]+@$/gm, (place) => filled[place]?.join("\n") ?? place)}\n`;
 }
 
+const hasDatabase = (app: App): boolean => Object.values(app.resources).some(({ type }) => type in CLIENTS);
+
 function packagesOf(app: App): string[] {
   const clients = Object.values(app.resources).flatMap(({ type }) => (type in CLIENTS ? [CLIENTS[type as keyof typeof CLIENTS]] : []));
-  return [...new Set([...PACKAGES, ...(needsProxy(app) ? ["nginx-light"] : []), ...clients, ...app.recipe.packages])].sort();
+  return [...new Set([...PACKAGES, ...(needsProxy(app) ? ["nginx"] : []), ...clients, ...app.recipe.packages])].sort();
 }
 
 const programLines = (): string[] => [

@@ -83,11 +83,13 @@ copy_files() {
   chmod -R u+rwX,go+rX,go-w "$image"
 }
 
-# Errors and output in one stream keep their order. Nothing of this machine's own is among a step's variables.
+# Errors and output in one stream keep their order. Of this machine's own variables a step gets only those that say how to reach a registry.
 run_as_app() {
+  local -a passed
+  mapfile -t passed < <(env | grep -iE '^((https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|REQUESTS_CA_BUNDLE|PIP_[A-Z_]*|npm_config_[a-z_]*)=')
   cd "$image"
-  setpriv --reuid=app --regid=app --init-groups --no-new-privs \
-    env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/var/lib/landfall/home LANG=C.UTF-8 sh -c "exec 2>&1; umask 022; $1"
+  setpriv --reuid=app --regid=app --init-groups --no-new-privs env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/var/lib/landfall/home LANG=C.UTF-8 \
+    "${passed[@]}" sh -c "exec 2>&1; umask 022; $1"
 }
 
 # Whatever runs with the image may read it, and cannot change it.
