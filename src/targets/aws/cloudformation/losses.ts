@@ -19,7 +19,7 @@ export const dataKind = (type: string): string | undefined => KEEPS[type];
 
 /**
  * CloudFormation calls a change to these conditional, and means replicas and databases in a zone of their own choice; ours are changed in
- * place (the update behaviours on AWS's page of the type, and the conditions in its public resource provider).
+ * place. Of each of them AWS's page of the type says "some interruptions" or "no interruption", and of none "replacement".
  */
 const IN_PLACE: Record<string, string[]> = {
   "AWS::RDS::DBInstance": [

@@ -19,7 +19,8 @@ const ROLLS = "its instances are replaced, batch by batch";
 
 /**
  * By type. Which properties replace is from AWS's own schemas of resource types (`createOnlyProperties`, November 2026), for the
- * properties that the templates use; a test compares them with the schemas that cfn-lint brings.
+ * properties that the templates use; a test compares them with the schemas that cfn-lint brings. AWS's user guide says the same, but for
+ * properties whose values are the same in all our templates.
  */
 export const KINDS: Readonly<Record<string, KindFacts>> = {
   "AWS::AutoScaling::AutoScalingGroup": {
