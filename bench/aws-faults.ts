@@ -1,4 +1,4 @@
-// Every fault at every call of commission, update and removal of an environment on the emulator; then the operation again, and a count of
+// Every fault at every call of commission, update and decommission of an environment on the emulator; then the operation again, and a count of
 // what is wrong. In an order that a seed decides, so that a run that is ended by --minutes has tried some of everything.
 // Run: npx jiti bench/aws-faults.ts [--only text] [--part 1/2] [--minutes 60] [--seed 1] [--report file]
 import { appendFileSync } from "node:fs";

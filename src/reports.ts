@@ -106,11 +106,21 @@ export interface DecommissionReport {
   environment: string;
   /** Each thing that was there and is gone: `process web.1 (pid 4711)`, `port 20080`, `file …`. */
   removed: string[];
-  /** What is kept on purpose, with its place. */
-  kept: string[];
-  /** How many processes, ports and files were looked for again at the end; none was found. */
-  checked: { processes: number; ports: number; paths: number };
+  /** What is still there, on purpose. */
+  kept: Kept[];
+  /** What was looked for again at the end, and how many of each: `{ processes: 4, ports: 2 }`. None was found but what is kept. */
+  checked: Record<string, number>;
 }
+
+export interface Kept {
+  /** With its place: a folder, or what AWS calls it. */
+  what: string;
+  /** Why it is still there, what it costs, and how it goes. */
+  why: string;
+}
+
+/** What a decommission would remove, and what it would keep. */
+export type RemovalReport = Omit<DecommissionReport, "checked">;
 
 export interface RecordedEvent {
   at: number;

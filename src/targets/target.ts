@@ -14,6 +14,7 @@ import type {
   PermissionsReport,
   RecordedEvent,
   RecoveryReport,
+  RemovalReport,
   Status,
 } from "../reports.ts";
 
@@ -72,7 +73,10 @@ export interface EnvironmentTarget {
   logs(filter: LogFilter): AsyncGenerator<LogLine>;
   events(filter: { since?: Date; tail?: number }): Promise<RecordedEvent[]>;
   secrets(): SecretStore;
-  decommission(options: { keepData?: boolean }): Promise<DecommissionReport>;
+  /** What `decommission` would do. Changes nothing. */
+  listRemoval(options: { keepData?: boolean; confirmRemove?: string[] }): Promise<RemovalReport>;
+  /** `confirmRemove` names protected databases, and snapshots that were kept, which may go too; only on AWS are there any. */
+  decommission(options: { keepData?: boolean; confirmRemove?: string[] }): Promise<DecommissionReport>;
   clean(): Promise<CleanReport>;
 }
 

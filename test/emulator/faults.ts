@@ -12,7 +12,7 @@ import { observeInventory } from "./inventory.ts";
 import type { FaultProxy } from "./proxy.ts";
 import { makeStage, type Stage } from "./stage.ts";
 
-export const OPERATIONS = ["commission", "update", "remove"] as const;
+export const OPERATIONS = ["commission", "update", "decommission"] as const;
 type Operation = (typeof OPERATIONS)[number];
 
 /** `failed`: AWS does nothing. `lost`: AWS does it, and its answer is lost. Killed: the process, before AWS gets the call or after it did it. */
@@ -32,7 +32,7 @@ const CHANGED: AppInput = {
   services: { web: { command: "node server.js", port: 3000, health: { path: "/ready" } } },
   environments: { production: { target: "aws", network: { nat: "none" }, logs: { keep: "60d" }, alarms: { serverErrors: "5%" } } },
 };
-const INPUTS = { commission: SMALL, update: CHANGED, remove: CHANGED } as const;
+const INPUTS = { commission: SMALL, update: CHANGED, decommission: CHANGED } as const;
 
 /** How many calls each operation makes without a fault, and what the account holds after it. */
 export interface Expected {
@@ -42,7 +42,7 @@ export interface Expected {
 
 export async function observeExpected(proxy: FaultProxy): Promise<Expected> {
   const stage = makeStage(proxy.port);
-  const expected: Expected = { calls: { commission: 0, update: 0, remove: 0 }, inventory: { commission: {}, update: {}, remove: {} } };
+  const expected: Expected = { calls: { commission: 0, update: 0, decommission: 0 }, inventory: { commission: {}, update: {}, decommission: {} } };
   for (const operation of OPERATIONS) {
     proxy.clear();
     await perform(stage, operation);
@@ -75,7 +75,7 @@ export async function tryPoint(proxy: FaultProxy, point: Point, expected: Expect
 }
 
 async function perform(stage: Stage, operation: Operation): Promise<unknown> {
-  return operation === "remove" ? stage.remove(INPUTS.remove) : stage.commission(INPUTS[operation]);
+  return operation === "decommission" ? stage.open(INPUTS.decommission).decommission({}) : stage.commission(INPUTS[operation]);
 }
 
 async function failAt(proxy: FaultProxy, stage: Stage, { operation, call, fault }: Point): Promise<string> {
@@ -89,16 +89,13 @@ async function failAt(proxy: FaultProxy, stage: Stage, { operation, call, fault 
   }
 }
 
-const PROGRAMS = {
-  landfall: fileURLToPath(new URL("../../bin/landfall.js", import.meta.url)),
-  remove: fileURLToPath(new URL("remove-main.mjs", import.meta.url)),
-};
+const LANDFALL = fileURLToPath(new URL("../../bin/landfall.js", import.meta.url));
 
 async function killAt(proxy: FaultProxy, stage: Stage, { operation, call, fault }: Point): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "landfall-killed-"));
   const file = join(folder, "landfall.config.ts");
   writeFileSync(file, `export default ${JSON.stringify(INPUTS[operation])};\n`);
-  const argv = operation === "remove" ? [PROGRAMS.remove, file, "production"] : [PROGRAMS.landfall, "commission", "production"];
+  const argv = operation === "decommission" ? [LANDFALL, "decommission", "production", "--yes"] : [LANDFALL, "commission", "production"];
   const env = { PATH: process.env.PATH, HOME: folder, ...stage.env };
   const child = spawn(process.execPath, argv, { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
@@ -130,8 +127,13 @@ async function observeWrong(stage: Stage, operation: Operation, { inventory }: E
   }
   const stacks = [...(await stage.stacks(SMALL)).values()];
   for (const { name, status } of stacks) if (!/^(CREATE|UPDATE)_COMPLETE$/.test(status)) wrong.push(`${name} is ${status}`);
-  if (operation !== "remove" && (await stage.commission(INPUTS[operation])).changed) wrong.push("a third run changed something");
+  if (await changesAgain(stage, operation)) wrong.push("a third run changed something");
   return wrong;
+}
+
+async function changesAgain(stage: Stage, operation: Operation): Promise<boolean> {
+  if (operation !== "decommission") return (await stage.commission(INPUTS[operation])).changed;
+  return (await stage.open(INPUTS.decommission).decommission({})).removed.length > 0;
 }
 
 const describe = (error: unknown) =>

@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 
-from ministack.services import ec2, rds, s3, waf
-from ministack.services.cloudformation import provisioners, stacks
+import machines
+from ministack.services import acm, alb, cloudwatch, ec2, rds, s3, secretsmanager, ssm, tagging, waf
+from ministack.services.cloudformation import handlers, provisioners, stacks
 
 
 def call(action, **params):
@@ -207,6 +208,95 @@ def refuse_protected_database(name):
 
 
 STUBBORN = {"AWS::S3::Bucket": refuse_full_bucket, "AWS::RDS::DBInstance": refuse_protected_database}
+
+
+def list_with_gone(params):
+    """ministack forgets the resources of a stack that is gone; AWS lists them for 90 days, with what became of each."""
+    stack = handlers._resolve_stack(handlers._p(params, "StackName"))
+    if not stack or stack.get("StackStatus") != "DELETE_COMPLETE":
+        return listed_resources(params)
+    from ministack.services.cloudformation import _stack_events
+    gone = {}
+    for event in _stack_events.get(stack["StackId"], []):
+        if event["ResourceType"] != "AWS::CloudFormation::Stack" and event.get("PhysicalResourceId"):
+            gone[event["LogicalResourceId"]] = event
+    kept = stack.get("_resources", {})
+    stack["_resources"] = gone
+    try:
+        return listed_resources(params)
+    finally:
+        stack["_resources"] = kept
+
+
+listed_resources = handlers._list_stack_resources
+
+
+def tags_by_arn(store, list_of=lambda tags: tags):
+    """Services whose tags ministack keeps by ARN, and does not give to the API that lists tags of all of them."""
+    def collect():
+        for arn, tags in list(store().items()):
+            yield arn, [{"Key": str(tag["Key"]), "Value": str(tag.get("Value", ""))} for tag in list_of(tags)]
+
+    return collect
+
+
+def tags_of_secrets():
+    for secret in list(secretsmanager._secrets.values()):
+        yield secret["ARN"], [{"Key": tag["Key"], "Value": tag.get("Value", "")} for tag in secret.get("Tags") or []]
+
+
+COLLECTORS = {
+    "acm": tags_by_arn(lambda: acm._certificates, lambda certificate: certificate.get("Tags") or []),
+    "cloudwatch": tags_by_arn(lambda: cloudwatch._resource_tags, lambda tags: [{"Key": key, "Value": value} for key, value in tags.items()]),
+    "elasticloadbalancing": tags_by_arn(lambda: alb._tags),
+    "rds": tags_by_arn(lambda: rds._tags),
+    "secretsmanager": tags_of_secrets,
+    "wafv2": tags_by_arn(lambda: waf._waf_tags),
+}
+
+
+def name_of_type(resource_id):
+    """As EC2 calls it."""
+    return "vpc-flow-log" if resource_id.startswith("fl-") else "image" if resource_id.startswith("ami-") else guessed_type(resource_id)
+
+
+guessed_type = ec2._guess_resource_type
+
+
+def describe_automated_backups(params):
+    """Those that are retained, put there by tests: ministack makes none, and knows no call for them."""
+    backups = retained_backups()
+    items = "".join(
+        "<DBInstanceAutomatedBackup>"
+        + "".join(f"<{key}>{value}</{key}>" for key, value in backup.items())
+        + "</DBInstanceAutomatedBackup>"
+        for backup in backups.values()
+    )
+    return rds._xml(200, "DescribeDBInstanceAutomatedBackupsResponse",
+                    "<DescribeDBInstanceAutomatedBackupsResult><DBInstanceAutomatedBackups>"
+                    f"{items}</DBInstanceAutomatedBackups></DescribeDBInstanceAutomatedBackupsResult>")
+
+
+def delete_automated_backup(params):
+    retained_backups().pop(rds._p(params, "DbiResourceId"), None)
+    return rds._xml(200, "DeleteDBInstanceAutomatedBackupResponse", "<DeleteDBInstanceAutomatedBackupResult/>")
+
+
+def retain_automated_backup(params):
+    """No call of AWS: what is left when a database is deleted with `DeleteAutomatedBackups: false`."""
+    resource, database = rds._p(params, "DbiResourceId"), rds._p(params, "DBInstanceIdentifier")
+    arn = f"arn:aws:rds:{rds.get_region()}:{rds.get_account_id()}:auto-backup:ab-{resource.lower()}"
+    retained_backups()[resource] = {
+        "DBInstanceIdentifier": database, "DbiResourceId": resource, "Status": "retained", "DBInstanceAutomatedBackupsArn": arn}
+    return rds._xml(200, "RetainDBInstanceAutomatedBackupResponse", "")
+
+
+def retained_backups():
+    return _retained.setdefault((rds.get_account_id(), rds.get_region()), {})
+
+
+_retained = {}
+
 RULES = os.environ.get("LANDFALL_EMULATOR_RULES")
 counting = threading.Lock()
 counts = {}
@@ -248,11 +338,20 @@ def ruled(when, act, facts):
 
 
 def install():
+    machines.install()
     provisioners._RESOURCE_HANDLERS.update(MISSING)
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
     # Without this every change to a bucket is reported as one that may replace it. AWS's page on the type names only this property.
     provisioners._REPLACING_PROPERTIES["AWS::S3::Bucket"] = ("BucketName",)
     provisioners._cw_metric_alarm_record = record_alarm
+    handlers._ACTION_HANDLERS["ListStackResources"] = list_with_gone
+    tagging._COLLECTORS.update(COLLECTORS)
+    ec2._guess_resource_type = name_of_type
+    rds._ACTION_MAP.update({
+        "DescribeDBInstanceAutomatedBackups": describe_automated_backups,
+        "DeleteDBInstanceAutomatedBackup": delete_automated_backup,
+        "RetainDBInstanceAutomatedBackup": retain_automated_backup,
+    })
     provisioners._STACK_TAG_PROPERTY.update({name: ("Tags", "list") for name in TAGGED})
     stacks._provision_resource = ruled("create", stacks._provision_resource, lambda kind, logical_id, props, stack: (kind, logical_id, stack))
     stacks._update_resource = ruled(

@@ -101,14 +101,16 @@ requires("script of util-linux", hasScript)("on a terminal", () => {
 });
 
 describe("--keep-data", () => {
+  const kept = () => ({ what: `folder ${places.kept}`, why: "its data and secrets, taken up again by  landfall commission local" });
+
   it("says where the data is, twice in a row", async () => {
     const done = await decommission("--keep-data");
-    expect(done.kept).toEqual([places.kept]);
+    expect(done.kept).toEqual([kept()]);
     expect(done.removed).toContain(`folder ${places.environment}`);
     expect(existsSync(places.environment)).toBe(false);
-    expect(await decommission("--keep-data")).toMatchObject({ removed: [], kept: [places.kept] });
+    expect(await decommission("--keep-data")).toMatchObject({ removed: [], kept: [kept()] });
     expect((await landfall("decommission", "local", "--yes", "--keep-data")).stdout).toBe(
-      `keeper local does not stand on this machine: nothing to remove\n  kept     ${places.kept} (taken up again by  landfall commission local )\n`,
+      `keeper local does not stand: nothing to remove\n  kept     ${kept().what}: ${kept().why}\n`,
     );
   });
 
@@ -124,7 +126,7 @@ describe("--keep-data", () => {
     rmSync(places.record);
     mkdirSync(places.kept, { recursive: true });
     renameSync(places.data, join(places.kept, "data"));
-    expect((await decommission("--keep-data")).kept).toEqual([places.kept]);
+    expect((await decommission("--keep-data")).kept).toEqual([kept()]);
     expect(existsSync(join(places.kept, basename(places.secretsKey)))).toBe(true);
 
     mkdirSync(places.environment, { recursive: true, mode: 0o711 });
@@ -134,8 +136,8 @@ describe("--keep-data", () => {
   });
 
   it("lasts until a decommission without it", async () => {
-    const { kept } = await decommission("--keep-data");
-    expect(readFileSync(join(kept[0] ?? "", "data", "database", "port"), "utf8")).toMatch(/^\d+\n$/);
+    await decommission("--keep-data");
+    expect(readFileSync(join(places.kept, "data", "database", "port"), "utf8")).toMatch(/^\d+\n$/);
     expect(await decommission()).toMatchObject({ removed: expect.arrayContaining([`folder ${places.kept}`]), kept: [] });
     expect(existsSync(places.app)).toBe(false);
   });

@@ -146,6 +146,6 @@ describe("decommission", () => {
     } finally {
       for (const pid of pidsIn(places.releases)) process.kill(pid, "SIGKILL");
     }
-    expect((await landfall("decommission", "local", "--yes")).stdout).toBe("hello local does not stand on this machine: nothing to remove\n");
+    expect((await landfall("decommission", "local", "--yes")).stdout).toBe("hello local does not stand: nothing to remove\n");
   });
 });

@@ -14,9 +14,10 @@ export default function clean(command: Command): void {
   });
 }
 
-/** Every environment of the app on a target that this version has. */
+/** Every environment of the app; those on this machine first, since they need no credentials. */
 async function findCleanable(): Promise<string[]> {
   const { findConfig, loadConfig } = await import("../../index.ts");
   const { app } = await loadConfig(findConfig(process.cwd()));
-  return Object.keys(app.environments).filter((name) => app.environments[name]?.target === "local");
+  const on = (target: string) => Object.keys(app.environments).filter((name) => app.environments[name]?.target === target);
+  return [...on("local"), ...on("aws")];
 }

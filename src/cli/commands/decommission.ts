@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openToRead, operate, report } from "../operate.ts";
 import { asActing } from "../options.ts";
-import { describeDecommission } from "../print/reports.ts";
+import { describeDecommission, describeRemoval } from "../print/reports.ts";
 import { ask, canAsk } from "../print/terminal.ts";
 import { UsageProblem } from "../usage.ts";
 
@@ -10,22 +10,27 @@ interface DecommissionOptions {
   verbose?: boolean;
   yes?: boolean;
   keepData?: boolean;
+  confirmRemove?: string[];
 }
 
 export default function decommission(command: Command): void {
   asActing(command, ["landfall decommission local", "landfall decommission review-12 --yes --keep-data"])
     .option("--yes", "do not ask for the environment's name")
-    .option("--keep-data", "keep the data and the secrets, and say where; commission takes them up again")
+    .option("--keep-data", "keep the data and the secrets, and say where")
+    .option("--confirm-remove <names...>", "on AWS: databases with deletion protection, and snapshots kept before, that may go too")
     .action(async (env: string, options: DecommissionOptions) => {
       if (!options.yes) await confirm(env, options);
-      const done = await operate(env, options, (environment) => environment.decommission({ keepData: options.keepData }));
+      const done = await operate(env, options, (environment) => environment.decommission(choiceOf(options)));
       report(options, done, describeDecommission);
     });
 }
 
-async function confirm(env: string, { keepData }: DecommissionOptions): Promise<void> {
+const choiceOf = ({ keepData, confirmRemove }: DecommissionOptions) => ({ keepData, confirmRemove });
+
+async function confirm(env: string, options: DecommissionOptions): Promise<void> {
+  const { keepData } = options;
   // Opened first, so that a name that was mistyped twice is not taken for a confirmation.
-  await openToRead(env);
+  const environment = await openToRead(env);
   const losing = keepData ? "its processes and addresses; its data is kept" : "all of it, its data too";
   if (!canAsk()) {
     throw new UsageProblem(`decommissioning "${env}" was not confirmed`, {
@@ -34,7 +39,8 @@ async function confirm(env: string, { keepData }: DecommissionOptions): Promise<
       next: `landfall decommission ${env} --yes${keepData ? " --keep-data" : ""}`,
     });
   }
-  const answer = await ask(`This removes environment "${env}": ${losing}.\nType its name to go on: `);
+  const list = describeRemoval(await environment.listRemoval(choiceOf(options)));
+  const answer = await ask(`${list ? `${list}\n` : ""}This removes environment "${env}": ${losing}.\nType its name to go on: `);
   if (answer.trim() === env) return;
   throw new UsageProblem(`decommissioning "${env}" was not confirmed`, {
     code: "CONFIRMATION_DECLINED",

@@ -11,6 +11,7 @@ import type {
   LogLine,
   RecordedEvent,
   RecoveryReport,
+  RemovalReport,
 } from "../../index.ts";
 import { alignRows, describeDate, describeDuration, describeTime } from "./format.ts";
 import type { Paint } from "./terminal.ts";
@@ -72,18 +73,24 @@ export function describeRecovery({ did, operation, status }: RecoveryReport): st
   return texts[did];
 }
 
-export function describeDecommission(report: DecommissionReport): string {
-  const { processes, ports, paths } = report.checked;
-  const name = `${report.app} ${report.environment}`;
-  const kept = report.kept.map((folder) => `  kept     ${folder} (taken up again by  landfall commission ${report.environment} )`);
-  if (report.removed.length === 0) return [`${name} does not stand on this machine: nothing to remove`, ...kept].join("\n");
+/** The proof comes last: what was looked for again, and that nothing is left but what is named above. */
+export function describeDecommission({ app, environment, removed, kept, checked }: DecommissionReport): string {
+  const name = `${app} ${environment}`;
+  const stays = kept.map(({ what, why }) => `  kept     ${what}: ${why}`);
+  if (removed.length === 0) return [`${name} does not stand: nothing to remove`, ...stays].join("\n");
+  const looked = Object.entries(checked).map(([kind, count]) => `${count} ${kind}`);
+  const besides = kept.length > 0 ? "nothing else is left" : "nothing is left";
   return [
     `${name} is gone`,
-    ...report.removed.map((thing) => `  removed  ${thing}`),
-    ...kept,
-    `  looked again for ${processes} processes, ${ports} ports and ${paths} paths: none is left`,
+    ...removed.map((thing) => `  removed  ${thing}`),
+    ...stays,
+    `  looked again for ${[looked.slice(0, -1).join(", "), looked.at(-1)].filter(Boolean).join(" and ")}: ${besides}`,
   ].join("\n");
 }
+
+/** What a decommission would do, for who is asked whether it should. */
+export const describeRemoval = ({ removed, kept }: RemovalReport): string =>
+  [...removed.map((thing) => `  goes   ${thing}`), ...kept.map(({ what, why }) => `  stays  ${what}: ${why}`)].join("\n");
 
 export const describeClean = ({ removed }: CleanReport): string =>
   removed.length === 0 ? "Nothing to clean." : removed.map((thing) => `removed ${thing}`).join("\n");

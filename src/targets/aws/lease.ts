@@ -22,6 +22,8 @@ export interface LeaseNote {
   beatAt: number;
   /** Absent while it runs, and for ever when it was cut off. */
   endedAt?: number;
+  /** What it was told, for whoever finishes it. */
+  options?: object;
 }
 
 const BEAT_EVERY_MS = 15_000;
@@ -46,11 +48,11 @@ interface Written {
  * Runs `act` while no other operation can. Rejects with LEASE_HELD, naming the holder, when one is under way; waits for it when the
  * context says so. Who has not written for a minute and a half, or whose process is gone from this machine, holds it no more.
  */
-export async function leased<T>(context: Context, operation: string, act: () => Promise<T>): Promise<T> {
+export async function leased<T>(context: Context, operation: string, act: () => Promise<T>, options?: object): Promise<T> {
   const place = await findPlace(context);
   if (!place) return act();
   const { clock } = context;
-  const note = makeNote(operation, clock.now());
+  const note = { ...makeNote(operation, clock.now()), ...(options && { options }) };
   let etag = await take(context, place, note);
   held.add(note.id);
   let beating = Promise.resolve();
@@ -72,16 +74,46 @@ export async function leased<T>(context: Context, operation: string, act: () => 
 }
 
 /** The operation that was cut off, or that runs now; undefined when the last one came to its end. */
-export async function findOpen(context: Context): Promise<(LeaseNote & { running: boolean }) | undefined> {
+export async function findOpen(context: Context): Promise<Last | undefined> {
+  const last = await findLast(context);
+  return last?.endedAt === undefined ? last : undefined;
+}
+
+type Last = LeaseNote & { running: boolean };
+
+/** The last operation, ended or not. */
+export async function findLast(context: Context): Promise<Last | undefined> {
   const place = await findPlace(context);
   const found = place && (await read(context, place));
-  if (!found || found.note.endedAt !== undefined) return undefined;
-  return { ...found.note, running: !hasExpired(found.note, context.clock.now()) };
+  return found && asLast(context, found.note);
 }
+
+const asLast = ({ clock }: Context, note: LeaseNote): Last => ({ ...note, running: note.endedAt === undefined && !hasExpired(note, clock.now()) });
+
+/** The last operation on each environment of the app in this region, by the leases that lie in its bucket. */
+export async function listLeases(context: Context): Promise<{ environment: string; key: string; running: boolean }[]> {
+  const place = await findPlace(context);
+  if (!place) return [];
+  const { Contents = [] } = await (await context.clients.s3()).listObjectsV2({ Bucket: place.Bucket, Prefix: LEASES }).catch(noneIfGone);
+  const found = await Promise.all(
+    Contents.map(async ({ Key: key = "" }) => {
+      const lease = await read(context, { Bucket: place.Bucket, Key: key });
+      return lease ? [{ environment: key.slice(LEASES.length, -".json".length), key, running: asLast(context, lease.note).running }] : [];
+    }),
+  );
+  return found.flat();
+}
+
+const LEASES = "leases/";
+
+const noneIfGone = (error: unknown): { Contents?: undefined } => {
+  if (error instanceof Error && error.name === "NoSuchBucket") return {};
+  throw error;
+};
 
 async function findPlace({ clients, app }: Context): Promise<Place | undefined> {
   const { outputs } = await observeStack(clients, `${app.app.name}-foundation`);
-  return outputs.ArtifactsBucket === undefined ? undefined : { Bucket: outputs.ArtifactsBucket, Key: `leases/${app.name}.json` };
+  return outputs.ArtifactsBucket === undefined ? undefined : { Bucket: outputs.ArtifactsBucket, Key: `${LEASES}${app.name}.json` };
 }
 
 function makeNote(operation: string, now: number): LeaseNote {

@@ -3,6 +3,7 @@
 import type { RecoveryReport } from "../../reports.ts";
 import type { EnvironmentTarget, OpenTarget } from "../target.ts";
 import { announce, makeContext, notBuilt } from "./context.ts";
+import type { DecommissionOptions } from "./decommission.ts";
 import { leased } from "./lease.ts";
 import type { Ways } from "./recovery.ts";
 
@@ -13,17 +14,18 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
   };
 
   /** Says whose account it is, and then works under the lease. */
-  const operate = async <T>(operation: string, act: () => Promise<T>): Promise<T> => {
+  const operate = async <T>(operation: string, act: () => Promise<T>, options?: object): Promise<T> => {
     await announce(context);
-    return leased(context, operation, act);
+    return leased(context, operation, act, options);
   };
   const commission = (options?: { confirmReplace?: string[] }) =>
     operate("commission", async () => (await import("./commission.ts")).commission(context, options));
   const status = async () => (await import("./status.ts")).observeStatus(context);
-  const decommission = missing("decommissioning");
+  const decommission = (options: DecommissionOptions) =>
+    operate("decommission", async () => (await import("./decommission.ts")).decommission(context, options), options);
   const recover = async (way: "resume" | "abort"): Promise<RecoveryReport> => {
     const { abort, resume } = await import("./recovery.ts");
-    const ways: Ways = { commission, decommission: () => decommission() };
+    const ways: Ways = { commission, decommission };
     const recovered = way === "resume" ? await resume(context, ways) : await abort(context);
     return { ...recovered, status: await status() };
   };
@@ -48,7 +50,8 @@ export const openAws: OpenTarget = (input): EnvironmentTarget => {
     secrets: () => {
       throw notBuilt("keeping secrets");
     },
+    listRemoval: async (options) => (await import("./decommission.ts")).listRemoval(context, options),
     decommission,
-    clean: missing("cleaning"),
+    clean: () => operate("clean", async () => (await import("./clean.ts")).clean(context)),
   };
 };

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { removeStaleCached } from "../../config/cache.ts";
 import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
-import type { CleanReport, DecommissionReport } from "../../reports.ts";
+import type { CleanReport, DecommissionReport, Kept, RemovalReport } from "../../reports.ts";
 import type { Journal } from "../../state/journal.ts";
 import { removeAll } from "../../system/files.ts";
 import { isPortFree } from "../../system/network.ts";
@@ -47,7 +47,7 @@ export async function decommission(context: Context, journal: Journal, options: 
     app: app.name,
     environment: name,
     removed: [...describeProcesses(state), ...ports.map((port) => `port ${port}`), `folder ${places.environment}`, ...shared],
-    kept: findKept(places),
+    kept: describeKept(context),
     checked: { processes: identities.length, ports: ports.length, paths: 1 + shared.length },
   };
 }
@@ -66,8 +66,23 @@ export function decommissionRest(context: Context, { keepData }: { keepData?: bo
   const removed = [...removing, ...(keepData ? [] : removeKept(places))];
   if (removed.length > 0) removed.push(...removeShared(context));
   const checked = { processes: 0, ports: 0, paths: removed.length };
-  return { app: app.app.name, environment: app.name, removed, kept: findKept(places), checked };
+  return { app: app.app.name, environment: app.name, removed, kept: describeKept(context), checked };
 }
+
+/** What a decommission would do. Asks no process. */
+export function listRemoval({ places, app }: Context, { keepData }: { keepData?: boolean }): RemovalReport {
+  const standing = existsSync(places.environment) ? ["its processes and addresses", `folder ${places.environment}`] : [];
+  const kept = keepData ? [places.kept] : [];
+  const before = keepData ? [] : findKept(places).map((folder) => `folder ${folder}`);
+  return { app: app.app.name, environment: app.name, removed: [...standing, ...before], kept: kept.map((folder) => asKept(folder, app.name)) };
+}
+
+const describeKept = ({ places, app }: Context): Kept[] => findKept(places).map((folder) => asKept(folder, app.name));
+
+const asKept = (folder: string, environment: string): Kept => ({
+  what: `folder ${folder}`,
+  why: `its data and secrets, taken up again by  landfall commission ${environment}`,
+});
 
 function removeKept(places: Places): string[] {
   const kept = findKept(places);

@@ -117,6 +117,7 @@ export const openLocal: OpenTarget = (input): EnvironmentTarget => {
       const { set, remove, list } = openSecrets(context.places);
       return { set: async (name, value) => set(name, value), remove: async (name) => remove(name), list: async () => list() };
     },
+    listRemoval: async (options) => (await import("./decommission.ts")).listRemoval(context, options),
     decommission,
     async clean() {
       const { clean } = await import("./decommission.ts");

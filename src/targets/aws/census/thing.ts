@@ -20,6 +20,10 @@ export interface Sighting {
 export interface State {
   /** What a person knows it by, besides its id. */
   detail?: string;
+  /** When it was made, in milliseconds since 1970. */
+  at?: number;
+  /** Something stands on it. */
+  used?: boolean;
   /** AWS is removing it, which takes minutes at most. */
   leaving?: boolean;
   /** When AWS removes it by itself, in milliseconds since 1970. Until then nothing can be done about it, and it costs nothing. */

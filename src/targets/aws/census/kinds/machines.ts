@@ -61,7 +61,11 @@ export const INSTANCE = kind(
         InstanceId,
         power?.Name === "terminated"
           ? undefined
-          : { detail: `${InstanceType ?? ""}, ${power?.Name}, since ${day(LaunchTime)}`, ...leavingWhen(power?.Name === "shutting-down") },
+          : {
+              detail: `${InstanceType ?? ""}, ${power?.Name}, since ${day(LaunchTime)}`,
+              at: LaunchTime?.getTime(),
+              ...leavingWhen(power?.Name === "shutting-down"),
+            },
       ],
     ),
   (ec2, id) => ec2.terminateInstances({ InstanceIds: [id] }),
@@ -70,9 +74,11 @@ export const INSTANCE = kind(
 export const VOLUME = kind(
   { name: "volume", ec2: "volume", type: "AWS::EC2::Volume", filter: "volume-id" },
   async (ec2, input) =>
-    rows((await ec2.describeVolumes(input)).Volumes, ({ VolumeId, Size, State: state }) => [
+    rows((await ec2.describeVolumes(input)).Volumes, ({ VolumeId, Size, CreateTime, State: state }) => [
       VolumeId,
-      state === "deleted" ? undefined : { detail: `${Size} GiB`, ...leavingWhen(state === "deleting") },
+      state === "deleted"
+        ? undefined
+        : { detail: `${Size} GiB`, at: CreateTime?.getTime(), used: state === "in-use", ...leavingWhen(state === "deleting") },
     ]),
   (ec2, id) => ec2.deleteVolume({ VolumeId: id }),
 );
@@ -80,9 +86,9 @@ export const VOLUME = kind(
 export const MACHINE_IMAGE = kind(
   { name: "machine image", ec2: "image", filter: "image-id" },
   async (ec2, input) =>
-    rows((await ec2.describeImages({ ...input, Owners: ["self"] })).Images, ({ ImageId, Name, State: state }) => [
+    rows((await ec2.describeImages({ ...input, Owners: ["self"] })).Images, ({ ImageId, Name, CreationDate, State: state }) => [
       ImageId,
-      state === "deregistered" ? undefined : { detail: Name },
+      state === "deregistered" ? undefined : { detail: Name, at: Date.parse(CreationDate ?? "") || undefined },
     ]),
   removeImage,
 );
@@ -99,9 +105,9 @@ export async function removeImage(ec2: EC2, id: string): Promise<void> {
 export const DISK_SNAPSHOT = kind(
   { name: "snapshot", ec2: "snapshot", filter: "snapshot-id" },
   async (ec2, input) =>
-    rows((await ec2.describeSnapshots({ ...input, OwnerIds: ["self"] })).Snapshots, ({ SnapshotId, VolumeSize, Description }) => [
+    rows((await ec2.describeSnapshots({ ...input, OwnerIds: ["self"] })).Snapshots, ({ SnapshotId, VolumeSize, Description, StartTime }) => [
       SnapshotId,
-      { detail: [`${VolumeSize} GiB`, Description].filter(Boolean).join(", ") },
+      { detail: [`${VolumeSize} GiB`, Description].filter(Boolean).join(", "), at: StartTime?.getTime() },
     ]),
   (ec2, id) => ec2.deleteSnapshot({ SnapshotId: id }),
 );
