@@ -3,6 +3,7 @@ import { defineApp } from "landfall";
 export default defineApp({
   name: "guestbook",
   recipe: {
+    packages: ["nodejs", "npm"],
     files: ["package.json", "package-lock.json"],
     steps: ["npm ci --omit=dev"],
   },

@@ -3,6 +3,7 @@ import { defineApp } from "landfall";
 export default defineApp({
   name: "palette",
   recipe: {
+    packages: ["python3-venv"],
     files: ["requirements.txt"],
     steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"],
   },

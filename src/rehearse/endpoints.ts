@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Socket } from "node:net";
+import { createSecureContext, TLSSocket } from "node:tls";
 import type { LocalCertificate } from "../targets/local/balancer/authority.ts";
 import { answerMetadata, type Subject } from "./metadata.ts";
 import type { Arrival } from "./network.ts";
@@ -11,7 +12,14 @@ import { hostOfHello, hostOfRequest } from "./wanted.ts";
 
 /** Rehearsals are in this region, whatever the environment's is: a certificate's names must be known when the tree is made. */
 export const REGION = "eu-central-1";
-export const SERVED_NAMES = ["*.amazonaws.com", `*.${REGION}.amazonaws.com`, `*.s3.${REGION}.amazonaws.com`];
+export const SERVED_NAMES = [
+  "*.amazonaws.com",
+  `*.${REGION}.amazonaws.com`,
+  `*.s3.${REGION}.amazonaws.com`,
+  // Databases, and what databases are known by.
+  `*.rehearsal.${REGION}.rds.amazonaws.com`,
+  "truststore.pki.rds.amazonaws.com",
+];
 const BODY_BYTES_MAX = 512 * 2 ** 20;
 
 /** One call of a machine on a service. */
@@ -51,6 +59,17 @@ export interface Endpoints {
   stop(): void;
 }
 
+/** A server of this machine that machines reach at an address and a port in their network. */
+export interface ServedResource {
+  host: string;
+  address: string;
+  port: number;
+  /** Its port on 127.0.0.1. */
+  localPort: number;
+  /** Clients speak TLS, and it does not: from the beginning, or once they have asked for it as Postgres' clients do. */
+  tls?: "begun" | "asked for";
+}
+
 export interface EndpointsInput {
   certificate: LocalCertificate;
   answerers: Answerer[];
@@ -58,8 +77,7 @@ export interface EndpointsInput {
   subjectOf(address: string): Subject | undefined;
   /** Told of each call once it has been answered. */
   tell(call: Recorded): void;
-  /** Ports of the gateway that lead to ports of 127.0.0.1. */
-  resources: number[];
+  resources: ServedResource[];
 }
 
 export function makeEndpoints({ certificate, answerers, subjectOf, tell, resources }: EndpointsInput): Endpoints {
@@ -70,10 +88,8 @@ export function makeEndpoints({ certificate, answerers, subjectOf, tell, resourc
     return (arrivals.get(socket) ?? arrivals.get(socket._parent ?? socket))?.from ?? "";
   };
   const metadata = createServer((request, response) => answerMetadata(request, response, subjectOf(fromOf(request))));
-  const services = createSecureServer(
-    { cert: readFileSync(certificate.certificateFile), key: readFileSync(certificate.keyFile) },
-    (request, response) => void serve(request, response, fromOf(request)).catch(() => response.destroy()),
-  );
+  const secure = { cert: readFileSync(certificate.certificateFile), key: readFileSync(certificate.keyFile) };
+  const services = createSecureServer(secure, (request, response) => void serve(request, response, fromOf(request)).catch(() => response.destroy()));
 
   async function serve(request: IncomingMessage, response: ServerResponse, from: string): Promise<void> {
     if (request.headers.expect) response.writeContinue();
@@ -87,8 +103,11 @@ export function makeEndpoints({ certificate, answerers, subjectOf, tell, resourc
   return {
     accept(socket, arrival) {
       arrivals.set(socket, arrival);
+      const resource = resources.find(({ address, port }) => address === arrival.to && port === arrival.port);
       if (arrival.to === "169.254.169.254") metadata.emit("connection", socket);
-      else if (resources.includes(arrival.port)) pass(socket, "127.0.0.1", arrival.port);
+      else if (resource?.tls === "begun") passDecrypted(secure, socket, resource.localPort);
+      else if (resource?.tls) passPostgres(secure, socket, resource.localPort);
+      else if (resource) pass(socket, "127.0.0.1", resource.localPort);
       else peek(socket, (bytes) => lead(socket, arrival.port, bytes, services));
     },
     stop() {
@@ -115,6 +134,22 @@ function lead(socket: Socket, port: number, bytes: Buffer, services: Server): vo
   if (host === undefined) return void socket.destroy();
   if (port === 443 && host.endsWith(".amazonaws.com")) services.emit("connection", socket);
   else pass(socket, host, port);
+}
+
+function passDecrypted(secure: { cert: Buffer; key: Buffer }, socket: Socket, port: number): void {
+  pass(new TLSSocket(socket, { isServer: true, secureContext: createSecureContext(secure) }), "127.0.0.1", port);
+}
+
+/** https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+
+function passPostgres(secure: { cert: Buffer; key: Buffer }, socket: Socket, port: number): void {
+  peek(socket, (bytes) => {
+    if (!bytes.subarray(0, SSL_REQUEST.length).equals(SSL_REQUEST)) return pass(socket, "127.0.0.1", port);
+    socket.read(SSL_REQUEST.length);
+    socket.write("S");
+    passDecrypted(secure, socket, port);
+  });
 }
 
 function pass(socket: Socket, host: string, port: number): void {

@@ -7,6 +7,8 @@ import { answerQuery } from "./names.ts";
 
 export interface GatewaySettings {
   address: string;
+  /** Host names with an address of their own. */
+  names: Record<string, string>;
   listen: { address: string; port: number }[];
   /** Connections of machines go here, each with one line before it: who it is from and where it wanted to go. */
   outwards: string;
@@ -20,7 +22,7 @@ const settings = JSON.parse(process.argv[2] as string) as GatewaySettings;
 
 const names = createSocket("udp4");
 names.on("message", (query, asker) => {
-  const answer = answerQuery(query, settings.address);
+  const answer = answerQuery(query, (name) => settings.names[name] ?? settings.address);
   if (answer) names.send(answer, asker.port, asker.address);
 });
 await new Promise<void>((resolve) => names.bind(DNS_PORT, settings.address, resolve));

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { type Answerer, makeEndpoints, REGION, type Recorded } from "./endpoints.ts";
+import { type Answerer, makeEndpoints, REGION, type Recorded, type ServedResource } from "./endpoints.ts";
 import { bootMachine, type Machine } from "./machine.ts";
 import type { Subject } from "./metadata.ts";
 import { type Network, removeNetwork, startNetwork } from "./network.ts";
@@ -18,8 +18,7 @@ export interface GroundInput {
   tree: Tree;
   /** In the order in which they are asked. */
   answerers: Answerer[];
-  /** Ports of 127.0.0.1 that machines reach at the gateway's address. */
-  resources?: number[];
+  resources?: ServedResource[];
 }
 
 export interface BootInput {
@@ -72,7 +71,7 @@ export async function openGround({ folder, tree, answerers, resources = [] }: Gr
       for (const listen of listeners) listen(call);
     },
   });
-  const network = await startNetwork({ name: places.name, folder, ports: resources, accept: endpoints.accept });
+  const network = await startNetwork({ name: places.name, folder, served: resources, accept: endpoints.accept });
   const machines: Instance[] = [];
   let booted = 0;
 

@@ -1,4 +1,4 @@
-// As much of DNS (RFC 1035) as a machine needs to find the gateway: every name has one address, its own.
+// As much of DNS (RFC 1035) as a machine needs to find the gateway: every name has one IPv4 address, and no other.
 
 const HEADER_BYTES = 12;
 const TYPE_A = 1;
@@ -7,8 +7,8 @@ const TTL_S = 60;
 /** A response to a recursive query, which is understood. */
 const FLAGS = 0x8180;
 
-/** The answer to one query: the IPv4 address for any name, and no address of any other kind. Undefined for what is no query. */
-export function answerQuery(query: Buffer, address: string): Buffer | undefined {
+/** The answer to one query; undefined for what is no query. */
+export function answerQuery(query: Buffer, addressOf: (name: string) => string): Buffer | undefined {
   const end = endOfQuestion(query);
   if (end === undefined) return undefined;
   const isAddress = query.readUInt16BE(end - 4) === TYPE_A && query.readUInt16BE(end - 2) === CLASS_IN;
@@ -17,7 +17,7 @@ export function answerQuery(query: Buffer, address: string): Buffer | undefined 
   header.writeUInt16BE(FLAGS, 2);
   header.writeUInt16BE(1, 4);
   header.writeUInt16BE(isAddress ? 1 : 0, 6);
-  return Buffer.concat([header, query.subarray(HEADER_BYTES, end), ...(isAddress ? [record(address)] : [])]);
+  return Buffer.concat([header, query.subarray(HEADER_BYTES, end), ...(isAddress ? [record(addressOf(nameOf(query)))] : [])]);
 }
 
 /** Where the first question ends; a query has no compressed names. */
@@ -29,6 +29,21 @@ function endOfQuestion(query: Buffer): number | undefined {
   }
   const end = at + 5;
   return query.length >= end && query.readUInt16BE(4) === 1 ? end : undefined;
+}
+
+function nameOf(query: Buffer): string {
+  const labels: string[] = [];
+  let at = HEADER_BYTES;
+  for (let length = query[at]; length; length = query[at]) {
+    labels.push(
+      query
+        .subarray(at + 1, at + 1 + length)
+        .toString("latin1")
+        .toLowerCase(),
+    );
+    at += length + 1;
+  }
+  return labels.join(".");
 }
 
 /** Its name is a pointer to the question's. */

@@ -36,17 +36,26 @@ export interface NetworkInput {
   name: string;
   /** For its sockets; short, because the paths of sockets are. */
   folder: string;
-  /** Where machines may connect to at the gateway's address, besides 80 and 443. */
-  ports: number[];
+  /** Where machines may connect to besides ports 80 and 443 of the gateway; each address is one of `servedAddress`. */
+  served: { host: string; address: string; port: number }[];
   accept(socket: Socket, arrival: Arrival): void;
 }
 
 /** Throws when the namespace is there already: `removeNetwork` takes away one that was left behind. */
-export async function startNetwork({ name, folder, ports, accept }: NetworkInput): Promise<Network> {
-  makeNamespace(name);
+export async function startNetwork({ name, folder, served, accept }: NetworkInput): Promise<Network> {
+  makeNamespace(
+    name,
+    served.map(({ address }) => address),
+  );
   const settings: GatewaySettings = {
     address: GATEWAY,
-    listen: [...new Set([80, 443, ...ports])].map((port) => ({ address: GATEWAY, port })).concat({ address: METADATA, port: 80 }),
+    names: Object.fromEntries(served.map(({ host, address }) => [host, address])),
+    listen: [
+      { address: GATEWAY, port: 80 },
+      { address: GATEWAY, port: 443 },
+      { address: METADATA, port: 80 },
+      ...served.map(({ address, port }) => ({ address, port })),
+    ],
     outwards: join(folder, "out"),
     inwards: join(folder, "in"),
   };
@@ -75,13 +84,16 @@ export function removeNetwork(name: string): void {
   if (existsSync(`/run/netns/${name}`)) ip("netns", "delete", name);
 }
 
-function makeNamespace(name: string): void {
+/** Of the n-th thing that is served in the network, from 0 to 7. */
+export const servedAddress = (number: number): string => `${PREFIX}.${2 + number}`;
+
+function makeNamespace(name: string, addresses: string[]): void {
   const inside = (...args: string[]) => ip("-n", name, ...args);
   ip("netns", "add", name);
   inside("link", "set", "lo", "up");
   inside("link", "add", BRIDGE, "type", "bridge");
   inside("address", "add", `${GATEWAY}/24`, "dev", BRIDGE);
-  inside("address", "add", `${METADATA}/32`, "dev", BRIDGE);
+  for (const address of [METADATA, ...addresses]) inside("address", "add", `${address}/32`, "dev", BRIDGE);
   inside("link", "set", BRIDGE, "up");
 }
 

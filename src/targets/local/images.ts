@@ -87,6 +87,9 @@ export async function writeFiles(folder: string, files: SourceFile[]): Promise<v
   }
 }
 
+/** Node is here, from wherever it came: Landfall runs by it. */
+const OF_NODE = ["nodejs", "npm"];
+
 /** Throws RECIPE_PACKAGE_MISSING naming every package that dpkg does not have. Where there is no dpkg, says so and goes on. */
 export async function checkPackages(packages: readonly string[], emit: (line: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<void> {
   if (packages.length === 0) return;
@@ -95,7 +98,7 @@ export async function checkPackages(packages: readonly string[], emit: (line: st
     emit(`this machine has no dpkg, so these packages of the recipe were not looked for: ${packages.join(", ")}`);
     return;
   }
-  const missing = packages.filter((name) => !installed.has(name));
+  const missing = packages.filter((name) => !installed.has(name) && !OF_NODE.includes(name));
   if (missing.length > 0) throw packagesMissing(missing);
 }
 

@@ -1,0 +1,76 @@
+// Requests at a constant rate, and what became of each: what users would have met.
+import { Agent, request } from "node:http";
+
+/** An answer that takes longer is lost to whoever waits for it. */
+const TIMEOUT_MS = 10_000;
+
+export interface Counts {
+  requests: number;
+  /** Not answered, broken off, late, or answered with a status of 500 or above. */
+  lost: number;
+  /** Milliseconds that half of them, 99 of 100 and the slowest took. */
+  medianMs: number;
+  p99Ms: number;
+  slowestMs: number;
+  /** What was lost, in words, each once with its count. */
+  losses: Record<string, number>;
+}
+
+export interface Load {
+  /** What became of the requests that were sent since the last call; waits for those under way. */
+  take(): Promise<Counts>;
+  stop(): Promise<void>;
+}
+
+/** Asks for each of `paths` in turn at `origin`, `perSecond` times a second, whether answers come or not. */
+export function startLoad(origin: string, paths: string[], perSecond: number): Load {
+  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  let [sent, underWay] = [0, new Set<Promise<void>>()];
+  let [times, losses] = [[] as number[], {} as Record<string, number>];
+  const timer = setInterval(() => {
+    const path = paths[sent++ % paths.length] as string;
+    const began = performance.now();
+    const one = ask(agent, `${origin}${path}`).then((loss) => {
+      times.push(performance.now() - began);
+      if (loss) losses[loss] = (losses[loss] ?? 0) + 1;
+      underWay.delete(one);
+    });
+    underWay.add(one);
+  }, 1000 / perSecond);
+  return {
+    async take() {
+      const waited = underWay;
+      underWay = new Set();
+      await Promise.all(waited);
+      const counts = count(times, losses);
+      [times, losses] = [[], {}];
+      return counts;
+    },
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(underWay);
+      agent.destroy();
+    },
+  };
+}
+
+/** Undefined when it was answered, else why not. */
+function ask(agent: Agent, url: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const asked = request(url, { agent, headers: { "user-agent": "landfall-rehearsal" } }, (answer) => {
+      answer.once("error", (error) => resolve(error.message));
+      answer.once("end", () => resolve((answer.statusCode ?? 0) >= 500 ? `status ${answer.statusCode}` : undefined));
+      answer.resume();
+    });
+    const timer = setTimeout(() => asked.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
+    asked.once("error", (error) => resolve(error.message)).once("close", () => clearTimeout(timer));
+    asked.end();
+  });
+}
+
+function count(times: number[], losses: Record<string, number>): Counts {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number) => Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 10) / 10;
+  const lost = Object.values(losses).reduce((sum, number) => sum + number, 0);
+  return { requests: times.length, lost, medianMs: at(0.5), p99Ms: at(0.99), slowestMs: at(1), losses };
+}
