@@ -72,6 +72,7 @@ export const ERROR_CODES = {
   CONFIG_MISSING_KEY: { exit: 2, about: "A key that has no default is absent." },
   CONFIG_WRONG_VALUE: { exit: 2, about: "A value of the wrong type, outside its range, or without its unit." },
   CONFIG_CONFLICT: { exit: 2, about: "Two keys contradict each other, or a name refers to something that is not there." },
+  CONFIG_HOLDS_KEY: { exit: 2, about: "The configuration, which is committed with the app, holds an access key of AWS or a private key. Take it out, and replace it where it was made: whoever could read the file may have it." },
   CONFIG_EXISTS: { exit: 2, about: "A configuration stands here already. `landfall init --force` writes it anew." },
   CONFIG_UNWRITABLE: { exit: 1, about: "The configuration file could not be written: permissions, a read-only or a full disk." },
   APP_NOT_RECOGNIZED: { exit: 2, about: "`landfall init` found nothing in the folder that it knows how to start. The files it looks for are listed." },

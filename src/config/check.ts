@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { type ErrorCode, LandfallError, type SourcePlace } from "../error.ts";
 import { findConflicts } from "./conflicts.ts";
+import { refuseKeys } from "./keys.ts";
 import { type App, appSchema } from "./schema.ts";
 import { type Aim, parseSource, placeOf, type Source } from "./source.ts";
 import { suggest } from "./suggest.ts";
@@ -38,13 +39,14 @@ type Issue = z.core.$ZodIssue;
 /**
  * Checks a value that came from `text`, and fills in every default. Reads no file and evaluates nothing.
  * Errors: one LandfallError with every problem, in the order of the text: CONFIG_UNRECOGNIZED_KEY, CONFIG_MISSING_KEY,
- * CONFIG_WRONG_VALUE, CONFIG_CONFLICT, or CONFIG_NOT_DEFINED when the value is not an object.
+ * CONFIG_WRONG_VALUE, CONFIG_CONFLICT; or alone CONFIG_HOLDS_KEY, or CONFIG_NOT_DEFINED when the value is not an object.
  *
  * @example validateText('export default { name: "a", services: {} }', "landfall.config.ts", { name: "a", services: {} })
  */
 export const validateText = (text: string, file: string, value: unknown): App => validateSource(parseSource(text, file), value);
 
 export function validateSource(source: Source, value: unknown): App {
+  refuseKeys(source, value);
   if (!isObject(value)) throw notDefined(source, value);
   const result = appSchema.safeParse(value);
   const issues = result.success ? [] : result.error.issues.flatMap((issue) => flatten(issue, [], value));

@@ -1,6 +1,6 @@
 // The clients of AWS. Each package is loaded when it is first asked for, since together they cost a second. Credentials, region, endpoint
 // (AWS_ENDPOINT_URL) and retries are the SDK's own; what goes wrong before AWS answers is put into our words here, once for all.
-import { statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { LandfallError } from "../../error.ts";
@@ -177,17 +177,58 @@ export function explainFailure(error: unknown, { service, action }: Call, change
   return undefined;
 }
 
-/** Refuses credentials that everybody on this machine can read. Variables come before the file, so that it is not looked at with them. */
+/**
+ * Refuses private files of AWS's settings that other users of this machine can read, or that cannot be read at all. Variables come before
+ * the files, so that these are not looked at with them. Errors: AWS_CREDENTIALS_EXPOSED, AWS_CREDENTIALS_MISSING.
+ */
 export function refuseExposedCredentials(environment: NodeJS.ProcessEnv = process.env): void {
   if (environment.AWS_ACCESS_KEY_ID) return;
-  const file = environment.AWS_SHARED_CREDENTIALS_FILE ?? join(homedir(), ".aws", "credentials");
-  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & 0o077) === 0) return;
-  throw new LandfallError({
-    code: "AWS_CREDENTIALS_EXPOSED",
-    what: `the file of credentials "${file}" can be read by other users`,
-    why: `its mode is ${(mode & 0o777).toString(8)}, and 600 is required`,
-    standing: "Nothing was changed.",
-    next: `chmod 600 ${file}`,
-  });
+  for (const file of privateFiles(environment)) {
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+    if (mode === undefined) continue;
+    const octal = (mode & 0o777).toString(8).padStart(3, "0");
+    if ((mode & 0o077) !== 0)
+      throw new LandfallError({
+        code: "AWS_CREDENTIALS_EXPOSED",
+        what: `the file of credentials "${file}" can be read by other users`,
+        why: `its mode is ${octal}, and 600 is required`,
+        standing: "Nothing was changed.",
+        next: `chmod 600 ${file}`,
+      });
+    if ((mode & 0o400) === 0)
+      throw new LandfallError({
+        code: "AWS_CREDENTIALS_MISSING",
+        what: `the file of credentials "${file}" cannot be read`,
+        why: `its mode is ${octal}, which lets not even its owner read it; the SDK would pass over it in silence`,
+        standing: "Nothing was changed.",
+        next: `chmod 600 ${file}`,
+      });
+  }
 }
+
+/** The profile's keys, those in the file of settings, and what a login left: tokens, and the keys of roles that were taken on. */
+function privateFiles(environment: NodeJS.ProcessEnv): string[] {
+  const folder = join(environment.HOME ?? homedir(), ".aws");
+  const settings = environment.AWS_CONFIG_FILE ?? join(folder, "config");
+  return [
+    environment.AWS_SHARED_CREDENTIALS_FILE ?? join(folder, "credentials"),
+    ...(holdsKey(settings) ? [settings] : []),
+    ...[join(folder, "sso", "cache"), join(folder, "cli", "cache"), join(folder, "login", "cache")].flatMap(filesIn),
+  ];
+}
+
+/** Settings without keys are no secret, and the AWS command line itself does not keep them private everywhere. */
+function holdsKey(file: string): boolean {
+  try {
+    return /^\s*aws_(secret_access_key|session_token)\s*=/m.test(readFileSync(file, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+const filesIn = (folder: string): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".json"))
+        .map((name) => join(folder, name))
+    : [];

@@ -1,6 +1,6 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LandfallError } from "../../../src/error.ts";
 import { explainFailure, makeClients, refuseExposedCredentials } from "../../../src/targets/aws/clients.ts";
@@ -70,24 +70,80 @@ describe("credentials and region", () => {
     await expect(ask()).rejects.toMatchObject({ code: "AWS_UNREACHABLE", parts: { what: 'AWS did not answer "sts:GetCallerIdentity"' } });
   });
 
-  it("that others can read are refused", () => {
-    const file = join(folder, "credentials");
-    writeFileSync(file, "[default]\n", { mode: 0o600 });
-    const environment = { AWS_SHARED_CREDENTIALS_FILE: file };
-    refuseExposedCredentials(environment);
-    chmodSync(file, 0o644);
-    expect(() => refuseExposedCredentials(environment)).toThrow(LandfallError);
-    expect(() => refuseExposedCredentials(environment)).toThrow(`the file of credentials "${file}" can be read by other users`);
-    refuseExposedCredentials({ ...environment, AWS_ACCESS_KEY_ID: "AKIA" });
-    expect(codeOf(() => refuseExposedCredentials(environment))).toBe("AWS_CREDENTIALS_EXPOSED");
+  const put = (path: string, text: string, mode: number) => {
+    const file = join(folder, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    chmodSync(file, mode);
+    return file;
+  };
+  const KEYS = "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n";
+  const TOKEN = '{"accessToken":"x"}';
+  const partsOf = (environment: NodeJS.ProcessEnv) => {
+    try {
+      refuseExposedCredentials({ HOME: folder, ...environment });
+    } catch (error) {
+      if (error instanceof LandfallError) return error.parts;
+      throw error;
+    }
+    return undefined;
+  };
+
+  it.each<[string, string, string]>([
+    ["credentials", ".aws/credentials", KEYS],
+    ["settings with keys", ".aws/config", KEYS],
+    ["the token of a login", ".aws/sso/cache/0f.json", TOKEN],
+    ["the keys of a role", ".aws/cli/cache/0f.json", TOKEN],
+  ])("%s that others can read are refused, and taken with mode 600 or 400", (_, path, text) => {
+    for (const mode of [0o600, 0o400]) {
+      put(path, text, mode);
+      expect(partsOf({})).toBeUndefined();
+    }
+    const file = put(path, text, 0o644);
+    expect(partsOf({})).toEqual({
+      code: "AWS_CREDENTIALS_EXPOSED",
+      what: `the file of credentials "${file}" can be read by other users`,
+      why: "its mode is 644, and 600 is required",
+      standing: "Nothing was changed.",
+      next: `chmod 600 ${file}`,
+    });
+    for (const mode of [0o640, 0o604, 0o620]) {
+      chmodSync(file, mode);
+      expect(partsOf({})?.code).toBe("AWS_CREDENTIALS_EXPOSED");
+    }
+    // Keys in variables come before all files.
+    expect(partsOf({ AWS_ACCESS_KEY_ID: "AKIA" })).toBeUndefined();
+  });
+
+  it("in files of other names are looked at where AWS's own variables say", () => {
+    const [elsewhere, settings] = [put("keys", KEYS, 0o644), put("settings", KEYS, 0o644)];
+    expect(partsOf({ AWS_SHARED_CREDENTIALS_FILE: elsewhere })?.what).toContain(elsewhere);
+    expect(partsOf({ AWS_CONFIG_FILE: settings })?.what).toContain(settings);
+    expect(partsOf({ AWS_SHARED_CREDENTIALS_FILE: join(folder, "renamed") })).toBeUndefined();
+  });
+
+  it("of settings without keys may be read by everybody", () => {
+    put(".aws/config", "[default]\nregion = eu-central-1\nsso_session = team\n", 0o644);
+    expect(partsOf({})).toBeUndefined();
+  });
+
+  it("in a file that nobody may read are said to be there, and unreadable", () => {
+    const file = put(".aws/credentials", KEYS, 0o000);
+    expect(partsOf({})).toMatchObject({
+      code: "AWS_CREDENTIALS_MISSING",
+      what: `the file of credentials "${file}" cannot be read`,
+      next: `chmod 600 ${file}`,
+    });
+  });
+
+  it.each<[string, string]>([
+    ["a section of another name", KEYS.replace("[default]", "[EC3]")],
+    ["no section", KEYS.replace("[default]\n", "")],
+    ["a misspelt key", KEYS.replace("aws_access_key_id", "aws_access_id")],
+  ])("with %s in their file are missing, and no key is repeated", async (_, text) => {
+    put(".aws/credentials", text, 0o600);
+    const error = await ask().catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: "AWS_CREDENTIALS_MISSING", parts: { what: "there are no credentials for AWS" } });
+    expect(JSON.stringify((error as LandfallError).parts)).not.toContain("AKIAIOSFODNN7EXAMPLE");
   });
 });
-
-function codeOf(act: () => void): string | undefined {
-  try {
-    act();
-  } catch (error) {
-    return error instanceof LandfallError ? error.code : undefined;
-  }
-  return undefined;
-}
