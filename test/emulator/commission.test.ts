@@ -138,7 +138,11 @@ onEmulator("an environment on the emulator", (world) => {
     expect((await failure(applyStacks(context, makeStacks(context.app)))).code).toBe("INTERRUPTED");
     expect((await statuses(SMALL))["hello-production-network"]).toBe("CREATE_IN_PROGRESS");
     world.proxy.clear();
-    const recovered = await resume(world.stage.context(SMALL), { commission: () => world.stage.commission(SMALL), decommission: async () => {} });
+    const recovered = await resume(world.stage.context(SMALL), {
+      commission: () => world.stage.commission(SMALL),
+      decommission: async () => {},
+      deploy: async () => {},
+    });
     expect(recovered.did).toBe("finished");
     // Joined: no second change was made to it.
     expect(changes().filter((action) => action === "ExecuteChangeSet")).toHaveLength(3);

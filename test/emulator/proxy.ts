@@ -23,8 +23,8 @@ export interface Fault {
 export interface FaultProxy {
   port: number;
   calls: Call[];
-  /** Decides for each call; without one all pass. */
-  rule?: (call: Call) => Fault | undefined;
+  /** Decides for each call, by what was sent if need be; without one all pass. */
+  rule?: (call: Call, body: string) => Fault | undefined;
   /** Forgets calls and rule. */
   clear(): void;
   stop(): Promise<void>;
@@ -38,9 +38,10 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const body = await readAll(incoming);
-    const call: Call = { number: proxy.calls.length + 1, ...recognise(incoming, body.toString("latin1")) };
+    const sent = body.toString("latin1");
+    const call: Call = { number: proxy.calls.length + 1, ...recognise(incoming, sent) };
     proxy.calls.push(call);
-    const fault = proxy.rule?.(call);
+    const fault = proxy.rule?.(call, sent);
     await fault?.before?.();
     if (fault?.delayMs) await sleep(fault.delayMs);
     if (fault?.answer && fault.answer !== "lost") return refuse(outgoing, fault.answer);

@@ -17,8 +17,8 @@ export interface Stage {
   env: Record<string, string>;
   /** A context of its own for each operation, as each command has one. */
   context(input: unknown, more?: Partial<Context>): Context;
-  /** As a command opens it. */
-  open(input: unknown): EnvironmentTarget;
+  /** As a command opens it in the app's folder. */
+  open(input: unknown, folder?: string): EnvironmentTarget;
   /** What the operations said. */
   progress: Progress[];
   commission(input: unknown, options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
@@ -31,11 +31,11 @@ export interface Stage {
 export function makeStage(port: number, { attempts }: { attempts?: number } = {}): Stage {
   const { account, env } = makeAccount(port);
   const progress: Progress[] = [];
-  const inputOf = (input: unknown) => {
+  const inputOf = (input: unknown, folder = "/") => {
     Object.assign(process.env, env);
     if (attempts === undefined) delete process.env.AWS_MAX_ATTEMPTS;
     else process.env.AWS_MAX_ATTEMPTS = String(attempts);
-    return { app: production(input), folder: "/", emit: (event: Progress) => void progress.push(event) };
+    return { app: production(input), folder, emit: (event: Progress) => void progress.push(event) };
   };
   const context = (input: unknown, more: Partial<Context> = {}): Context => ({ ...makeContext(inputOf(input)), ...more });
   const stacks = ({ clients, app }: Context) => observeEnvironment(clients, { app: app.app.name, environment: app.name });
@@ -43,7 +43,7 @@ export function makeStage(port: number, { attempts }: { attempts?: number } = {}
     account,
     env,
     context,
-    open: (input) => openAws(inputOf(input)),
+    open: (input, folder) => openAws(inputOf(input, folder)),
     progress,
     async commission(input, options) {
       const own = context(input);

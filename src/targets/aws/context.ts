@@ -59,6 +59,3 @@ const accountDiffers = (environment: string, wanted: string, { account, identity
     standing: "Nothing was changed.",
     next: "set AWS_PROFILE to a profile of that account",
   });
-
-export const notBuilt = (what: string) =>
-  new LandfallError({ code: "NOT_BUILT", what: `${what} is not built yet for environments on aws`, standing: "Nothing was changed." });

@@ -1,16 +1,20 @@
 // Finishing or taking back what was cut off. The stacks' own states say what that is, so any machine can do it.
 import { LandfallError } from "../../error.ts";
 import type { RecoveryReport } from "../../reports.ts";
+import type { DeployOptions } from "../target.ts";
+import { follow } from "./cloudformation/follow.ts";
 import { undoStacks } from "./cloudformation/remove.ts";
 import { observeEnvironment, type Standing } from "./cloudformation/stand.ts";
 import { announce, type Context } from "./context.ts";
 import type { DecommissionOptions } from "./decommission.ts";
 import { findLast, findOpen, leased } from "./lease.ts";
+import { loadRecord } from "./releases/record.ts";
 
 /** What `resume` finishes with, by the operation's name. */
 export interface Ways {
   commission: () => Promise<{ changed: boolean }>;
   decommission: (options: DecommissionOptions) => Promise<unknown>;
+  deploy: (options: DeployOptions) => Promise<unknown>;
 }
 
 type Recovered = Pick<RecoveryReport, "did" | "operation">;
@@ -19,31 +23,67 @@ type Recovered = Pick<RecoveryReport, "did" | "operation">;
 export async function resume(context: Context, ways: Ways): Promise<Recovered> {
   const last = await findLast(context);
   const open = last?.endedAt === undefined ? last : undefined;
-  if (open?.operation === "decommission") {
-    await ways.decommission(open.options ?? {});
-    return { did: "finished", operation: open.operation };
-  }
   if (open?.operation === "abort") {
     await undo(context);
     return { did: "finished", operation: open.operation };
   }
   const stacks = await observeOwn(context);
   const foundation = stacks.find(({ name }) => name === `${context.app.app.name}-foundation`);
+  // One that failed has ended too, and is not to be made good by a commission.
+  if (last?.operation === "decommission") {
+    if (!open && !last.failed) throw notCommissioned(context);
+    await ways.decommission(last.options ?? {});
+    return { did: "finished", operation: last.operation };
+  }
   // It goes last in a decommission, and the lease with it. All that was to go had gone before, so what is kept now was to be kept.
   if (!last && foundation?.status.startsWith("DELETE_")) {
     await ways.decommission({ keepData: true });
     return { did: "finished", operation: "decommission" };
   }
-  if (last?.operation === "decommission" && !open && stacks.every((stack) => stack === foundation)) throw notCommissioned(context);
+  const rollout = await finishRollout(context, stacks);
+  if (rollout) return { did: "finished", operation: rollout };
+  // Before anything of it had moved.
+  if (open?.operation === "deploy") {
+    await ways.deploy((open.options as DeployOptions | undefined) ?? {});
+    return { did: "finished", operation: open.operation };
+  }
   const { changed } = await ways.commission();
   return { did: changed || open ? "finished" : "nothing", operation: open?.operation ?? (changed ? "commission" : undefined) };
+}
+
+/** Returns the name of the operation that was cut off in a rollout, if one was. */
+async function finishRollout(context: Context, stacks: Standing[]): Promise<string | undefined> {
+  const rollout = await findRollout(context, stacks);
+  if (!rollout) return undefined;
+  await announce(context);
+  await leased(context, "resume", async () => {
+    // What CloudFormation has begun comes to its end by itself; only then is known what stands.
+    await Promise.all(stacks.map((stack) => follow(context, stack)));
+    await undoStacks(context, await observeOwn(context));
+    const { resumeRollout } = await import("./releases/deploy.ts");
+    await resumeRollout(context);
+  });
+  return "deploy";
+}
+
+/** The rollout that never came to its end, as it was noted when it began. */
+async function findRollout(context: Context, stacks: Standing[]) {
+  const bucket = stacks.find(({ outputs }) => outputs.ArtifactsBucket)?.outputs.ArtifactsBucket;
+  if (bucket === undefined || !stacks.some(({ tags }) => tags["landfall:service"])) return undefined;
+  return (await loadRecord(context, bucket)).rollout;
 }
 
 /** Takes unfinished changes back; what came up stays. */
 export async function abort(context: Context): Promise<Recovered> {
   const open = await findOpen(context);
   if (open?.operation === "decommission" && !open.running) throw goneTooFar(context.app.name);
+  const rollout = await findRollout(context, await observeOwn(context));
   const touched = await undo(context);
+  if (rollout) {
+    const { abortRollout } = await import("./releases/deploy.ts");
+    await leased(context, "abort", () => abortRollout(context));
+    return { did: "undone", operation: "deploy" };
+  }
   if (touched.length === 0 && !open) return { did: "nothing" };
   return { did: "undone", operation: open?.operation ?? "commission" };
 }

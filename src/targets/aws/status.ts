@@ -8,7 +8,8 @@ import { observeEnvironment, type Standing } from "./cloudformation/stand.ts";
 import { addressOf, describeResources } from "./commission.ts";
 import { type Context, locate } from "./context.ts";
 import { findOpen } from "./lease.ts";
-import { loadDrift } from "./plan/drift.ts";
+import { loadDrift, lookedAt } from "./plan/drift.ts";
+import { loadRecord } from "./releases/record.ts";
 
 export async function observeStatus(context: Context): Promise<Status> {
   await locate(context);
@@ -18,7 +19,8 @@ export async function observeStatus(context: Context): Promise<Status> {
   const open = await findOpen(context);
   const operation = open && { operation: open.operation, since: open.since };
   const running = open?.running ? { underWay: { ...operation, pid: open.pid, user: `${open.user} on ${open.host}` } as Status["underWay"] } : {};
-  const left = open && !open.running ? { unfinished: operation } : unfinishedOf(stacks);
+  const rollout = open?.running ? undefined : await findRollout(context, stacks);
+  const left = rollout ?? (open && !open.running ? { unfinished: operation } : unfinishedOf(stacks));
   const own = [...stacks.values()].filter(({ tags }) => tags["landfall:environment"] === name);
   if (own.length === 0) return { ...base, commissioned: false, services: [], resources: [], ...running, ...left };
   const given = { outputs: new Map([...stacks].map(([stack, { outputs }]) => [stack, outputs])) };
@@ -31,10 +33,22 @@ export async function observeStatus(context: Context): Promise<Status> {
     release: releases[0],
     services: Object.entries(app.services).map(([service, settings]) => describeService(service, settings, groups, machines)),
     resources: describeResources(context, given),
-    drift: await loadDrift(context, own, { app: app.name, environment: name, resources: Object.keys(app.resources) }),
+    driftLookedAt: lookedAt(own),
+    drift: await loadDrift(
+      context,
+      own.filter(({ looked }) => looked),
+      { app: app.name, environment: name, resources: Object.keys(app.resources) },
+    ),
     ...running,
     ...left,
   };
+}
+
+/** A rollout that came to no end, whatever became of the operation that it was part of. */
+async function findRollout(context: Context, stacks: Map<string, Standing>): Promise<Pick<Status, "unfinished"> | undefined> {
+  const bucket = stacks.get(`${context.app.app.name}-foundation`)?.outputs.ArtifactsBucket;
+  const rollout = bucket === undefined ? undefined : (await loadRecord(context, bucket)).rollout;
+  return rollout && { unfinished: { operation: "deploy", since: rollout.since, step: `release ${rollout.to} on its way` } };
 }
 
 /** Before there is a lease, and for what was begun without Landfall: the states of the stacks. */

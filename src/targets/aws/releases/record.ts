@@ -10,8 +10,8 @@ export interface EnvironmentRecord {
   expanded: string[];
   /** The release whose contract phase ran last, and those that cannot come back since. */
   contracted?: { release: string; bars: string[] };
-  /** The rollout that is under way, or was cut off. */
-  rollout?: { to: string; before: Running; isNew: boolean };
+  /** The rollout that is under way, or was cut off, since when (milliseconds since 1970) and what ran before it. */
+  rollout?: { to: string; before: Running; since: number };
 }
 
 const keyOf = ({ app }: Context) => `environments/${app.name}.json`;

@@ -36,6 +36,8 @@ export function drawFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
   const group = new cdk.aws_autoscaling.CfnAutoScalingGroup(stack, `${id}Group`, {
     minSize: String(size.min),
     maxSize: String(size.max),
+    // A group keeps what it has when its minimum sinks. With scaling by load the number is not the template's to say.
+    ...(settings.scaling ? {} : { desiredCapacity: String(size.min) }),
     ...launched(settings, template),
     vpcZoneIdentifier: blueprint.takeList(network, "InstanceSubnets"),
     targetGroupArns: target ? [target.group.ref] : undefined,

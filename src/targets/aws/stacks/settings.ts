@@ -22,72 +22,51 @@ export interface SettingsInput {
 }
 
 /** The user data of an instance. */
-export function makeUserData({ site, service, blueprint, foundation, data, group, proxyPort, fleet }: SettingsInput): string {
-  const facts: SettingsFacts = {
-    site,
-    service,
-    release: fleet.release,
-    region: cdk.Aws.REGION,
-    stack: cdk.Aws.STACK_NAME,
-    group,
-    proxyPort,
-    look: (role, output) => blueprint.takeText(role === "data" ? (data as Blueprint) : foundation, output),
-  };
-  return cdk.Fn.base64(joinUserData(facts, fleet.script));
+export function makeUserData(input: SettingsInput): string {
+  const lines = Object.entries(settingsOf(input)).map(([name, value]) => `${name}='${value}'`);
+  return cdk.Fn.base64(["#!/bin/bash", ...lines, input.fleet.script].join("\n"));
 }
 
-/** The variables of a machine, and its script after them. */
-export const joinUserData = (facts: SettingsFacts, script: string): string =>
-  ["#!/bin/bash", ...Object.entries(settingsOf(facts)).map(([name, value]) => `${name}='${value}'`), script].join("\n");
-
-/** What the variables come from: names that CloudFormation fills in, or the values of stacks that stand. */
-export interface SettingsFacts {
-  site: Pick<Site, "app" | "name">;
-  service: string;
-  release: string;
-  region: string;
-  stack: string;
-  group: string;
-  proxyPort: number | undefined;
-  /** The output of a stack before this one. */
-  look: (role: "foundation" | "data", output: string) => string;
-}
-
-/**
- * `LANDFALL_RESOURCES` has one line for each variable that a resource gives: its name, how its value is made, where its secret is,
- * and the rest. `plain - VALUE` is the value itself. `secret PATH` is what stands in SSM's parameter PATH. Anything else is the scheme of
- * a URL: `postgres ARN HOST:PORT/NAME` has its user and password in the JSON of Secrets Manager's secret ARN.
- */
-function settingsOf({ site, service, release, region, stack, group, proxyPort, look }: SettingsFacts): Record<string, string> {
+function settingsOf({ site, service, blueprint, foundation, data, group, proxyPort, fleet }: SettingsInput): Record<string, string> {
   const { app, name } = site;
   const settings = app.services[service];
   return {
     LANDFALL_APP: app.name,
     LANDFALL_ENVIRONMENT: name,
     LANDFALL_SERVICE: service,
-    LANDFALL_RELEASE: release,
-    LANDFALL_REGION: region,
-    LANDFALL_STACK: stack,
+    LANDFALL_RELEASE: fleet.release,
+    LANDFALL_REGION: cdk.Aws.REGION,
+    LANDFALL_STACK: cdk.Aws.STACK_NAME,
     LANDFALL_GROUP: group,
-    LANDFALL_ARTIFACTS: look("foundation", "ArtifactsBucket"),
+    LANDFALL_ARTIFACTS: blueprint.takeText(foundation, "ArtifactsBucket"),
     LANDFALL_LOG_GROUP: logGroupName(site, service),
     LANDFALL_METRICS: metricNamespace(site),
     ...(settings?.port === undefined ? {} : { LANDFALL_PORT: String(settings.port) }),
     ...(proxyPort === undefined ? {} : { LANDFALL_PROXY_PORT: String(proxyPort) }),
     LANDFALL_SECRETS_PATH: secretPath(app.name, name, ""),
     LANDFALL_SECRETS: (settings?.secrets ?? []).join(" "),
-    LANDFALL_RESOURCES: Object.entries(app.resources)
-      .flatMap(([id, resource]) => resourceLines(site, id, resource, (output) => look("data", output)))
-      .join("\n"),
+    LANDFALL_RESOURCES: resourcesText(site, (output) => blueprint.takeText(data as Blueprint, output)),
   };
 }
 
+/**
+ * One line for each variable that a resource gives: its name, how its value is made, where its secret is, and the rest. `plain - VALUE`
+ * is the value itself. `secret PATH` is what stands in SSM's parameter PATH. Anything else is the scheme of a URL:
+ * `postgres ARN HOST:PORT/NAME` has its user and password in the JSON of Secrets Manager's secret ARN. `take` gives outputs of the stack `data`.
+ */
+export const resourcesText = (site: NamedSite, take: (output: string) => string): string =>
+  Object.entries(site.app.resources)
+    .flatMap(([id, resource]) => resourceLines(site, id, resource, take))
+    .join("\n");
+
+type NamedSite = Pick<Site, "app" | "name">;
+
 export const logGroupName = ({ app, name }: Pick<Site, "app" | "name">, service: string) => `/landfall/${app.name}/${name}/${service}`;
-export const metricNamespace = ({ app, name }: Pick<Site, "app" | "name">) => `Landfall/${app.name}/${name}`;
+export const metricNamespace = ({ app, name }: NamedSite) => `Landfall/${app.name}/${name}`;
 
 const MAIN_VARIABLE = { postgres: "URL", mysql: "URL", cache: "URL", queue: "QUEUE_URL", bucket: "BUCKET" } as const;
 
-function resourceLines(site: Pick<Site, "app" | "name">, id: string, resource: Resource, take: (output: string) => string): string[] {
+function resourceLines(site: NamedSite, id: string, resource: Resource, take: (output: string) => string): string[] {
   const variable = (part: string) => `${variableName(id)}_${part}`;
   const main = variable(MAIN_VARIABLE[resource.type]);
   if (resource.url !== undefined) {

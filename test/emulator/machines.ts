@@ -1,0 +1,64 @@
+// Plays the machines of errands: what they would report, they report. The emulator's own instances do nothing.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ErrandResult } from "../../src/machine/index.ts";
+import type { Context } from "../../src/targets/aws/context.ts";
+
+export interface Errand {
+  kind: string;
+  /** `bake-<hash>-<architecture>`. */
+  name: string;
+  id: string;
+  instance: string;
+}
+
+export interface Machines {
+  /** Those that were started, in order. */
+  errands: Errand[];
+  stop(): Promise<void>;
+}
+
+/** How an errand ends; undefined for a machine that never says anything. */
+export type Play = (errand: Errand) => Partial<ErrandResult> | undefined;
+
+const DIGEST = "0".repeat(64);
+
+/** Until it is stopped. `context` must ask the emulator itself, not the fault proxy before it. */
+export function playMachines({ clients }: Pick<Context, "clients">, bucketOf: () => Promise<string>, play: Play = () => ({})): Machines {
+  const errands: Errand[] = [];
+  let running = true;
+  const look = async () => {
+    const { Reservations = [] } = await (await clients.ec2()).describeInstances({
+      Filters: [
+        { Name: "tag-key", Values: ["landfall:errand"] },
+        { Name: "instance-state-name", Values: ["running"] },
+      ],
+    });
+    for (const { InstanceId: instance = "", Tags = [] } of Reservations.flatMap(({ Instances = [] }) => Instances)) {
+      const tag = (key: string) => Tags.find(({ Key }) => Key === key)?.Value ?? "";
+      const errand = { instance, id: tag("landfall:errand-id"), name: tag("landfall:errand"), kind: tag("landfall:errand").split("-")[0] as string };
+      if (errands.some(({ id }) => id === errand.id)) continue;
+      errands.push(errand);
+      const result = play(errand);
+      if (!result) continue;
+      const Bucket = await bucketOf();
+      const s3 = await clients.s3();
+      const tail = result.tail ?? [`${errand.kind} is done`];
+      await s3.putObject({ Bucket, Key: `reports/${errand.id}/output.txt`, Body: `== ${errand.kind}\n${tail.join("\n")}\n` });
+      const whole: ErrandResult = { ok: true, step: "done", code: 0, ...(errand.kind === "build" ? { sha256: DIGEST } : {}), ...result, tail };
+      await s3.putObject({ Bucket, Key: `reports/${errand.id}/result.json`, Body: JSON.stringify(whole) });
+    }
+  };
+  const looking = (async () => {
+    while (running) {
+      await look();
+      await sleep(50);
+    }
+  })();
+  return {
+    errands,
+    async stop() {
+      running = false;
+      await looking;
+    },
+  };
+}
