@@ -30,16 +30,16 @@ function daysOf(field: string, schedule: string): string[] {
   return [...(plain ? [numbers(plain, 1, 31, schedule)] : []), ...(parts.includes("L") ? ["~01"] : [])];
 }
 
-/** `5#2` is the second Friday: the one from the 8th to the 14th. `5L` is the last one: among the last seven days. */
+/** `5#2` is the second Friday: the one from the 8th to the 14th. `5#L` is the last one: among the last seven days. */
 function weekdaysOf(field: string, schedule: string): { name: string; within: string }[] {
   const parts = named(field, DAYS, 0).split(",");
   const special = parts.flatMap((part) => {
-    const [, day, nth] = /^([0-7])(?:#([1-5])|L)$/.exec(part) ?? [];
+    const [, day, nth] = /^([0-7])#([1-5L])$/.exec(part) ?? [];
     if (day === undefined) return [];
     const name = WEEKDAYS[Number(day) % 7] as string;
-    return [{ name, within: nth === undefined ? "~07..01" : `${two(Number(nth) * 7 - 6)}..${two(Math.min(31, Number(nth) * 7))}` }];
+    return [{ name, within: nth === "L" ? "~07/1" : `${two(Number(nth) * 7 - 6)}..${two(Math.min(31, Number(nth) * 7))}` }];
   });
-  const plain = parts.filter((part) => !/^[0-7](#|L)/.test(part)).join(",");
+  const plain = parts.filter((part) => !/^[0-7]#/.test(part)).join(",");
   if (!plain) return special;
   const days = [...new Set(valuesOf(plain, 0, 7, schedule).map((value) => value % 7))].sort((a, b) => a - b);
   return [{ name: days.map((value) => WEEKDAYS[value]).join(","), within: "*" }, ...special];
