@@ -90,6 +90,8 @@ export interface Status {
   underWay?: { operation: string; since: number; pid: number; user: string };
   /** What was changed by hand, when AWS looked for it last. */
   drift?: Drift[];
+  /** When that was, in milliseconds since 1970: for the part that was looked at longest ago. Absent while some part never was, and locally. */
+  driftLookedAt?: number;
   /** What was interrupted, if anything. */
   unfinished?: { operation: string; since: number; step?: string };
 }

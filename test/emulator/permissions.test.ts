@@ -71,7 +71,15 @@ onEmulator("the policy of", (world) => {
     };
     await read();
     await run("commission", () => stage.open(input).commission());
+    await beside(stage, async (clients) => {
+      const { QueueUrls = [] } = await (await clients.sqs()).listQueues({});
+      await (await clients.sqs()).setQueueAttributes({
+        QueueUrl: QueueUrls.find((url) => url.includes("JobsQueue")),
+        Attributes: { VisibilityTimeout: "77" },
+      });
+    });
     await read();
+    await run("commission", () => stage.open(input).resume());
     for (const [, change, confirmReplace] of CHANGES) {
       input = merge(input, change);
       await run("commission", () => stage.open(input).commission({ confirmReplace }));
@@ -80,7 +88,6 @@ onEmulator("the policy of", (world) => {
     const { jobs: _, ...resources } = input.resources ?? {};
     const { worker: __, ...services } = input.services;
     await run("commission", () => stage.open({ ...input, services, resources }).commission());
-    await run("commission", () => stage.open(input).resume());
   }
 
   async function failAndRecover(stage: Stage): Promise<void> {

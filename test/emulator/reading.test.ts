@@ -35,6 +35,8 @@ onEmulator("an environment that is read", (world) => {
     const status = await observeStatus(world.stage.context(SMALL));
     expect(status).toMatchObject({ commissioned: true, address: expect.stringMatching(/^http:/), services: [{ name: "web", wanted: 0 }] });
     expect(status.unfinished).toBeUndefined();
+    // Nobody looked yet, and so nothing is known of changes by hand.
+    expect(status.driftLookedAt).toBeUndefined();
     expect((await observeHosts(world.stage.context(SMALL))).all.children).toEqual([]);
     expect((await loadStacks(world.stage.context(SMALL))).map(({ name, body }) => [name, body]).sort()).toEqual(
       makeStacks(production(SMALL))
@@ -56,7 +58,9 @@ onEmulator("an environment that is read", (world) => {
     expect(drift).toMatchObject([
       { of: "resource jobs", kind: "queue", name: "JobsQueue", differences: [{ property: "VisibilityTimeout", before: "30", after: "77" }] },
     ]);
-    expect((await observeStatus(world.stage.context(WITH_QUEUE))).drift).toEqual(drift);
+    const status = await observeStatus(world.stage.context(WITH_QUEUE));
+    expect(status).toMatchObject({ drift, driftLookedAt: expect.any(Number) });
+    expect(Math.abs(Date.now() - (status.driftLookedAt as number))).toBeLessThan(60_000);
     await world.stage.remove(WITH_QUEUE);
   });
 

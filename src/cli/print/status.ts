@@ -10,7 +10,7 @@ export function describeStatus(status: Status, { paint, now }: { paint: Paint; n
     return `${title(status, paint)}  not commissioned\n\n${next}`;
   }
   const parts = [
-    head(status, paint),
+    head(status, { paint, now }),
     ...status.services.map((service) => describeService(service, paint, now)),
     describeResources(status, paint),
     describeDrift(status.drift ?? [], paint),
@@ -22,7 +22,7 @@ export function describeStatus(status: Status, { paint, now }: { paint: Paint; n
 
 const title = (status: Status, paint: Paint) => paint("bold", `${status.app} ${status.environment}`);
 
-function head(status: Status, paint: Paint): string {
+function head(status: Status, { paint, now }: { paint: Paint; now: number }): string {
   const release = status.release
     ? `${status.release}${status.description ? `  ${status.description}` : ""}`
     : `none yet: landfall deploy ${status.environment}`;
@@ -30,7 +30,16 @@ function head(status: Status, paint: Paint): string {
   if (status.previous) rows.push(["before", status.previous]);
   if (status.metrics) rows.push(["metrics", status.metrics]);
   if (status.supervisor === "stopped") rows.push(["supervisor", `stopped: landfall commission ${status.environment} starts it again`]);
+  if (status.target === "aws") rows.push(["by hand", describeLook(status, now)]);
   return [`${title(status, paint)}  ${paint("cyan", status.address ?? "no address")}`, ...indent(alignRows(rows))].join("\n");
+}
+
+/** Changes that nobody looked for are no news, and neither is that there are none. */
+function describeLook({ environment, drift = [], driftLookedAt }: Status, now: number): string {
+  const look = `landfall plan ${environment} --drift`;
+  if (driftLookedAt === undefined && drift.length === 0) return `AWS has not looked for changes yet: ${look}`;
+  const when = driftLookedAt === undefined ? "" : ` ${describeDuration(Math.max(0, now - driftLookedAt))} ago`;
+  return `${drift.length === 0 ? "nothing was changed" : `${drift.length} changed`} when AWS looked last${when}: ${look}  looks again`;
 }
 
 function describeService(service: Status["services"][number], paint: Paint, now: number): string {

@@ -29,16 +29,18 @@ export async function planAws(context: Context, { fresh = false, drift = false }
   const complete = makeStacks(context.app, withFleets(context.app, running));
   const wanted = exists && !hasAllFleets(context.app, running) ? makeStacks(context.app, running) : complete;
   const cost = await planCost(context, { before: standing, after: complete, region: place?.region ?? environment.region, ask: !fresh });
+  const drifts = fresh ? [] : await loadDrift(context, standing, names);
   return {
     app: app.name,
     environment: name,
     target: "aws",
     exists,
     ...compareTemplates(standing, wanted, names),
-    drift: fresh ? [] : await loadDrift(context, standing, names),
+    drift: drifts,
     ...(cost ? { cost } : {}),
     notes: [
       ...placeNotes(place),
+      ...(drift && exists && drifts.length === 0 ? ["AWS looked at every stack: nothing was changed by hand"] : []),
       ...(exists ? [] : ["fleets and what belongs to them come with the first deploy"]),
       ...(cost ? [] : ["no region is set, and prices are by region"]),
       ...standing.flatMap(unsettledNotes),

@@ -102,3 +102,36 @@ resources
     );
   });
 });
+
+describe("changes by hand on AWS", () => {
+  const onAws: Status = { ...standing, target: "aws", environment: "production" };
+  const drift = [
+    { of: "resource jobs", kind: "queue", name: "JobsQueue", differences: [{ property: "VisibilityTimeout", before: "30", after: "77" }] },
+  ];
+  const rowOf = (status: Status) =>
+    describeStatus(status, plain)
+      .split("\n")
+      .find((line) => line.includes("by hand"))
+      ?.trim();
+
+  it.each<[string, Partial<Status>, string]>([
+    ["nobody looked for", {}, "by hand  AWS has not looked for changes yet: landfall plan production --drift"],
+    [
+      "there were none of",
+      { drift: [], driftLookedAt: NOW - 7_200_000 },
+      "by hand  nothing was changed when AWS looked last 2 h 0 min ago: landfall plan production --drift  looks again",
+    ],
+    [
+      "were found",
+      { drift, driftLookedAt: NOW - 7_200_000 },
+      "by hand  1 changed when AWS looked last 2 h 0 min ago: landfall plan production --drift  looks again",
+    ],
+    ["were found where AWS looked", { drift }, "by hand  1 changed when AWS looked last: landfall plan production --drift  looks again"],
+  ])("that %s", (_, more, row) => {
+    expect(rowOf({ ...onAws, ...more })).toBe(row);
+  });
+
+  it("are no matter of this machine", () => {
+    expect(rowOf(standing)).toBeUndefined();
+  });
+});

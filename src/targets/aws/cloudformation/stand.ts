@@ -13,6 +13,8 @@ export interface Standing {
   reason?: string;
   /** When it last changed, in milliseconds since 1970. */
   changedAt?: number;
+  /** When CloudFormation looked for changes by hand last, and whether it found none; undefined when it never did. */
+  looked?: { at: number; clean: boolean };
   outputs: Record<string, string>;
   parameters: Record<string, string>;
   tags: Record<string, string>;
@@ -99,10 +101,16 @@ function describe(stack: Stack): Standing {
     status,
     reason: stack.StackStatusReason,
     changedAt: (stack.LastUpdatedTime ?? stack.CreationTime)?.getTime(),
+    ...lookedOf(stack),
     outputs: record(stack.Outputs, (one) => [one.OutputKey, one.OutputValue]),
     parameters: record(stack.Parameters, (one) => [one.ParameterKey, one.ParameterValue]),
     tags: record(stack.Tags, (one) => [one.Key, one.Value]),
   };
+}
+
+function lookedOf({ DriftInformation: drift }: Stack): Pick<Standing, "looked"> {
+  const at = drift?.LastCheckTimestamp?.getTime();
+  return at === undefined ? {} : { looked: { at, clean: drift?.StackDriftStatus === "IN_SYNC" } };
 }
 
 /** CloudFormation has no error of its own for a stack that is not there. */

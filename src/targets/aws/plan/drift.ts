@@ -2,6 +2,7 @@
 import type { PropertyDifference } from "@aws-sdk/client-cloudformation";
 import type { Difference } from "../../../plan/differences.ts";
 import type { Drift } from "../../../plan/plan.ts";
+import type { Standing } from "../cloudformation/stand.ts";
 import type { Context } from "../context.ts";
 import { kindOf } from "./kinds.ts";
 import { type Names, ownerOf } from "./owners.ts";
@@ -22,11 +23,12 @@ export async function detectDrift({ clients, clock, emit }: Context, stacks: rea
   }
 }
 
-/** What was found when CloudFormation looked last; nothing of stacks that it never looked at. */
-export async function loadDrift({ clients }: Context, stacks: readonly { name: string }[], names: Names): Promise<Drift[]> {
+/** What was found when CloudFormation looked last; nothing of stacks that it never looked at. Those known to be clean are not asked about. */
+export async function loadDrift({ clients }: Context, stacks: readonly Pick<Standing, "name" | "looked">[], names: Names): Promise<Drift[]> {
   const cloudFormation = await clients.cloudFormation();
   const found: Drift[] = [];
-  for (const { name } of stacks) {
+  for (const { name, looked } of stacks) {
+    if (looked?.clean) continue;
     let NextToken: string | undefined;
     do {
       const page = await cloudFormation.describeStackResourceDrifts({
@@ -40,6 +42,12 @@ export async function loadDrift({ clients }: Context, stacks: readonly { name: s
     } while (NextToken);
   }
   return found;
+}
+
+/** Since when nothing is known of changes by hand: the oldest look at any of the stacks; undefined when one was never looked at. */
+export function lookedAt(stacks: readonly Pick<Standing, "looked">[]): number | undefined {
+  const times = stacks.map(({ looked }) => looked?.at ?? 0);
+  return times.length === 0 || times.includes(0) ? undefined : Math.min(...times);
 }
 
 const differenceOf = ({ PropertyPath, ExpectedValue, ActualValue }: PropertyDifference): Difference => ({
