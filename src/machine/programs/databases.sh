@@ -71,7 +71,7 @@ establish_mysql() (
   umask 077
   {
     printf '[client]\nhost=%s\nport=%s\n' "${address%:*}" "${address##*:}"
-    [[ $3 != *ssl* ]] || printf 'ssl-ca=/usr/local/share/landfall/rds.pem\nssl-verify-server-cert\n'
+    printf 'ssl-ca=/usr/local/share/landfall/rds.pem\nssl-verify-server-cert\n'
     login "$2" | jq -r '"user=\(.username)\npassword=\"\(.password)\""'
   } >"$options"
   {

@@ -20,6 +20,8 @@ const ENGINES = {
     version: "17",
     port: 5432,
     scheme: "postgres",
+    // Node's client takes TLS only when it is told to, and any server's certificate unless it is told whose. The file is in every image.
+    query: "?sslmode=verify-full&sslrootcert=/usr/local/share/landfall/rds.pem",
     family: (version: string) => `postgres${version.split(".")[0]}`,
     tls: { "rds.force_ssl": "1" },
   },
@@ -27,13 +29,18 @@ const ENGINES = {
     version: "8.4",
     port: 3306,
     scheme: "mysql",
+    // Each client for MySQL has a word of its own for it.
+    query: "",
     family: (version: string) => `mysql${version.split(".").slice(0, 2).join(".")}`,
     tls: { require_secure_transport: "1" },
   },
 } as const;
 
 /** What services must know of a database besides what its stack gives. */
-export const databaseFacts = ({ type }: Database) => ({ port: ENGINES[type].port, scheme: ENGINES[type].scheme, name: DATABASE_NAME });
+export const databaseFacts = ({ type }: Database) => {
+  const { port, scheme, query } = ENGINES[type];
+  return { port, scheme, query, name: DATABASE_NAME };
+};
 
 /** Returns the database's address. */
 export function drawDatabase(place: DataSite, name: string, database: Database): string {

@@ -34,16 +34,17 @@ const keepNewest = (count: number) =>
     rules: [{ rulePriority: 1, selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: count }, action: { type: "expire" } }],
   });
 
-/** A builder reads the recipe's files and writes its report. It lives for minutes, and ends itself by its own clock. */
+/** A builder reads the recipe's files or a release's source, and writes its report and what it built. It lives for minutes, and ends itself by its own clock. */
 function drawBuilder({ stack }: Blueprint, artifacts: string): string {
   const role = drawRole(stack, "Builder", {
     policyName: "builder",
     statements: [
       allow("Recipes", ["s3:GetObject"], `${artifacts}/recipes/*`),
+      allow("Releases", ["s3:GetObject", "s3:PutObject"], `${artifacts}/releases/*`),
       allow("Reports", ["s3:PutObject"], `${artifacts}/reports/*`),
       sessionManager(),
     ],
-    wildcards: { Recipes: OWN_PREFIX, Reports: OWN_PREFIX, SessionManager: SESSION_MANAGER },
+    wildcards: { Recipes: OWN_PREFIX, Releases: OWN_PREFIX, Reports: OWN_PREFIX, SessionManager: SESSION_MANAGER },
   });
   return new cdk.aws_iam.CfnInstanceProfile(stack, "BuilderProfile", { roles: [role.ref] }).ref;
 }

@@ -1,5 +1,6 @@
 // What instances of a service may do: read their release and their own secrets, use the environment's resources, write their own logs
 // and metrics, and say how they are. Nothing else.
+import { webServices } from "../routes.ts";
 import type { Blueprint, Site } from "./blueprint.ts";
 import { cdk } from "./cdk.ts";
 import { ownResources } from "./data.ts";
@@ -29,9 +30,15 @@ export function statementsOf({ site, service, blueprint, foundation, data }: Aro
   const passwords = [...taken(["postgres", "mysql"], ["Login", "LoginReadOnly"]), ...taken(["cache"], ["Login"])];
   const queues = taken(["queue"], ["QueueArn", "DeadLettersArn"]);
   const buckets = taken(["bucket"], ["Bucket"]).map((bucket) => bucketArn(bucket));
+  const artifacts = blueprint.takeText(foundation, "ArtifactsBucket");
   const group = `autoScalingGroup:*:autoScalingGroupName/${blueprint.name}-*`;
   return [
-    allow("Release", ["s3:GetObject"], `${bucketArn(blueprint.takeText(foundation, "ArtifactsBucket"))}/releases/*`),
+    allow("Release", ["s3:GetObject"], `${bucketArn(artifacts)}/releases/*`),
+    allow(
+      "Reports",
+      ["s3:PutObject"],
+      reportsOf(site, service, blueprint.name).map((prefix) => `${bucketArn(artifacts)}/reports/${prefix}*`),
+    ),
     ...(secrets.length ? [allow("Secrets", ["ssm:GetParameters", "ssm:GetParameter"], secrets)] : []),
     ...(passwords.length ? [allow("Passwords", ["secretsmanager:GetSecretValue"], passwords)] : []),
     ...(queues.length ? [allow("Queues", QUEUE_CALLS, queues)] : []),
@@ -47,7 +54,11 @@ export function statementsOf({ site, service, blueprint, foundation, data }: Aro
       : []),
     allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], arn("logs", `log-group:${logGroupName(site, service)}:*`)),
     allow("Metrics", ["cloudwatch:PutMetricData"], "*", { StringEquals: { "cloudwatch:namespace": metricNamespace(site) } }),
-    allow("Lifecycle", ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"], arn("autoscaling", group)),
+    allow(
+      "Lifecycle",
+      ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat", "autoscaling:SetInstanceHealth"],
+      arn("autoscaling", group),
+    ),
     allow("Signal", ["cloudformation:SignalResource"], arn("cloudformation", `stack/${blueprint.name}/*`)),
     sessionManager(),
   ];
@@ -56,6 +67,7 @@ export function statementsOf({ site, service, blueprint, foundation, data }: Aro
 /** Why resources are not named one by one. */
 export const WILDCARDS = {
   Release: "Releases are added while instances run; each verifies its own by its digest.",
+  Reports: "One for each instance that could not start, and one for each run of a release phase.",
   Objects: "The objects of a bucket are the app's to name.",
   Logs: "The streams of its own log group, one for each instance.",
   Metrics: "A metric is no resource; the condition keeps it to the environment's own namespace.",
@@ -74,6 +86,13 @@ const QUEUE_CALLS = [
 ];
 
 const bucketArn = (name: string) => `arn:${cdk.Aws.PARTITION}:s3:::${name}`;
+
+/** Why an instance could not start; and what a release phase said, which runs with the rights of the first web service. */
+function reportsOf({ app, name }: Site, service: string, stack: string): string[] {
+  const { expand, contract } = app.release;
+  const runsPhases = (expand ?? contract) !== undefined && service === (webServices(app)[0] ?? Object.keys(app.services)[0]);
+  return [`${stack}/`, ...(runsPhases ? [`phase-${name}-`] : [])];
+}
 
 /** Its own, those that hold a resource's URL, and passwords that its proxy asks for. */
 function secretsOf({ app }: Site, service: string): string[] {

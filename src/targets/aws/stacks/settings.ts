@@ -80,8 +80,8 @@ function resourceLines(site: NamedSite, id: string, resource: Resource, take: (o
     return [line(main, "plain", "-", own("QueueUrl")), line(variable("DEAD_LETTER_URL"), "plain", "-", own("DeadLettersUrl"))];
   if (resource.type === "bucket") return [line(main, "plain", "-", own("Bucket"))];
   if (resource.type === "cache") return [line(main, "rediss", own("Login"), `${own("Address")}:${CACHE_PORT}`)];
-  const { scheme, port, name } = databaseFacts(resource);
-  const address = `${own("Address")}:${port}/${name}`;
+  const { scheme, port, name, query } = databaseFacts(resource);
+  const address = `${own("Address")}:${port}/${name}${query}`;
   return [
     line(main, scheme, own("Login"), address),
     ...(resource.readOnlyUser ? [line(variable("READONLY_URL"), scheme, own("LoginReadOnly"), address)] : []),
