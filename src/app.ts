@@ -4,6 +4,7 @@ import { findConfig, loadConfig } from "./config/load.ts";
 import type { App } from "./config/schema.ts";
 import { LandfallError } from "./error.ts";
 import type { Emit } from "./progress.ts";
+import { nearest } from "./release/nearest.ts";
 import type { CheckReport } from "./reports.ts";
 import type { EnvironmentTarget } from "./targets/target.ts";
 
@@ -49,14 +50,16 @@ async function awsNotesOf(app: App): Promise<string[]> {
   const names = Object.keys(app.environments).filter((name) => app.environments[name]?.target === "aws");
   if (names.length === 0) return [];
   const { awsNotes } = await import("./targets/aws/notes.ts");
-  return names.flatMap((name) => [`environment "${name}" is on aws, which this version cannot commission yet`, ...awsNotes(appIn(app, name))]);
+  return names.flatMap((name) => awsNotes(appIn(app, name)));
 }
 
-const unknownEnvironment = (name: string, known: string[]) =>
-  new LandfallError({
+function unknownEnvironment(name: string, known: string[]): LandfallError {
+  const [meant] = nearest(name, known);
+  return new LandfallError({
     code: "ENVIRONMENT_UNKNOWN",
     what: `there is no environment "${name}" in this app`,
     why: `landfall.config.ts has ${known.map((id) => `"${id}"`).join(", ")}`,
     standing: "Nothing was changed.",
-    next: `use one of those, or add "${name}" under environments`,
+    next: meant === undefined ? `use one of those, or add "${name}" under environments` : `did you mean "${meant}"?`,
   });
+}

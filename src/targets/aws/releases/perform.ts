@@ -44,13 +44,16 @@ function joinRunning(one: Running, other: Running): Running {
 }
 
 async function performStage(context: Context, stage: Stage): Promise<void> {
-  if (stage.kind === "fleets") return during(context.emit, stage.text, stage.text, () => changeFleets(context, stage.running));
-  if (stage.kind === "routes") return during(context.emit, stage.text, stage.text, () => changeRoutes(context, stage));
+  if (stage.kind === "fleets" || stage.kind === "routes")
+    return during(context.emit, stage.text, stage.text, async () => {
+      await (stage.kind === "fleets" ? changeFleets(context, stage.running) : changeRoutes(context, stage));
+      return stage.text;
+    });
   if (stage.kind === "healthy") return during(context.emit, "health", stage.text, () => waitHealthy(context, stage.fleets));
   return during(context.emit, "canary", stage.text, () => judge(context, stage.trials));
 }
 
-async function changeFleets(context: Context, running: Running): Promise<string> {
+async function changeFleets(context: Context, running: Running): Promise<void> {
   const { makeStacks } = await import("../stacks/index.ts");
   const alarms = await quietAlarms(context, servingFleets(running));
   try {
@@ -58,7 +61,6 @@ async function changeFleets(context: Context, running: Running): Promise<string>
       only: ({ role }) => role === "service",
       watch: ({ service }) => ({ alarms: alarms.filter((one) => one.service === service).map(({ arn }) => arn), minutes: 0 }),
     });
-    return "fleets stand";
   } catch (error) {
     throw await diagnose(context, error);
   }
@@ -70,7 +72,7 @@ const servingFleets = (running: Running): FleetName[] =>
     return slot ? [{ service, slot }] : [];
   });
 
-async function changeRoutes(context: Context, { running, watchMs = 0, slots = [] }: Extract<Stage, { kind: "routes" }>): Promise<string> {
+async function changeRoutes(context: Context, { running, watchMs = 0, slots = [] }: Extract<Stage, { kind: "routes" }>): Promise<void> {
   const { makeStacks } = await import("../stacks/index.ts");
   const alarms = watchMs > 0 ? (await quietAlarms(context, slots)).map(({ arn }) => arn).slice(0, ALARMS_MAX) : [];
   const minutes = alarms.length > 0 ? Math.min(WATCH_MAX_MINUTES, Math.max(WATCH_MIN_MINUTES, Math.ceil(watchMs / 60_000))) : 0;
@@ -79,7 +81,6 @@ async function changeRoutes(context: Context, { running, watchMs = 0, slots = []
     context.emit({ type: "note", text });
   }
   await applyStacks(context, makeStacks(context.app, running), { only: ({ role }) => role === "routes", watch: () => ({ alarms, minutes }) });
-  return "requests go as wanted";
 }
 
 /**

@@ -160,7 +160,8 @@ function trialStages(running: Running, desired: Desired, end: Running): Stage[] 
     "all requests to the new fleet",
     (move) => ({ ...at[move.service], ...old(move, 0), ...without(at[move.service]?.baseline), [move.to]: withWeight(move.fleet, ALL) }),
     {
-      watchMs: soak,
+      // What has served before needs no watching, and who goes back is in a hurry.
+      watchMs: desired.isNew ? soak : 0,
       slots,
     },
   );
