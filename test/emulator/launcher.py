@@ -16,7 +16,7 @@ import threading
 import time
 
 import machines
-from ministack.services import acm, alb, cloudwatch, ec2, rds, s3, secretsmanager, ssm, tagging, waf
+from ministack.services import acm, alb, cloudwatch, ec2, elasticache, rds, s3, secretsmanager, ssm, tagging, waf
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
 
@@ -263,6 +263,17 @@ def name_of_type(resource_id):
 guessed_type = ec2._guess_resource_type
 
 
+def snapshot_of_cache(snapshot):
+    """ministack writes the time as a number, which is no date in this protocol."""
+    def date(found):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(found.group(1))))
+
+    return re.sub(r"(?<=<SnapshotCreateTime>)([\d.]+)(?=<)", date, written_snapshot(snapshot))
+
+
+written_snapshot = elasticache._snapshot_xml
+
+
 def describe_automated_backups(params):
     """Those that are retained, put there by tests: ministack makes none, and knows no call for them."""
     backups = retained_backups()
@@ -347,6 +358,7 @@ def install():
     handlers._ACTION_HANDLERS["ListStackResources"] = list_with_gone
     tagging._COLLECTORS.update(COLLECTORS)
     ec2._guess_resource_type = name_of_type
+    elasticache._snapshot_xml = snapshot_of_cache
     rds._ACTION_MAP.update({
         "DescribeDBInstanceAutomatedBackups": describe_automated_backups,
         "DeleteDBInstanceAutomatedBackup": delete_automated_backup,

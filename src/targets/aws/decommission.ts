@@ -5,7 +5,7 @@ import { during } from "../../progress.ts";
 import type { DecommissionReport, Kept, RemovalReport } from "../../reports.ts";
 import { type Census, takeCensus } from "./census/census.ts";
 import { type Choice, decideFate, goesWith } from "./census/fate.ts";
-import { DATABASE } from "./census/kinds/data.ts";
+import { BY_THE_GIB, DATABASE } from "./census/kinds/data.ts";
 import { KINDS } from "./census/kinds/index.ts";
 import { INSTANCE } from "./census/kinds/machines.ts";
 import { whose } from "./census/ours.ts";
@@ -217,14 +217,12 @@ function describeBefore(before: Before): RemovalReport {
     environment: census.survey.environment,
     removed: [...going.flatMap((stack) => describeStack(stack, census)), ...census.things.filter(goesWith(choice)).map(describeThing)],
     kept: [
-      ...copies.map(({ name }) => ({ what: `a last snapshot of database "${name}"`, why: `it holds data, and costs ${SNAPSHOT_COST}` })),
+      ...copies.map(({ name }) => ({ what: `a last snapshot of database "${name}"`, why: `it holds data, and ${BY_THE_GIB}` })),
       ...describeKept(census, choice),
       ...describeShared(before, others),
     ],
   };
 }
-
-const SNAPSHOT_COST = "storage, by the GiB and month";
 
 const describeKept = ({ things, strangers }: Census, choice: Choice): Kept[] => [
   ...things.flatMap((thing) => {

@@ -22,6 +22,8 @@ export interface LeaseNote {
   beatAt: number;
   /** Absent while it runs, and for ever when it was cut off. */
   endedAt?: number;
+  /** It ended with an error. */
+  failed?: boolean;
   /** What it was told, for whoever finishes it. */
   options?: object;
 }
@@ -56,19 +58,22 @@ export async function leased<T>(context: Context, operation: string, act: () => 
   let etag = await take(context, place, note);
   held.add(note.id);
   let beating = Promise.resolve();
-  const beat = async (ended: Pick<LeaseNote, "endedAt"> = {}) => {
+  const beat = async (ended: Pick<LeaseNote, "endedAt" | "failed"> = {}) => {
     etag = (await write(context, place, { note: { ...note, beatAt: clock.now(), ...ended }, etag }).catch(() => undefined)) ?? etag;
   };
   const timer = setInterval(() => {
     beating = beating.then(() => beat());
   }, BEAT_EVERY_MS).unref();
+  let failed = true;
   try {
-    return await act();
+    const done = await act();
+    failed = false;
+    return done;
   } finally {
     clearInterval(timer);
     await beating;
     // It may have gone with what was removed.
-    await beat({ endedAt: clock.now() });
+    await beat({ endedAt: clock.now(), ...(failed && { failed }) });
     held.delete(note.id);
   }
 }

@@ -17,8 +17,8 @@ export function decideFate({ kind, id, of, until }: Thing, { keepData, confirmed
   if (of === "app" && !last) return undefined;
   if (until !== undefined) return { goes: false, why: `AWS removes it by itself on ${new Date(until).toISOString().slice(0, 10)}; it costs nothing` };
   if (confirmed.includes(id)) return { goes: true };
-  if (kind.keeps === "unless named") return { goes: false, why: `it holds data, and costs ${kind.cost}; --confirm-remove ${id} removes it` };
-  if (kind.keeps === "with the data" && keepData) return { goes: false, why: `it is kept with the data, and costs ${kind.cost}` };
+  if (kind.keeps === "unless named") return { goes: false, why: `it holds data, and ${kind.cost}; it goes with --confirm-remove ${id}` };
+  if (kind.keeps === "with the data" && keepData) return { goes: false, why: `it is kept with the data, and ${kind.cost}` };
   return { goes: true };
 }
 

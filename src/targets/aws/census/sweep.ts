@@ -73,6 +73,6 @@ export const leftBehind = ({ environment }: Survey, left: readonly Thing[], reas
     code: "LEFT_BEHIND",
     what: `environment "${environment}" is not completely gone from the account`,
     evidence: left.map((thing): [string, string] => ["left", [describeThing(thing), reasons.get(thing.id)].filter(Boolean).join(": ")]),
-    standing: "Everything before it was removed; nothing serves any more.",
+    standing: "What could be removed was removed.",
     next: `landfall resume ${environment}   once the cause is gone`,
   });

@@ -48,7 +48,7 @@ export interface Kind {
   remove(survey: Survey, id: string): Promise<unknown>;
   /** Holds what nobody could make again. Kept unless it is named, or with `--keep-data` only. */
   keeps?: "unless named" | "with the data";
-  /** What it goes on costing when it is kept. */
+  /** What it goes on costing when it is kept, as the end of a sentence about it. */
   cost?: string;
 }
 

@@ -6,7 +6,7 @@ import { day, each, pages, tagsOf } from "./look.ts";
 
 const rdsOf = ({ context }: Survey) => context.clients.rds();
 const cachesOf = ({ context }: Survey) => context.clients.elastiCache();
-const BY_THE_GIB = "storage, by the GiB and month";
+export const BY_THE_GIB = "its storage is paid by the GiB and month";
 
 /** Of a database whose stack is forgotten, only its name tells whose it was. */
 const byName = (survey: Survey, database: string) => (isDatabaseName(database, survey) ? ("environment" as const) : undefined);
@@ -198,7 +198,7 @@ export const BUCKET: Kind = {
   arn: /:s3:::(.+)$/,
   type: "AWS::S3::Bucket",
   keeps: "with the data",
-  cost: "storage, by the GB and month",
+  cost: "its storage is paid by the GB and month",
   look: async ({ context }, ids) => {
     const s3 = await context.clients.s3();
     return each(ids, async (id) => {

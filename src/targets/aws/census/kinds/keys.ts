@@ -47,7 +47,7 @@ export const PARAMETER: Kind = {
   name: "parameter",
   arn: /:ssm:[^:]*:\d*:parameter(\/.+)$/,
   keeps: "with the data",
-  cost: "nothing",
+  cost: "costs nothing",
   find: async (survey) => {
     const ssm = await survey.context.clients.ssm();
     const parameters = await pages(async (NextToken) => {
@@ -78,6 +78,9 @@ const REGISTRY: Kind = {
   remove: async ({ context }, id) => (await context.clients.ecr()).deleteRepository({ repositoryName: id, force: true }),
 };
 
+/** Of an ARN its name, and of a name the same. */
+const lastPart = (id: string): string => id.split("/").at(-1) ?? id;
+
 const rolesOf = ({ context }: Survey) => context.clients.iam();
 
 /**
@@ -89,13 +92,14 @@ const PROFILE: Kind = {
   type: "AWS::IAM::InstanceProfile",
   look: async (survey, ids) => {
     const iam = await rolesOf(survey);
-    return each(ids, async (id) => ((await iam.getInstanceProfile({ InstanceProfileName: id })).InstanceProfile ? {} : undefined));
+    return each(ids, async (id) => ((await iam.getInstanceProfile({ InstanceProfileName: lastPart(id) })).InstanceProfile ? {} : undefined));
   },
   remove: async (survey, id) => {
     const iam = await rolesOf(survey);
-    const { InstanceProfile } = await iam.getInstanceProfile({ InstanceProfileName: id });
-    for (const { RoleName } of InstanceProfile?.Roles ?? []) await iam.removeRoleFromInstanceProfile({ InstanceProfileName: id, RoleName });
-    await iam.deleteInstanceProfile({ InstanceProfileName: id });
+    const InstanceProfileName = lastPart(id);
+    const { InstanceProfile } = await iam.getInstanceProfile({ InstanceProfileName });
+    for (const { RoleName } of InstanceProfile?.Roles ?? []) await iam.removeRoleFromInstanceProfile({ InstanceProfileName, RoleName });
+    await iam.deleteInstanceProfile({ InstanceProfileName });
   },
 };
 
