@@ -3,72 +3,16 @@
 import type { EnvironmentApp } from "../../../config/app.ts";
 import type { CommandPermissions, PermissionsReport, PolicyDocument, PolicyStatement } from "../../../reports.ts";
 import type { StackTemplate } from "../stacks/index.ts";
+import { COMMANDS } from "./commands.ts";
 import { GRANTS, type Grant } from "./grants.ts";
-import { type Scope, type Site, scopeOf, siteOf } from "./scopes.ts";
-
-const call = (service: string, text: string): string[] => text.split(" ").map((word) => `${service}:${word}`);
-
-const pricing = "pricing:GetProducts";
-const drift = call("cloudformation", "DescribeStackResourceDrifts");
-// Without the right to list a bucket, S3 says of an object that is not there that it is not allowed: a new environment's lease, for one.
-const LEASE = call("s3", "GetObject PutObject ListBucket");
-const CHANGE = [
-  ...LEASE,
-  ...call("cloudformation", "DescribeStacks GetTemplate DescribeStackEvents"),
-  ...call("cloudformation", "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet TagResource"),
-  ...call("cloudformation", "CancelUpdateStack ContinueUpdateRollback RollbackStack DeleteStack"),
-  // What keeps a stack from going.
-  ...call("cloudformation", "DescribeStackResources"),
-  ...call("s3", "ListBucketVersions DeleteObject DeleteObjectVersion"),
-  ...call("ec2", "DescribeNetworkInterfaces DeleteNetworkInterface"),
-];
-
-const STATUS = [
-  ...call("cloudformation", "DescribeStacks DescribeStackEvents"),
-  ...drift,
-  ...call("s3", "GetObject ListBucket"),
-  "ec2:DescribeInstances",
-  "autoscaling:DescribeAutoScalingGroups",
-];
-
-interface CommandFacts {
-  /** The commands that the policy is for. */
-  commands: string[];
-  /** What Landfall calls itself. */
-  own: string[];
-  /** Which of the calls of each resource type; none when CloudFormation is only read. */
-  handlers: (keyof Grant)[];
-  /** The stacks whose types count; all when left out. */
-  roles?: StackTemplate["role"][];
-}
-
-const COMMANDS: readonly CommandFacts[] = [
-  { commands: ["plan", "export --standing"], own: [...call("cloudformation", "DescribeStacks GetTemplate"), ...drift, pricing], handlers: [] },
-  {
-    commands: ["plan --drift"],
-    own: [
-      ...call("cloudformation", "DescribeStacks GetTemplate DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus"),
-      ...drift,
-      pricing,
-    ],
-    handlers: ["read"],
-  },
-  { commands: ["status", "hosts", "events"], own: STATUS, handlers: [] },
-  // A change can replace, and one that fails is undone: so whoever may make may also remove. Resume and abort end with the status.
-  { commands: ["commission", "resume", "abort"], own: [...CHANGE, ...STATUS, pricing], handlers: ["create", "read", "update", "remove"] },
-  { commands: ["deploy", "rollback", "scale"], own: CHANGE, handlers: ["create", "read", "update", "remove"], roles: ["service", "routes"] },
-  { commands: ["decommission", "clean"], own: [...CHANGE, "tag:GetResources"], handlers: ["read", "remove"] },
-];
-
-/** What Landfall itself calls for a command, without what CloudFormation calls for it. */
-export const ownCalls = (command: string): readonly string[] => COMMANDS.find(({ commands }) => commands.includes(command))?.own ?? [];
+import { type Scope, type Site, scopesOf, siteOf } from "./scopes.ts";
 
 /** By command, in the order in which an environment lives. Types that the table of grants lacks are an error of ours: see the test. */
 export function permissionsOf(app: EnvironmentApp, stacks: readonly StackTemplate[]): PermissionsReport {
   const site = siteOf(app);
   const { account, region } = site;
-  const permissions = COMMANDS.map(({ commands, own, handlers, roles }): CommandPermissions => {
-    const types = handlers.length === 0 ? [] : typesIn(stacks.filter(({ role }) => roles?.includes(role) ?? true));
+  const permissions = COMMANDS.map(({ commands, own, handlers, of = "configured" }): CommandPermissions => {
+    const types = of === "all" ? Object.keys(GRANTS) : typesIn(stacks.filter(({ role }) => of === "configured" || of.includes(role)));
     const actions = [...new Set([...own, ...types.flatMap((type) => handlers.flatMap((handler) => grantOf(type)[handler]))])].sort();
     return { commands, policies: pack(statementsOf(actions, site)), reasons: reasonsOf(actions, site) };
   });
@@ -108,23 +52,21 @@ interface ScopedActions {
 
 function groupByScope(actions: readonly string[], site: Site): ScopedActions[] {
   const groups = new Map<string, ScopedActions>();
-  for (const action of actions) {
-    const scope = scopeOf(action, site);
-    const key = JSON.stringify([scope.resources, scope.condition]);
-    const group = groups.get(key) ?? { scope, actions: [] };
-    group.actions.push(action);
-    groups.set(key, group);
-  }
+  for (const action of actions)
+    for (const scope of scopesOf(action, site)) {
+      const key = JSON.stringify([scope.resources, scope.condition]);
+      const group = groups.get(key) ?? { scope, actions: [] };
+      group.actions.push(action);
+      groups.set(key, group);
+    }
   return [...groups.values()];
 }
 
 /** Why calls are not narrower, each reason with the calls that it is for. */
 function reasonsOf(actions: readonly string[], site: Site): CommandPermissions["reasons"] {
   const reasons = new Map<string, string[]>();
-  for (const action of actions) {
-    const { reason } = scopeOf(action, site);
-    if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), action]);
-  }
+  for (const action of actions)
+    for (const { reason } of scopesOf(action, site)) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), action]);
   return [...reasons].map(([reason, own]) => ({ reason, actions: own }));
 }
 

@@ -32,6 +32,14 @@ const PREFIX_MAX = 20;
 
 type Narrow = (site: Site, action: string) => Scope;
 
+/** Images and snapshots belong to no account by their names. */
+const ownerless =
+  (kind: "image" | "snapshot"): Narrow =>
+  ({ app, partition, region }) => ({
+    resources: [`arn:${partition}:ec2:${region}::${kind}/*`],
+    condition: { StringEquals: { "aws:ResourceTag/landfall:app": app } },
+  });
+
 const arn = ({ partition, region, account }: Site, service: string, resource: string) =>
   `arn:${partition}:${service}:${region}:${account}:${resource}`;
 const prefixes = ({ app, environment }: Site): string[] =>
@@ -85,7 +93,9 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
       : // Scaling policies make alarms of their own, with names of their own.
         { resources: [...named("cloudwatch", "alarm:")(site, action).resources, arn(site, "cloudwatch", "alarm:TargetTracking-*")] },
   ec2: (site, action) =>
-    /^(Delete|Release|Terminate|Detach|Disassociate|Revoke)/.test(action) ? tagged("ec2", "*")(site, action) : anywhere(NOT_YET)(site, action),
+    /^(Delete|Deregister|Release|Terminate|Stop|Detach|Disassociate|Revoke|GetConsole)/.test(action)
+      ? tagged("ec2", "*")(site, action)
+      : anywhere(NOT_YET)(site, action),
   ecr: named("ecr", "repository/"),
   elasticache: (site, action) =>
     /^(Create|AddTags)/.test(action)
@@ -116,6 +126,7 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
       : tagged("secretsmanager", "secret:*Login*")(site, action),
   sns: named("sns", ""),
   sqs: named("sqs", ""),
+  ssm: (site) => ({ resources: [arn(site, "ssm", `parameter/landfall/${site.app}/${site.environment}/*`)] }),
   wafv2: (site) => ({
     resources: [
       arn(site, "wafv2", "regional/webacl/*"),
@@ -128,11 +139,20 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
 
 const SERVICE_ROLES = ["autoscaling", "elasticloadbalancing", "rds", "elasticache"].map((service) => `${service}.amazonaws.com`);
 
+const debianImages: Narrow = ({ partition, region }) => ({ resources: [`arn:${partition}:ssm:${region}::parameter/aws/service/debian/*`] });
+const dashboards: Narrow = ({ partition, account, app, environment }) => ({
+  resources: [`arn:${partition}:cloudwatch::${account}:dashboard/landfall_${app}_${environment}`],
+});
+
 const CALLS: Readonly<Record<string, Narrow>> = {
   "cloudformation:DescribeStacks": anywhere("The environment's stacks are found among all of the region, by their tags."),
   "cloudformation:DescribeStackDriftDetectionStatus": anywhere(LISTS),
   "ec2:CreateTags": anywhere("Tags are put on what has none yet."),
+  "cloudwatch:DeleteDashboards": dashboards,
+  "cloudwatch:GetDashboard": dashboards,
+  "ec2:DeleteSnapshot": ownerless("snapshot"),
   "ec2:DeleteTags": tagged("ec2", "*"),
+  "ec2:DeregisterImage": ownerless("image"),
   "iam:CreateServiceLinkedRole": ({ partition, account }) => ({
     resources: [`arn:${partition}:iam::${account}:role/aws-service-role/*`],
     condition: { StringEquals: { "iam:AWSServiceName": SERVICE_ROLES } },
@@ -154,18 +174,32 @@ const CALLS: Readonly<Record<string, Narrow>> = {
     resources: [`arn:${partition}:route53:::hostedzone/*`],
     condition: { "ForAllValues:StringLike": { "route53:ChangeResourceRecordSetsNormalizedRecordNames": names } },
   }),
+  "rds:DeleteDBInstanceAutomatedBackup": (site) => ({
+    resources: [arn(site, "rds", "auto-backup:*")],
+    reason: "Automated backups have ids of AWS's own, and their tags are those of a database that is gone.",
+  }),
+  "rds:DescribeDBInstanceAutomatedBackups": anywhere(LISTS),
   "route53:CreateHostedZone": everywhere(NOT_YET),
   "route53:ListHostedZones": everywhere(LISTS),
   "route53:ListQueryLoggingConfigs": everywhere(LISTS),
   "secretsmanager:GetRandomPassword": anywhere("A password that belongs to nothing yet."),
-  "ssm:GetParameters": ({ partition, region }) => ({ resources: [`arn:${partition}:ssm:${region}::parameter/aws/service/debian/*`] }),
+  "ssm:GetCommandInvocation": anywhere("A command that was sent is known by its number alone."),
+  "ssm:GetParameter": debianImages,
+  "ssm:GetParameters": debianImages,
   "tag:GetResources": anywhere(LISTS),
 };
 
 /** Services whose own calls to describe and list can be narrowed. */
 const NARROW_READS = ["cloudformation", "s3", "iam", "sns", "sqs", "route53", "ecr"];
 
-export function scopeOf(action: string, site: Site): Scope {
+/** Several for a call that is about things of different kinds, each under its own condition. */
+export function scopesOf(action: string, site: Site): Scope[] {
+  if (action === "ssm:SendCommand")
+    return [tagged("ec2", "instance/*")(site, action), { resources: [`arn:${site.partition}:ssm:${site.region}::document/AWS-RunShellScript`] }];
+  return [scopeOf(action, site)];
+}
+
+function scopeOf(action: string, site: Site): Scope {
   const [service = "", call = ""] = action.split(":");
   const own = CALLS[action];
   if (own) return own(site, call);

@@ -14,12 +14,14 @@ const NAMES: Record<string, string[]> = {
   DeleteObjects: ["DeleteObject", "DeleteObjectVersion"],
   ListObjectsV2: ["ListBucket"],
   HeadObject: ["GetObject"],
+  HeadBucket: ["ListBucket"],
   // Needs no permission.
   GetCallerIdentity: [],
 };
 
 /** Of a client that was loaded: `(await clients.ec2()).describeInstances(`, or of a variable that holds one. */
-const CLIENTS = /(?:\b(?:autoScaling|balancing|cloudFormation|ec2|logs|pricing|rds|s3|sns|sqs|sts|tagging)|clients\.\w+\(\)\))\s*\.([a-z]\w+)\(/g;
+const CLIENTS =
+  /(?:\b(?:acm|autoScaling|balancing|caches|cloudFormation|cloudWatch|ec2|ecr|firewalls|iam|kms|logs|pricing|rds|route53|s3|secrets|sns|sqs|ssm|sts|tagging)|clients\.\w+\(\)\))\s*\.([a-z]\w+)\(/g;
 
 test("every call in the source is in a policy", () => {
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts") && !file.startsWith("stacks"));

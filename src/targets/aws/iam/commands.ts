@@ -1,0 +1,92 @@
+// What each command calls itself, and for which types of resources CloudFormation calls more in its name. A test compares the first with
+// what the commands call on an emulator, in both directions.
+import type { StackTemplate } from "../stacks/index.ts";
+import type { Grant } from "./grants.ts";
+
+const call = (service: string, text: string): string[] => text.split(" ").map((word) => `${service}:${word}`);
+
+const PRICING = "pricing:GetProducts";
+const DRIFT = "cloudformation:DescribeStackResourceDrifts";
+const LOOK = call("cloudformation", "DescribeStacks GetTemplate");
+
+// Without the right to list a bucket, S3 says of an object that is not there that it is not allowed: a new environment's lease, for one.
+const STATUS = [
+  ...call("cloudformation", "DescribeStacks DescribeStackEvents"),
+  DRIFT,
+  ...call("s3", "GetObject ListBucket"),
+  "ec2:DescribeInstances",
+  "autoscaling:DescribeAutoScalingGroups",
+];
+
+/** Under the lease, by change sets, and back again when one fails; with what keeps a stack from going. */
+const CHANGE = [
+  ...LOOK,
+  ...call("cloudformation", "DescribeStackEvents DescribeStackResources TagResource"),
+  ...call("cloudformation", "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet"),
+  ...call("cloudformation", "CancelUpdateStack ContinueUpdateRollback RollbackStack DeleteStack"),
+  ...call("s3", "GetObject PutObject ListBucket ListBucketVersions DeleteObject DeleteObjectVersion"),
+  ...call("ec2", "DescribeNetworkInterfaces DeleteNetworkInterface"),
+];
+
+/** Machines that make an image or run a phase, images, and what tells how a rollout goes. */
+const RELEASE = [
+  ...call("ec2", "RunInstances CreateTags DescribeInstances GetConsoleOutput StopInstances TerminateInstances"),
+  ...call("ec2", "CreateImage DescribeImages DeregisterImage"),
+  ...call("autoscaling", "DescribeAutoScalingGroups DescribeScalingActivities"),
+  ...call("cloudwatch", "DescribeAlarms GetMetricData"),
+  ...call("ssm", "GetParameter DescribeParameters"),
+  "elasticloadbalancing:DescribeTargetHealth",
+  "iam:PassRole",
+];
+
+/** The account, listed by tag and by what no template lists; and what the types of the templates do not have among their own calls. */
+const CENSUS = [
+  "tag:GetResources",
+  ...call("cloudformation", "ListStacks ListStackResources ListChangeSets"),
+  ...call("ec2", "DescribeTags CreateTags DescribeImages DeregisterImage DescribeSnapshots DeleteSnapshot DescribeVolumes DeleteVolume"),
+  ...call("rds", "ModifyDBInstance DescribeDBSnapshots CreateDBSnapshot AddTagsToResource DescribeDBInstanceAutomatedBackups"),
+  "rds:DeleteDBInstanceAutomatedBackup",
+  "elasticache:DescribeSnapshots",
+  ...call("cloudwatch", "GetDashboard DeleteDashboards"),
+  ...call("acm", "ListCertificates"),
+  ...call("route53", "ListHostedZonesByName ListResourceRecordSets"),
+  ...call("secretsmanager", "ListSecrets"),
+  ...call("ssm", "DescribeParameters DeleteParameter"),
+];
+
+interface CommandFacts {
+  /** The commands that the policy is for. `resume` and `abort` need that of the operation they finish or undo. */
+  commands: string[];
+  /** What Landfall calls itself. */
+  own: string[];
+  /** Which of the calls of each resource type; none when CloudFormation is only read. */
+  handlers: (keyof Grant)[];
+  /** The types of which stacks: of those roles; of all that are configured, if nothing is said; or all that Landfall ever makes. */
+  of?: StackTemplate["role"][] | "all";
+}
+
+export const COMMANDS: readonly CommandFacts[] = [
+  { commands: ["plan", "export --standing"], own: [...LOOK, DRIFT, PRICING], handlers: [] },
+  {
+    commands: ["plan --drift"],
+    own: [...LOOK, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus"), DRIFT, PRICING],
+    handlers: ["read"],
+  },
+  { commands: ["status", "hosts", "events"], own: STATUS, handlers: [] },
+  { commands: ["logs"], own: [...call("cloudformation", "DescribeStacks"), "ec2:DescribeInstances", "logs:FilterLogEvents"], handlers: [] },
+  { commands: ["exec"], own: [...STATUS, ...call("ssm", "SendCommand GetCommandInvocation")], handlers: [] },
+  { commands: ["secrets"], own: call("ssm", "PutParameter AddTagsToResource DeleteParameter DescribeParameters"), handlers: [] },
+  // A change can replace, and one that fails is undone: so whoever may make may also remove.
+  { commands: ["commission", "resume", "abort"], own: [...CHANGE, ...STATUS, PRICING], handlers: ["create", "read", "update", "remove"] },
+  {
+    commands: ["deploy", "rollback", "scale", "resume", "abort"],
+    own: [...CHANGE, ...STATUS, ...RELEASE],
+    handlers: ["create", "read", "update", "remove"],
+    of: ["service", "routes"],
+  },
+  // What is left may be of an older configuration.
+  { commands: ["decommission", "clean", "resume"], own: [...CHANGE, ...STATUS, ...CENSUS], handlers: ["read", "remove"], of: "all" },
+];
+
+/** What Landfall itself calls for a command, without what CloudFormation calls for it. */
+export const ownCalls = (command: string): readonly string[] => COMMANDS.find(({ commands }) => commands.includes(command))?.own ?? [];
