@@ -1,8 +1,9 @@
 """Machines as far as an emulator without any can have them: images of instances, and groups whose instances are there, tagged, and
 registered with the balancer. What a machine would do and say, tests play (machines.ts)."""
 import re
+import subprocess
 
-from ministack.services import alb, autoscaling, ec2, ssm
+from ministack.services import alb, autoscaling, cloudwatch_logs, ec2, ssm
 from ministack.services.cloudformation import provisioners
 
 BASES = {
@@ -118,7 +119,31 @@ def delete_group(physical_id, props):
     GROUP["delete"](physical_id, props)
 
 
+PROGRAM = re.compile(r"^exec setpriv .*?/usr/local/lib/landfall/run-app ")
+
+
+def run_command(instance, argv):
+    """What Systems Manager has a machine do is done here, without the program that gives it the app's variables."""
+    done = subprocess.run(["/bin/sh", "-c", PROGRAM.sub("exec ", argv[-1])], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def filter_events(data):
+    """ministack does not know `logStreamNamePrefix`."""
+    prefix = data.get("logStreamNamePrefix")
+    if prefix:
+        streams = (cloudwatch_logs._log_groups.get(data.get("logGroupName", "")) or {"streams": {}})["streams"]
+        data = {**data, "logStreamNames": [name for name in streams if name.startswith(prefix)] or ["none"]}
+    return filtered_events(data)
+
+
+filtered_events = cloudwatch_logs._filter_log_events
+
+
 def install():
+    cloudwatch_logs._filter_log_events = filter_events
+    ec2.exec_in_instance_blocking = run_command
+    ssm._managed_instance_ids = lambda: {one for one, record in ec2._instances.items() if record["State"]["Name"] == "running"}
     ec2._ACTION_MAP["CreateImage"] = create_image
     # No container is started for an image; an instance is a record here.
     ec2._registered_image = lambda image: None

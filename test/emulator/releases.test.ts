@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
+import type { LogFilter } from "../../src/reports.ts";
 import { leased } from "../../src/targets/aws/lease.ts";
 import { deploy } from "../../src/targets/aws/releases/deploy.ts";
 import { observeRunning } from "../../src/targets/aws/running.ts";
@@ -237,5 +238,47 @@ onEmulator("releases on the emulator", (world) => {
       else expect(await running(input)).toEqual([expect.stringMatching(/^web\.green=/), expect.not.stringContaining(first.release)]);
     }
     expect((await open(input).status()).unfinished).toBeUndefined();
+  });
+
+  it("are looked into: commands run on an instance, and logs are read from all of them", async () => {
+    await world.stage.commission(APP);
+    await expect(open(APP).exec("web", ["true"])).rejects.toMatchObject({ code: "INSTANCE_UNREACHABLE" });
+    await expect(open(APP).exec("wbe", ["true"])).rejects.toMatchObject({ code: "SERVICE_UNKNOWN" });
+    play();
+    await open(APP).deploy({ dirty: true });
+    world.stage.progress.length = 0;
+    expect(await open(APP).exec("web", ["sh", "-c", 'echo "it\'s $0"; exit 3', "one two"])).toEqual({ code: 3 });
+    expect(world.stage.progress).toContainEqual({ type: "output", step: "exec", line: "it's one two" });
+
+    const logs = await world.stage.context(APP).clients.logs();
+    const now = Date.now();
+    for (const [service, stream, lines] of [
+      ["web", "i-01/app", ["GET /", "GET /late"]],
+      ["worker", "i-02/app", ["took a job"]],
+    ] as const) {
+      const where = { logGroupName: `/landfall/hello/production/${service}`, logStreamName: stream };
+      await logs.createLogStream(where);
+      await logs.putLogEvents({ ...where, logEvents: lines.map((message, index) => ({ message, timestamp: now - 5000 + index * 2000 })) });
+    }
+    const read = async (filter: LogFilter) => {
+      const lines: string[] = [];
+      for await (const { id, line } of open(APP).logs(filter)) lines.push(`${id} ${line}`);
+      return lines;
+    };
+    expect(await read({})).toEqual(["web.i-01/app GET /", "worker.i-02/app took a job", "web.i-01/app GET /late"]);
+    expect(await read({ tail: 1 })).toEqual(["web.i-01/app GET /late"]);
+    expect(await read({ service: "worker" })).toEqual(["worker.i-02/app took a job"]);
+    expect(await read({ grep: /late/ })).toEqual(["web.i-01/app GET /late"]);
+    expect(await read({ instance: "i-02" })).toEqual(["worker.i-02/app took a job"]);
+  });
+
+  it("whose machine ends without a word say so, and another is tried next time", async () => {
+    await world.stage.commission(APP);
+    const ec2 = await world.stage.context(APP).clients.ec2();
+    const silent = play(({ instance }) => void ec2.terminateInstances({ InstanceIds: [instance] }));
+    await expect(open(APP).deploy({ dirty: true })).rejects.toMatchObject({ code: "ERRAND_LOST" });
+    await silent.stop();
+    play();
+    expect(await open(APP).deploy({ dirty: true })).toMatchObject({ changed: true });
   });
 });

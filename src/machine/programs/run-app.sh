@@ -7,4 +7,6 @@ while IFS= read -r -d '' variable; do
   export "${variable?}"
 done <"${LANDFALL_ROOT:-}/run/landfall/environment"
 cd -P "${LANDFALL_ROOT:-}/srv/landfall/current"
+# With arguments it becomes those instead: a command run by hand.
+(($# == 0)) || exec "$@"
 exec /bin/sh -c "$(<"${LANDFALL_ROOT:-}/run/landfall/command")"
