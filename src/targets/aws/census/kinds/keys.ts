@@ -27,17 +27,17 @@ const SECRET: Kind = {
   arn: /^(arn:[^:]*:secretsmanager:.+)$/,
   type: "AWS::SecretsManager::Secret",
   find: async (survey) => {
-    const secrets = await secretsOf(survey);
+    const secretsManager = await secretsOf(survey);
     const listed = await pages(async (NextToken) => {
       const Filters = [{ Key: "tag-value" as const, Values: [survey.app] }];
-      const page = await secrets.listSecrets({ IncludePlannedDeletion: true, Filters, NextToken });
+      const page = await secretsManager.listSecrets({ IncludePlannedDeletion: true, Filters, NextToken });
       return { list: page.SecretList, next: page.NextToken };
     });
     return listed.map(({ ARN: id = "", Tags }) => ({ id, tags: tagsOf(Tags) }));
   },
   look: async (survey, ids) => {
-    const secrets = await secretsOf(survey);
-    return each(ids, async (id) => ({ detail: (await secrets.describeSecret({ SecretId: id })).Description }));
+    const secretsManager = await secretsOf(survey);
+    return each(ids, async (id) => ({ detail: (await secretsManager.describeSecret({ SecretId: id })).Description }));
   },
   remove: async (survey, id) => (await secretsOf(survey)).deleteSecret({ SecretId: id, ForceDeleteWithoutRecovery: true }),
 };
