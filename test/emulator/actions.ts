@@ -9,6 +9,14 @@ const ACTIONS: Record<string, string[]> = {
   "sts:GetCallerIdentity": [],
   "s3:DeleteObjects": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   "s3:ListObjectVersions": ["s3:ListBucketVersions"],
+  "s3:ListObjectsV2": ["s3:ListBucket"],
+  "s3:ListObjects": ["s3:ListBucket"],
+  "s3:GetBucket": ["s3:ListBucket"],
+  "route53:GET /2013-04-01/hostedzonesbyname": ["route53:ListHostedZonesByName"],
+  "s3:HeadBucket": ["s3:ListBucket"],
+  "s3:HeadObject": ["s3:GetObject", "s3:ListBucket"],
+  // Ours have tags when they are new.
+  "ssm:PutParameter": ["ssm:PutParameter", "ssm:AddTagsToResource"],
   // Ours always have tags.
   "cloudformation:CreateChangeSet": ["cloudformation:CreateChangeSet", "cloudformation:TagResource"],
   "cloudformation:DetectStackDrift": ["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"],

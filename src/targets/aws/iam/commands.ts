@@ -18,14 +18,18 @@ const STATUS = [
   "autoscaling:DescribeAutoScalingGroups",
 ];
 
-/** Under the lease, by change sets, and back again when one fails; with what keeps a stack from going. */
-const CHANGE = [
+/** Under the lease; with what keeps a stack from going. */
+const REMOVE = [
   ...LOOK,
-  ...call("cloudformation", "DescribeStackEvents DescribeStackResources TagResource"),
-  ...call("cloudformation", "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet"),
-  ...call("cloudformation", "CancelUpdateStack ContinueUpdateRollback RollbackStack DeleteStack"),
+  ...call("cloudformation", "DescribeStackEvents DescribeStackResources DeleteChangeSet CancelUpdateStack DeleteStack"),
   ...call("s3", "GetObject PutObject ListBucket ListBucketVersions DeleteObject DeleteObjectVersion"),
   ...call("ec2", "DescribeNetworkInterfaces DeleteNetworkInterface"),
+];
+
+/** By change sets, and back again when one fails. */
+const CHANGE = [
+  ...REMOVE,
+  ...call("cloudformation", "TagResource CreateChangeSet DescribeChangeSet ExecuteChangeSet ContinueUpdateRollback RollbackStack"),
 ];
 
 /** Machines that make an image or run a phase, images, and what tells how a rollout goes. */
@@ -73,7 +77,7 @@ export const COMMANDS: readonly CommandFacts[] = [
     handlers: ["read"],
   },
   { commands: ["status", "hosts", "events"], own: STATUS, handlers: [] },
-  { commands: ["logs"], own: [...call("cloudformation", "DescribeStacks"), "ec2:DescribeInstances", "logs:FilterLogEvents"], handlers: [] },
+  { commands: ["logs"], own: ["ec2:DescribeInstances", "logs:FilterLogEvents"], handlers: [] },
   { commands: ["exec"], own: [...STATUS, ...call("ssm", "SendCommand GetCommandInvocation")], handlers: [] },
   { commands: ["secrets"], own: call("ssm", "PutParameter AddTagsToResource DeleteParameter DescribeParameters"), handlers: [] },
   // A change can replace, and one that fails is undone: so whoever may make may also remove.
@@ -85,7 +89,7 @@ export const COMMANDS: readonly CommandFacts[] = [
     of: ["service", "routes"],
   },
   // What is left may be of an older configuration.
-  { commands: ["decommission", "clean", "resume"], own: [...CHANGE, ...STATUS, ...CENSUS], handlers: ["read", "remove"], of: "all" },
+  { commands: ["decommission", "clean", "resume"], own: [...REMOVE, ...STATUS, ...CENSUS], handlers: ["read", "remove"], of: "all" },
 ];
 
 /** What Landfall itself calls for a command, without what CloudFormation calls for it. */
