@@ -26,6 +26,7 @@ export function appIn(app: App, name: string): EnvironmentApp {
           scaling: (own?.scaling ?? service.scaling) || undefined,
           environment: { ...service.environment, ...own?.environment },
           machine: own?.machine ?? service.machine,
+          container: own?.container ?? service.container,
         },
       ];
     }),

@@ -2,6 +2,7 @@
 import { Cron } from "croner";
 import type { ErrorCode } from "../error.ts";
 import { findAwsConflicts } from "./aws.ts";
+import { findContainerConflicts } from "./containers.ts";
 import { findScalingConflicts } from "./scaling.ts";
 import type { App, Resource, Service } from "./schema.ts";
 import type { Aim } from "./source.ts";
@@ -33,6 +34,7 @@ export function findConflicts(app: App, input: unknown): Conflict[] {
     ...unclearWeb(app),
     ...Object.keys(app.environments).flatMap((name) => environmentConflicts(app, name, input)),
     ...findAwsConflicts(app, input),
+    ...findContainerConflicts(app, input),
   ];
 }
 

@@ -97,6 +97,21 @@ const machine = z.strictObject({
   spot: key(z.boolean().default(false), { about: "Use spare capacity, which is cheaper and may be taken away with two minutes' notice." }),
 });
 
+const container = z.strictObject({
+  dockerfile: key(z.string().min(1).optional(), { about: "The app's own Dockerfile, by its path. Without it the image is made from the recipe, on Debian 13.", example: '"Dockerfile"' }),
+  cpu: key(z.literal([0.25, 0.5, 1, 2, 4, 8, 16]).default(0.25), { about: "Virtual processors of each task." }),
+  memory: key(size.prefault("512MB"), { about: "Memory of each task: one of the sizes that Fargate has for so many processors." }),
+  architecture: key(z.enum(["arm64", "amd64"]).default("arm64"), { about: "What it is built for and runs on." }),
+  spot: key(z.boolean().default(false), { about: "Use spare capacity, which is cheaper and may be taken away with two minutes' notice." }),
+  healthy: key(
+    z.strictObject({
+      least: key(percentage.prefault("75%"), { about: "Never fewer, rounded up." }),
+      most: key(z.string().regex(/^(1\d\d|200)%$/, { error: 'a percentage from "100%" to "200%"' }).transform((text) => Number.parseInt(text, 10)).prefault("150%"), { about: "Never more, rounded down; of one task two. `rollout.surge: false` makes it 100%." }),
+    }).prefault({}),
+    { about: "How many of its tasks run during a `rolling` rollout, in place of `rollout.batch`." },
+  ),
+});
+
 const service = z.strictObject({
   command: key(command, { about: "Started by the shell in the release's folder. `$PORT` is the port it must listen on.", example: '"node server.js"' }),
   port: key(z.int().min(1).max(65535).optional(), { about: "Makes it a web service: requests reach it. Locally every instance gets a port of its own in `PORT`; on a machine of its own, this one." }),
@@ -111,6 +126,7 @@ const service = z.strictObject({
   schedule: key(z.string().optional(), { about: "Makes it a job: the command is run at these times (cron, five fields, UTC), never twice at once.", example: '"*/5 * * * *"' }),
   timeout: key(duration.prefault("1h"), { about: "For jobs: a run that takes longer is stopped." }),
   machine: key(machine.prefault({}), { about: "AWS: the machine that each instance gets." }),
+  container: key(container.optional(), { about: "AWS: run it as containers on ECS Fargate, instead of on machines. Locally its `command` is a plain process." }),
 });
 
 const url = z.union([
@@ -216,6 +232,7 @@ const serviceOverride = z.strictObject({
   scaling: key(z.union([z.literal(false), scaling]).optional(), { about: "Instead of the service's own; `false` for a number that only people change." }),
   environment: key(z.record(variable, z.string()).optional(), { about: "Added to the service's own; the same variable is replaced." }),
   machine: key(machine.optional(), { about: "Instead of the service's own, as a whole." }),
+  container: key(container.optional(), { about: "Instead of the service's own, as a whole; or instead of its machines." }),
 });
 
 /** What an environment says of a resource, whatever its type; conflicts.ts knows which type has which key. */
@@ -312,6 +329,7 @@ export type AppInput = z.input<typeof appSchema>;
 export type App = z.output<typeof appSchema>;
 export type Service = z.output<typeof service>;
 export type Resource = z.output<typeof resource>;
+export type Container = NonNullable<Service["container"]>;
 export type Scaling = NonNullable<Service["scaling"]>;
 export type Recipe = z.output<typeof recipe>;
 export type Route = z.output<typeof route>;
