@@ -88,6 +88,9 @@ export interface Status {
   resources: ResourceReport[];
   /** The operation that somebody is running now. */
   underWay?: { operation: string; since: number; pid: number; user: string };
+  /** Where it stands, on AWS. */
+  account?: string;
+  region?: string;
   /** What was changed by hand, when AWS looked for it last. */
   drift?: Drift[];
   /** When that was, in milliseconds since 1970: for the part that was looked at longest ago. Absent while some part never was, and locally. */
@@ -208,4 +211,34 @@ export interface ExportReport {
   folder: string;
   /** Relative to the folder. */
   files: string[];
+}
+
+export interface RehearsedPhase {
+  /** `steady`, `rolling`, `rolling back`, `blueGreen`, `switching back`. */
+  name: string;
+  requests: number;
+  lost: number;
+  /** Milliseconds that half of the requests, 99 of 100 and the slowest took. */
+  medianMs: number;
+  p99Ms: number;
+  slowestMs: number;
+  /** What was lost, in words, with its count. */
+  losses: Record<string, number>;
+  durationMs: number;
+}
+
+export interface RehearsalReport {
+  app: string;
+  environment: string;
+  image: { hash: string; made: boolean };
+  /** Their ids; the second was rolled out over the first. */
+  releases: { before: string; after: string };
+  /** How many were booted in all. */
+  machines: number;
+  /** From the power-on of each to its signal that it works. */
+  signals: { service: string; release: string; signalMs: number }[];
+  phases: RehearsedPhase[];
+  requests: number;
+  lost: number;
+  durationMs: number;
 }

@@ -27,6 +27,7 @@ function head(status: Status, { paint, now }: { paint: Paint; now: number }): st
     ? `${status.release}${status.description ? `  ${status.description}` : ""}`
     : `none yet: landfall deploy ${status.environment}`;
   const rows = [["release", release]];
+  if (status.account) rows.push(["account", `${status.account}, region ${status.region}`]);
   if (status.previous) rows.push(["before", status.previous]);
   if (status.metrics) rows.push(["metrics", status.metrics]);
   if (status.supervisor === "stopped") rows.push(["supervisor", `stopped: landfall commission ${status.environment} starts it again`]);
@@ -38,12 +39,12 @@ function head(status: Status, { paint, now }: { paint: Paint; now: number }): st
 function describeLook({ environment, drift = [], driftLookedAt }: Status, now: number): string {
   const look = `landfall plan ${environment} --drift`;
   if (driftLookedAt === undefined && drift.length === 0) return `AWS has not looked for changes yet: ${look}`;
-  const when = driftLookedAt === undefined ? "" : ` ${describeDuration(Math.max(0, now - driftLookedAt))} ago`;
-  return `${drift.length === 0 ? "nothing was changed" : `${drift.length} changed`} when AWS looked last${when}: ${look}  looks again`;
+  const when = driftLookedAt === undefined ? "" : `, ${describeDuration(Math.max(0, now - driftLookedAt))} ago`;
+  return `${drift.length === 0 ? "nothing" : drift.length} changed when AWS last looked${when}; to look again: ${look}`;
 }
 
 function describeService(service: Status["services"][number], paint: Paint, now: number): string {
-  const count = service.kind === "job" ? `at ${service.schedule ?? "its times"} (UTC)` : `${service.healthy} of ${service.wanted} healthy`;
+  const count = service.kind === "job" ? `at ${service.schedule ?? "its times"} (UTC)` : countOf(service);
   const settled = service.kind === "job" || service.healthy >= service.wanted;
   const rows = service.instances.map((instance) => instanceCells(instance, now));
   const lines = alignRows(rows).flatMap((line, index) => {
@@ -55,6 +56,9 @@ function describeService(service: Status["services"][number], paint: Paint, now:
   const head = `${paint("bold", service.name)} (${service.kind})  ${settled ? count : paint("red", count)}`;
   return [head, ...indent([...(scaling ? [scaling] : []), ...lines])].join("\n");
 }
+
+const countOf = ({ wanted, healthy, instances }: Status["services"][number]): string =>
+  wanted === 0 && instances.length === 0 ? "no instances" : `${healthy} of ${wanted} healthy`;
 
 function instanceCells(instance: InstanceReport, now: number): string[] {
   return [

@@ -41,7 +41,9 @@ export async function planAws(context: Context, { fresh = false, drift = false }
     notes: [
       ...placeNotes(place),
       ...(drift && exists && drifts.length === 0 ? ["AWS looked at every stack: nothing was changed by hand"] : []),
-      ...(exists ? [] : ["fleets and what belongs to them come with the first deploy"]),
+      ...(hasAllFleets(context.app, running)
+        ? []
+        : [exists ? "the cost counts the fleets that a deploy brings" : "fleets and what belongs to them come with the first deploy"]),
       ...(cost ? [] : ["no region is set, and prices are by region"]),
       ...standing.flatMap(unsettledNotes),
       ...awsNotes(context.app),

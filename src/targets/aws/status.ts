@@ -12,10 +12,10 @@ import { loadDrift, lookedAt } from "./plan/drift.ts";
 import { loadRecord } from "./releases/record.ts";
 
 export async function observeStatus(context: Context): Promise<Status> {
-  await locate(context);
+  const { account, region } = await locate(context);
   const { name, app } = context.app;
   const stacks = await observeEnvironment(context.clients, { app: app.name, environment: name });
-  const base = { app: app.name, environment: name, target: "aws" as const };
+  const base = { app: app.name, environment: name, target: "aws" as const, account, region };
   const open = await findOpen(context);
   const operation = open && { operation: open.operation, since: open.since };
   const running = open?.running ? { underWay: { ...operation, pid: open.pid, user: `${open.user} on ${open.host}` } as Status["underWay"] } : {};

@@ -119,14 +119,14 @@ describe("changes by hand on AWS", () => {
     [
       "there were none of",
       { drift: [], driftLookedAt: NOW - 7_200_000 },
-      "by hand  nothing was changed when AWS looked last 2 h 0 min ago: landfall plan production --drift  looks again",
+      "by hand  nothing changed when AWS last looked, 2 h 0 min ago; to look again: landfall plan production --drift",
     ],
     [
       "were found",
       { drift, driftLookedAt: NOW - 7_200_000 },
-      "by hand  1 changed when AWS looked last 2 h 0 min ago: landfall plan production --drift  looks again",
+      "by hand  1 changed when AWS last looked, 2 h 0 min ago; to look again: landfall plan production --drift",
     ],
-    ["were found where AWS looked", { drift }, "by hand  1 changed when AWS looked last: landfall plan production --drift  looks again"],
+    ["were found where AWS looked", { drift }, "by hand  1 changed when AWS last looked; to look again: landfall plan production --drift"],
   ])("that %s", (_, more, row) => {
     expect(rowOf({ ...onAws, ...more })).toBe(row);
   });
