@@ -1,5 +1,5 @@
 // Every public name of the library.
-export { check, type OpenOptions, openEnvironment } from "./app.ts";
+export { check, type OpenOptions, openEnvironment, type RehearseOptions, rehearse } from "./app.ts";
 export { defineApp } from "./config/app.ts";
 export { type InitReport, recogniseApp, writeConfig } from "./config/init.ts";
 export { findConfig, loadConfig } from "./config/load.ts";

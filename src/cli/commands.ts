@@ -45,6 +45,12 @@ export const COMMANDS: CommandEntry[] = [
   { name: "export", usage: "<env>", about: "templates and a runbook, to go on without Landfall", load: () => import("./commands/export.ts") },
   { name: "secrets", usage: "", about: "set, list or remove the secrets of an environment", load: () => import("./commands/secrets.ts") },
   { name: "launch", usage: "<dir> <n>", about: "n ready servers of the app in dir, one command", load: () => import("./commands/launch.ts") },
+  {
+    name: "rehearse",
+    usage: "<env|service>",
+    about: "boot its machines here, deploy, roll and roll back under load",
+    load: () => import("./commands/rehearse.ts"),
+  },
   { name: "clean", usage: "[env]", about: "remove old images and releases, and expired leases", load: () => import("./commands/clean.ts") },
   { name: "decommission", usage: "<env>", about: "remove all of it and prove it", load: () => import("./commands/decommission.ts") },
 ];
@@ -56,7 +62,6 @@ export const NOT_BUILT: Record<string, string> = {
   drill: "prove that a backup can be restored",
   alerts: "try the notifications",
   dashboard: "the environments in a browser",
-  rehearse: "try a rollout on this machine first",
   ci: "a pipeline file for GitHub or GitLab",
 };
 
@@ -67,6 +72,7 @@ export const ARGUMENTS: Record<string, string> = {
   service: "a service of landfall.config.ts",
   counts: "SERVICE=NUMBER, as often as there are services to change",
   command: "the program and its arguments, after --",
+  "env|service": "an environment of landfall.config.ts, or one of its services alone",
   operation: "the command to be allowed, such as commission; all when left out",
   dir: "the app's folder",
   n: "how many servers, from 1 on",

@@ -1,8 +1,10 @@
 // What is done on a machine of its own before others run: making the image, building the release, the release phase. The machines get the
 // user data that they would get on AWS.
+import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { EnvironmentApp } from "../config/app.ts";
 import { LandfallError } from "../error.ts";
 import { bakeScript, type Errand, type ErrandResult, errandScript, imageHash, type ReleaseArtifact } from "../machine/index.ts";
@@ -143,8 +145,11 @@ async function runErrand(place: Workplace, { errand, layers, step, keep }: Erran
   } finally {
     signal?.removeEventListener("abort", stop);
     await look.end();
-    machine.remove({ keepWritten: result?.ok === true && keep !== undefined });
-    if (keep !== undefined && result?.ok) renameSync(machine.written, keep);
+    await machine.remove({ keepWritten: result?.ok === true && keep !== undefined });
+    if (keep !== undefined && result?.ok) {
+      await promisify(execFile)("sync", ["--file-system", machine.written]);
+      renameSync(machine.written, keep);
+    }
     rmSync(join(machine.written, ".."), { recursive: true, force: true });
   }
 }

@@ -19,6 +19,8 @@ export interface GroundInput {
   /** In the order in which they are asked. */
   answerers: Answerer[];
   resources?: ServedResource[];
+  /** Ends what waits. */
+  signal?: AbortSignal;
 }
 
 export interface BootInput {
@@ -54,7 +56,7 @@ interface Places {
   cgroup: string;
 }
 
-export async function openGround({ folder, tree, answerers, resources = [] }: GroundInput): Promise<Ground> {
+export async function openGround({ folder, tree, answerers, resources = [], signal }: GroundInput): Promise<Ground> {
   const places = placesOf(folder);
   removeRemains(folder);
   mkdirSync(places.machines, { recursive: true, mode: 0o711 });
@@ -104,10 +106,13 @@ export async function openGround({ folder, tree, answerers, resources = [] }: Gr
       ...machine,
       id,
       subject,
-      remove(options) {
-        machine.remove(options);
-        machines.splice(machines.indexOf(instance), 1);
+      async remove(options) {
+        const place = machines.indexOf(instance);
+        // Whoever interrupts it all may have been here before.
+        if (place < 0) return;
+        machines.splice(place, 1);
         subjects.delete(address);
+        await machine.remove(options);
       },
     };
     machines.push(instance);
@@ -120,10 +125,10 @@ export async function openGround({ folder, tree, answerers, resources = [] }: Gr
     machines,
     boot,
     dial: network.dial,
-    called: (fits, timeoutMs) => waitForCall(calls, listeners, { fits, timeoutMs }),
+    called: (fits, timeoutMs) => waitForCall({ calls, listeners, signal }, { fits, timeoutMs }),
     async stop() {
       await Promise.all(machines.map((machine) => machine.kill()));
-      for (const machine of [...machines]) machine.remove();
+      for (const machine of [...machines]) await machine.remove();
       endpoints.stop();
       await network.stop();
       removeRemains(folder);
@@ -139,28 +144,38 @@ function addressFor(network: Network, machines: Instance[], number: number): str
   throw new RangeError("a rehearsal has room for 200 machines");
 }
 
+interface Hearing {
+  calls: Recorded[];
+  listeners: Set<(call: Recorded) => void>;
+  signal: AbortSignal | undefined;
+}
+
 function waitForCall(
-  calls: Recorded[],
-  listeners: Set<(call: Recorded) => void>,
+  { calls, listeners, signal }: Hearing,
   { fits, timeoutMs }: { fits: (call: Recorded) => boolean; timeoutMs: number },
 ): Promise<Recorded> {
   const made = calls.find(fits);
   if (made) return Promise.resolve(made);
   return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      listeners.delete(listen);
+      signal?.removeEventListener("abort", stop);
+    };
     const listen = (call: Recorded) => {
       if (!fits(call)) return;
       end();
       resolve(call);
     };
-    const timer = setTimeout(() => {
+    const fail = (reason: unknown) => {
       end();
-      reject(new Error(`no such call within ${timeoutMs / 1000} s`));
-    }, timeoutMs);
-    const end = () => {
-      clearTimeout(timer);
-      listeners.delete(listen);
+      reject(reason);
     };
+    const stop = () => fail(signal?.reason);
+    const timer = setTimeout(() => fail(new Error(`no such call within ${timeoutMs / 1000} s`)), timeoutMs);
     listeners.add(listen);
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
   });
 }
 

@@ -1,6 +1,7 @@
 // One machine: a container that boots a whole Debian with systemd from layers, in the rehearsal's network.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BRIDGE, type Network } from "./network.ts";
 
@@ -41,14 +42,21 @@ export interface Machine {
   /** Cuts the power. */
   kill(): Promise<void>;
   /** Takes its disk away; `keepWritten` leaves what it wrote, as the layer of an image. */
-  remove(options?: { keepWritten?: boolean }): void;
+  remove(options?: { keepWritten?: boolean }): Promise<void>;
 }
 
 export function bootMachine(input: MachineInput): Machine {
   const { name, address, folder, layers } = input;
   const [written, root] = [join(folder, "written"), join(folder, "root")];
   for (const part of [written, root, join(folder, "work")]) mkdirSync(part, { recursive: true });
-  execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${layers.join(":")},upperdir=${written},workdir=${join(folder, "work")}`, root]);
+  execFileSync("mount", [
+    "-t",
+    "overlay",
+    "overlay",
+    "-o",
+    `lowerdir=${layers.join(":")},upperdir=${written},workdir=${join(folder, "work")},volatile`,
+    root,
+  ]);
   writeAddress(root, input);
   mkdirSync(input.cgroup, { recursive: true });
   const log = createWriteStream(join(folder, "console.log"));
@@ -91,10 +99,11 @@ export function bootMachine(input: MachineInput): Machine {
       await off;
       clearTimeout(timer);
     },
-    remove({ keepWritten = false } = {}) {
+    async remove({ keepWritten = false } = {}) {
       execFileSync("umount", ["--lazy", root]);
-      for (const part of [root, join(folder, "work"), ...(keepWritten ? [] : [folder])]) rmSync(part, { recursive: true, force: true });
       removeCgroup(input.cgroup);
+      // Not in one go: thousands of files, while requests are passed on here.
+      for (const part of [root, join(folder, "work"), ...(keepWritten ? [] : [folder])]) await rm(part, { recursive: true, force: true });
     },
   };
 }

@@ -143,10 +143,10 @@ function dial(path: string, target: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path, allowHalfOpen: true });
     const fail = () => reject(Object.assign(new Error(`nobody listens at ${target}`), { code: "ECONNREFUSED" }));
-    socket.once("error", fail).once("close", fail);
+    socket.once("error", fail).once("end", fail).once("close", fail);
     socket.write(`${target}\n`);
     takeLine(socket, () => {
-      socket.off("error", fail).off("close", fail);
+      socket.off("error", fail).off("end", fail).off("close", fail);
       resolve(socket);
     });
   });

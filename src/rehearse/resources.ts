@@ -5,7 +5,7 @@ import type { EnvironmentApp } from "../config/app.ts";
 import type { App, Resource } from "../config/schema.ts";
 import type { Emit } from "../progress.ts";
 import { findHome } from "../system/home.ts";
-import { databaseFacts } from "../targets/aws/stacks/database.ts";
+import { databaseAddress } from "../targets/aws/stacks/database.ts";
 import { logicalName } from "../targets/aws/stacks/names.ts";
 import { findRecord } from "../targets/local/context.ts";
 import { type Places, placesOf } from "../targets/local/places.ts";
@@ -77,11 +77,11 @@ export async function startResources(
       serve(id, CACHE_PORT, "begun");
       login(id, "Login", "default", new URL(secrets.reveal(secretName(id, "url"))).password);
     } else {
-      const facts = databaseFacts(resource);
-      const port = serve(id, facts.port, "asked for");
+      const address = new URL(`database://${databaseAddress(resource, "host")}`);
+      const port = serve(id, Number(address.port), "asked for");
       const master = { user: "landfall", password: secrets.reveal(secretName(id, "superuser-password")) };
       await withClient(`postgres://${master.user}:${master.password}@127.0.0.1:${port}/postgres`, async (client) => {
-        await client.query(`create database ${facts.name}`);
+        await client.query(`create database ${address.pathname.slice(1)}`);
       });
       login(id, "Login", master.user, master.password);
       login(id, "LoginReadOnly", "readonly", randomBytes(24).toString("base64url"));
