@@ -57,8 +57,8 @@ write_resources() {
       plain) printf '%s=%s\0' "$name" "$rest" ;;
       secret) secret_parameter "$place" | jq -j --arg name "$name" '"\($name)=\(.)\u0000"' | note_secrets || return ;;
       *)
-        login "$place" | jq -j --arg name "$name" --arg start "$kind://" --arg end "@$rest" \
-          '"\($name)=\($start)\(.username | @uri):\(.password | @uri)\($end)\u0000"' | note_secrets || return
+        login "$place" | jq -j --arg name "$name" --arg scheme "$kind" --arg address "$rest" \
+          '"\($name)=\($scheme)://\(.username | @uri):\(.password | @uri)@\($address)\u0000"' | note_secrets || return
         login "$place" | jq -j --arg name "password of $name" '"\($name)=\(.password)\u0000"' >>"$run/making/secrets" || return
         ;;
     esac
