@@ -4,7 +4,7 @@
 // for a password, set headers of our choice, or redirect with 307 or 308. That is left to the proxy on each instance, which knows
 // all routes and goes through them by the same rules as the local balancer. Only what a proxy would have decided before must not
 // be decided by the balancer after it.
-import type { App, Route } from "../../config/schema.ts";
+import type { App, Route, Service } from "../../config/schema.ts";
 
 export type BalancerAction =
   | { kind: "deny" }
@@ -77,6 +77,12 @@ interface Pattern {
 
 export const webServices = (app: App): string[] => Object.keys(app.services).filter((name) => app.services[name]?.port !== undefined);
 
+/** The one with whose rights the release phase runs: on a machine where there is one, and as a web service where there is one. */
+export function phaseService(app: App): string {
+  const names = [...webServices(app), ...Object.keys(app.services)];
+  return (names.find((name) => !app.services[name]?.container) ?? names[0]) as string;
+}
+
 /** Gets the requests that no route sends elsewhere. */
 export const defaultService = (app: App): string | undefined => {
   const web = webServices(app);
@@ -102,7 +108,8 @@ const PROXY_PORT = 8080;
 
 /** Where the balancer sends requests on an instance: the proxy's port, if there is one, else the app's own. */
 export function trafficPort(app: App, service: string): number {
-  const port = app.services[service]?.port as number;
-  if (!needsProxy(app)) return port;
+  const { port, container } = app.services[service] as Service & { port: number };
+  // A container has no proxy beside it: what would need one is refused.
+  if (container || !needsProxy(app)) return port;
   return port === PROXY_PORT ? PROXY_PORT + 1 : PROXY_PORT;
 }

@@ -29,7 +29,7 @@ export function ownerOf({ app, environment, resources }: Names, stack: string, i
 
 /** What drawers of resources put after a resource's own name; the longest first, so that none is cut in the middle. */
 const PARTS =
-  /(DeadLettersPolicy|DeadLettersAlarm|LoginReadOnly|SecurityGroup|ConnectionsAlarm|DeadLetters|QueuePolicy|BucketPolicy|Parameters|AgeAlarm|CpuAlarm|DiskAlarm|Database|Subnets|Bucket|Record|Login|Cache|Queue)$/;
+  /(DeadLettersPolicy|DeadLettersAlarm|LoginReadOnlyUrl|LoginReadOnly|LoginUrl|SecurityGroup|ConnectionsAlarm|DeadLetters|QueuePolicy|BucketPolicy|Parameters|AgeAlarm|CpuAlarm|DiskAlarm|Database|Subnets|Bucket|Record|Login|Cache|Queue)$/;
 
 /** The one whose logical name it begins with. One that the configuration has no more is known by its logical name only. */
 function resourceOf(id: string, resources: readonly string[]): string {

@@ -2,13 +2,15 @@
 import type { Resource } from "../../../config/schema.ts";
 import { acknowledge, cdk } from "./cdk.ts";
 import type { DataSite } from "./data.ts";
-import { drawSecret } from "./database.ts";
+import { drawSecret, drawUrl } from "./database.ts";
 import { drawDataGroup } from "./groups.ts";
 import { logicalName } from "./names.ts";
 
 type Cache = Extract<Resource, { type: "cache" }>;
 
 export const CACHE_PORT = 6379;
+export const CACHE_SCHEME = "rediss";
+export const cacheAddress = (host: string) => `${host}:${CACHE_PORT}`;
 const VERSION = "8.0";
 const FAMILY = "valkey8";
 
@@ -67,5 +69,6 @@ export function drawCache(place: DataSite, name: string, cache: Cache): string {
   });
   blueprint.give(`${prefix}Address`, nodes.attrPrimaryEndPointAddress);
   blueprint.give(`${prefix}Login`, secret.ref);
+  drawUrl(place, `${prefix}Login`, { scheme: CACHE_SCHEME, user: "", login: secret.ref, address: cacheAddress(nodes.attrPrimaryEndPointAddress) });
   return nodes.attrPrimaryEndPointAddress;
 }

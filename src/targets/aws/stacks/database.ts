@@ -6,6 +6,7 @@ import type { DataSite } from "./data.ts";
 import { drawDataGroup } from "./groups.ts";
 import { bytes, count, drawAlarm, percent } from "./metrics.ts";
 import { logicalName } from "./names.ts";
+import { hasContainers } from "./running.ts";
 
 export type Database = Extract<Resource, { type: "postgres" | "mysql" }>;
 
@@ -38,9 +39,12 @@ const ENGINES = {
 
 /** What services must know of a database besides what its stack gives. */
 export const databaseFacts = ({ type }: Database) => {
-  const { port, scheme, query } = ENGINES[type];
-  return { port, scheme, query, name: DATABASE_NAME };
+  const { port, scheme } = ENGINES[type];
+  return { port, scheme };
 };
+
+/** What follows user and password in a URL. */
+export const databaseAddress = ({ type }: Database, host: string) => `${host}:${ENGINES[type].port}/${DATABASE_NAME}${ENGINES[type].query}`;
 
 /** Returns the database's address. */
 export function drawDatabase(place: DataSite, name: string, database: Database): string {
@@ -91,11 +95,13 @@ export function drawDatabase(place: DataSite, name: string, database: Database):
   });
   blueprint.give(`${prefix}Address`, instance.attrEndpointAddress);
   blueprint.give(`${prefix}Login`, secret.ref);
-  if (database.readOnlyUser)
-    blueprint.give(
-      `${prefix}LoginReadOnly`,
-      drawSecret(blueprint, `${prefix}LoginReadOnly`, READ_ONLY_USER, `${site.app.name}, ${site.name}: ${name}, read-only`).ref,
-    );
+  const url = { scheme: engine.scheme, address: databaseAddress(database, instance.attrEndpointAddress) };
+  drawUrl(place, `${prefix}Login`, { ...url, user: USER, login: secret.ref });
+  if (database.readOnlyUser) {
+    const reader = drawSecret(blueprint, `${prefix}LoginReadOnly`, READ_ONLY_USER, `${site.app.name}, ${site.name}: ${name}, read-only`);
+    blueprint.give(`${prefix}LoginReadOnly`, reader.ref);
+    drawUrl(place, `${prefix}LoginReadOnly`, { ...url, user: READ_ONLY_USER, login: reader.ref });
+  }
   drawDatabaseAlarms(place, name, database, instance.ref);
   return instance.attrEndpointAddress;
 }
@@ -139,6 +145,8 @@ function acknowledgeMajorVersion(instance: rds.CfnDBInstance): void {
 /** RDS counts a disk in GiB, and calls them GB. */
 const gigabytes = (size: number) => Math.ceil(size / GB);
 
+const NEVER_ROTATES = "Instances read it when they start: one that changed by itself would lock out those that run.";
+
 /** A user and a password of 40 letters and digits, which need no quoting in a URL. */
 export function drawSecret({ stack }: DataSite["blueprint"], id: string, username: string, description: string): secretsmanager.CfnSecret {
   const secret = new cdk.aws_secretsmanager.CfnSecret(stack, id, {
@@ -150,8 +158,27 @@ export function drawSecret({ stack }: DataSite["blueprint"], id: string, usernam
       excludePunctuation: true,
     },
   });
-  acknowledge(secret, { SMG4: "Instances read it when they start: one that changed by itself would lock out those that run." });
+  acknowledge(secret, { SMG4: NEVER_ROTATES });
   return secret;
+}
+
+interface Url {
+  scheme: string;
+  user: string;
+  /** The ARN of the secret with the password. */
+  login: string;
+  address: string;
+}
+
+/** The whole URL as a secret of its own: ECS gives a container what a secret holds, and cannot put it together. Only for apps with containers. */
+export function drawUrl({ blueprint, site }: DataSite, id: string, { scheme, user, login, address }: Url): void {
+  if (!hasContainers(site.app)) return;
+  const secret = new cdk.aws_secretsmanager.CfnSecret(blueprint.stack, `${id}Url`, {
+    description: `${site.app.name}, ${site.name}: the URL with the password of ${id}`,
+    secretString: `${scheme}://${user}:{{resolve:secretsmanager:${login}:SecretString:password}}@${address}`,
+  });
+  acknowledge(secret, { SMG4: NEVER_ROTATES });
+  blueprint.give(`${id}Url`, secret.ref);
 }
 
 /**

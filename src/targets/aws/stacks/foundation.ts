@@ -25,6 +25,7 @@ export function drawFoundation(site: Site): Blueprint {
   });
   blueprint.give("ArtifactsBucket", artifacts.ref);
   blueprint.give("ImagesUri", images.attrRepositoryUri);
+  blueprint.give("ImagesArn", images.attrArn);
   blueprint.give("BuilderProfile", drawBuilder(blueprint, artifacts.attrArn));
   return blueprint;
 }

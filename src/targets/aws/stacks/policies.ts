@@ -23,15 +23,17 @@ export const allow = (Sid: string, Action: string[], Resource: string | string[]
 
 interface RoleOptions {
   policyName: string;
+  /** The service of AWS that takes it on; EC2 for its machines when left out. */
+  principal?: string;
   statements: Statement[];
   /** Why resources of a statement, by its Sid, are not named one by one. */
   wildcards: Record<string, string>;
 }
 
-/** A role that machines take on. Each wildcard in it has its reason, or the checkers find it. */
-export function drawRole(stack: Stack, id: string, { policyName, statements, wildcards }: RoleOptions): iam.CfnRole {
+/** A role that machines, or what `principal` names, take on. Each wildcard in it has its reason, or the checkers find it. */
+export function drawRole(stack: Stack, id: string, { policyName, principal = "ec2.amazonaws.com", statements, wildcards }: RoleOptions): iam.CfnRole {
   const role = new cdk.aws_iam.CfnRole(stack, id, {
-    assumeRolePolicyDocument: document({ Effect: "Allow", Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" }),
+    assumeRolePolicyDocument: document({ Effect: "Allow", Principal: { Service: principal }, Action: "sts:AssumeRole" }),
     policies: [{ policyName, policyDocument: document(...statements) }],
   });
   for (const { Sid, Resource } of statements) {
@@ -64,16 +66,15 @@ export const arn = (service: string, resource: string) => `arn:${cdk.Aws.PARTITI
 
 export const SESSION_MANAGER = "What the agent of Session Manager calls cannot be narrowed to a resource.";
 
+/** The same for containers, whose agent ECS brings. */
+export const containerShell = (): Statement => allow("SessionManager", CHANNELS, "*");
+
+const CHANNELS = [
+  "ssmmessages:CreateControlChannel",
+  "ssmmessages:CreateDataChannel",
+  "ssmmessages:OpenControlChannel",
+  "ssmmessages:OpenDataChannel",
+];
+
 /** What the agent of Session Manager calls, so that a shell needs no open port. */
-export const sessionManager = (): Statement =>
-  allow(
-    "SessionManager",
-    [
-      "ssm:UpdateInstanceInformation",
-      "ssmmessages:CreateControlChannel",
-      "ssmmessages:CreateDataChannel",
-      "ssmmessages:OpenControlChannel",
-      "ssmmessages:OpenDataChannel",
-    ],
-    "*",
-  );
+export const sessionManager = (): Statement => allow("SessionManager", ["ssm:UpdateInstanceInformation", ...CHANNELS], "*");

@@ -1,5 +1,5 @@
 // What runs in an environment: the only thing besides the configuration that templates depend on.
-import type { App } from "../../../config/schema.ts";
+import type { App, Service } from "../../../config/schema.ts";
 
 /**
  * The fleets that a web service can have at once. `rolling` knows only blue. With `blueGreen` a release takes whichever is free.
@@ -18,18 +18,28 @@ export function slotsOf({ rollout }: App, fleets: Partial<Record<Slot, Fleet>>):
 export interface Fleet {
   /** The release's id. */
   release: string;
-  /** The machine image's id: `ami-…`. */
+  /** The machine image's id, `ami-…`; of containers, the image by its digest: `…/name@sha256:…`. */
   image: string;
   /**
    * A script for bash, run as root at the instance's first start. The settings of `settings.ts` stand before it as variables.
-   * It must tell CloudFormation how it went: `LANDFALL_STACK`, `LANDFALL_GROUP`.
+   * It must tell CloudFormation how it went: `LANDFALL_STACK`, `LANDFALL_GROUP`. Empty for containers.
    */
   script: string;
+  /** Of containers: what the release says of them. */
+  task?: TaskFacts;
   /** Instead of the service's own numbers: for a canary and its baseline. */
   instances?: { min: number; max: number };
   /** Its share of the requests, beside those of the service's other fleets: 0 to 999. When none has one, all go to the first. */
   weight?: number;
 }
+
+/** What a release says of a service that runs as containers. */
+export type TaskFacts = Pick<Service, "command" | "environment" | "secrets">;
+
+export const taskFactsOf = ({ command, environment, secrets }: Service): TaskFacts => ({ command, environment, secrets });
+
+/** Whether any service of the app runs as containers. */
+export const hasContainers = ({ services }: App): boolean => Object.values(services).some(({ container }) => container);
 
 /** By service. A service that is not here has its frame (balancing, roles, log group) and no instance. */
 export type Running = Record<string, Partial<Record<Slot, Fleet>>>;

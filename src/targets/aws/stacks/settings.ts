@@ -2,9 +2,9 @@
 // script holds none, and no secret is among them: only where each of them is.
 import type { Resource } from "../../../config/schema.ts";
 import type { Blueprint, Site } from "./blueprint.ts";
-import { CACHE_PORT } from "./cache.ts";
+import { CACHE_SCHEME, cacheAddress } from "./cache.ts";
 import { cdk } from "./cdk.ts";
-import { databaseFacts } from "./database.ts";
+import { databaseAddress, databaseFacts } from "./database.ts";
 import { logicalName, secretPath, variableName } from "./names.ts";
 import type { Fleet } from "./running.ts";
 
@@ -55,9 +55,27 @@ function settingsOf({ site, service, blueprint, foundation, data, group, proxyPo
  * `postgres ARN HOST:PORT/NAME` has its user and password in the JSON of Secrets Manager's secret ARN. `take` gives outputs of the stack `data`.
  */
 export const resourcesText = (site: NamedSite, take: (output: string) => string): string =>
-  Object.entries(site.app.resources)
-    .flatMap(([id, resource]) => resourceLines(site, id, resource, take))
+  resourceVariables(site, take)
+    .map(({ name, from }) => {
+      if ("plain" in from) return `${name} plain - ${from.plain}`;
+      if ("parameter" in from) return `${name} secret ${from.parameter}`;
+      return `${name} ${from.scheme} ${from.login()} ${from.address()}`;
+    })
     .join("\n");
+
+/** A variable that a resource gives, and where its value comes from. What is taken from other stacks is taken when it is asked for. */
+export interface ResourceVariable {
+  name: string;
+  from:
+    | { plain: string }
+    /** A path in SSM. */
+    | { parameter: string }
+    /** `login` is the ARN of a user and password, `url` of the whole, which only containers are given. */
+    | { scheme: string; login: () => string; address: () => string; url: () => string };
+}
+
+export const resourceVariables = (site: NamedSite, take: (output: string) => string): ResourceVariable[] =>
+  Object.entries(site.app.resources).flatMap(([id, resource]) => variablesOf(site, id, resource, take));
 
 type NamedSite = Pick<Site, "app" | "name">;
 
@@ -66,27 +84,31 @@ export const metricNamespace = ({ app, name }: NamedSite) => `Landfall/${app.nam
 
 const MAIN_VARIABLE = { postgres: "URL", mysql: "URL", cache: "URL", queue: "QUEUE_URL", bucket: "BUCKET" } as const;
 
-function resourceLines(site: NamedSite, id: string, resource: Resource, take: (output: string) => string): string[] {
+function variablesOf(site: NamedSite, id: string, resource: Resource, take: (output: string) => string): ResourceVariable[] {
   const variable = (part: string) => `${variableName(id)}_${part}`;
   const main = variable(MAIN_VARIABLE[resource.type]);
   if (resource.url !== undefined) {
-    if (typeof resource.url !== "string") return [`${main} secret ${secretPath(site.app.name, site.name, resource.url.secret)}`];
+    if (typeof resource.url !== "string") return [{ name: main, from: { parameter: secretPath(site.app.name, site.name, resource.url.secret) } }];
     const bucket = resource.type === "bucket" ? /^s3:\/\/([^/]+)\/?$/.exec(resource.url)?.[1] : undefined;
-    return [`${main} plain - ${quotable(bucket ?? resource.url)}`];
+    return [plain(main, quotable(bucket ?? resource.url))];
   }
   const own = (part: string) => take(`${logicalName(id)}${part}`);
-  const line = (...words: string[]) => words.join(" ");
-  if (resource.type === "queue")
-    return [line(main, "plain", "-", own("QueueUrl")), line(variable("DEAD_LETTER_URL"), "plain", "-", own("DeadLettersUrl"))];
-  if (resource.type === "bucket") return [line(main, "plain", "-", own("Bucket"))];
-  if (resource.type === "cache") return [line(main, "rediss", own("Login"), `${own("Address")}:${CACHE_PORT}`)];
-  const { scheme, port, name, query } = databaseFacts(resource);
-  const address = `${own("Address")}:${port}/${name}${query}`;
+  const login = (name: string, scheme: string, part: string, address: () => string): ResourceVariable => ({
+    name,
+    from: { scheme, login: () => own(part), address, url: () => own(`${part}Url`) },
+  });
+  if (resource.type === "queue") return [plain(main, own("QueueUrl")), plain(variable("DEAD_LETTER_URL"), own("DeadLettersUrl"))];
+  if (resource.type === "bucket") return [plain(main, own("Bucket"))];
+  if (resource.type === "cache") return [login(main, CACHE_SCHEME, "Login", () => cacheAddress(own("Address")))];
+  const { scheme } = databaseFacts(resource);
+  const address = () => databaseAddress(resource, own("Address"));
   return [
-    line(main, scheme, own("Login"), address),
-    ...(resource.readOnlyUser ? [line(variable("READONLY_URL"), scheme, own("LoginReadOnly"), address)] : []),
+    login(main, scheme, "Login", address),
+    ...(resource.readOnlyUser ? [login(variable("READONLY_URL"), scheme, "LoginReadOnly", address)] : []),
   ];
 }
+
+const plain = (name: string, value: string): ResourceVariable => ({ name, from: { plain: value } });
 
 /** Between single quotes of a shell, on one line. */
 const quotable = (text: string) => text.replace(/[\s']/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
