@@ -263,6 +263,20 @@ def name_of_type(resource_id):
 guessed_type = ec2._guess_resource_type
 
 
+def describe_images(params):
+    """ministack knows when an image was made, and does not say it."""
+    def dated(found):
+        made = ec2._images[found.group(1)].get("CreationDate") if found.group(1) in ec2._images else None
+        return found.group(0) + (f"<creationDate>{made}</creationDate>" if made else "")
+
+    status, headers, body = described_images(params)
+    text = body.decode() if isinstance(body, bytes) else body
+    return status, headers, re.sub(r"<imageId>(ami-\w+)</imageId>(?!<creationDate>)", dated, text).encode()
+
+
+described_images = ec2._ACTION_MAP["DescribeImages"]
+
+
 def snapshot_of_cache(snapshot):
     """ministack writes the time as a number, which is no date in this protocol."""
     def date(found):
@@ -358,6 +372,7 @@ def install():
     handlers._ACTION_HANDLERS["ListStackResources"] = list_with_gone
     tagging._COLLECTORS.update(COLLECTORS)
     ec2._guess_resource_type = name_of_type
+    ec2._ACTION_MAP["DescribeImages"] = describe_images
     elasticache._snapshot_xml = snapshot_of_cache
     rds._ACTION_MAP.update({
         "DescribeDBInstanceAutomatedBackups": describe_automated_backups,

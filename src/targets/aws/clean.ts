@@ -59,7 +59,7 @@ async function discardChanges(context: Context): Promise<string[]> {
   const removed = empty.map((stack) => `stack ${stack.name}, which had nothing in it`);
   const cloudFormation = await context.clients.cloudFormation();
   for (const stack of stacks.filter((one) => !empty.includes(one))) {
-    const { Summaries = [] } = await cloudFormation.listChangeSets({ StackName: stack.id ?? stack.name });
+    const { Summaries = [] } = await cloudFormation.listChangeSets({ StackName: stack.name });
     for (const { ChangeSetName = "", ExecutionStatus = "" } of Summaries) {
       if (!ChangeSetName.startsWith("landfall-") || !/^(AVAILABLE|UNAVAILABLE|OBSOLETE)$/.test(ExecutionStatus)) continue;
       await discardChange(context, { stack: stack.name, name: ChangeSetName });
