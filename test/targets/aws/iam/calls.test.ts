@@ -21,7 +21,7 @@ const NAMES: Record<string, string[]> = {
 
 /** Of a client that was loaded: `(await clients.ec2()).describeInstances(`, or of a variable that holds one. */
 const CLIENTS =
-  /(?:\b(?:acm|autoScaling|balancing|caches|cloudFormation|cloudWatch|ec2|ecr|firewalls|iam|kms|logs|pricing|rds|route53|s3|secrets|sns|sqs|ssm|sts|tagging)|clients\.\w+\(\)\))\s*\.([a-z]\w+)\(/g;
+  /(?:\b(?:acm|autoScaling|balancing|caches|cloudFormation|cloudWatch|ec2|ecr|firewalls|iam|kms|logs|pricing|rds|route53|s3|secretsManager|sns|sqs|ssm|sts|tagging)|clients\.\w+\(\)\))\s*\.([a-z]\w+)\(/g;
 
 test("every call in the source is in a policy", () => {
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts") && !file.startsWith("stacks"));
