@@ -42,7 +42,10 @@ export async function startResources(
   const app = withoutServices(input.app);
   const target = openLocal({ ...input, app: { ...app, name }, emit: () => {} });
   await target.decommission({});
-  await target.commission();
+  await target.commission().catch(async (error) => {
+    await target.decommission({});
+    throw error;
+  });
   const places = placesOf(findHome(), app.app.name, name);
   const secrets = openSecrets(places);
   const outputs = new Map<string, string>([["ArtifactsBucket", `${app.app.name}-${ARTIFACTS}`]]);
