@@ -33,7 +33,7 @@ function notCommissioned(environment: string, app: string, role: string): Landfa
   return new LandfallError({
     code: "ENVIRONMENT_NOT_COMMISSIONED",
     what: `environment "${environment}" of app "${app}" does not stand as landfall.config.ts has it`,
-    why: `its ${role.replace(/^service-(.*)$/, 'service "$1"')} is missing, or lacks something that the release needs`,
+    why: `${role.replace(/^service-(.*)$/, 'its service "$1"').replace(/^[a-z]+$/, "its stack $&")} is missing, or lacks something that the release needs`,
     standing: "Nothing was changed.",
     next: `landfall commission ${environment}`,
   });
