@@ -83,9 +83,9 @@ onEmulator("the policy of", (world) => {
     let input = START;
     const read = async () => {
       const environment = stage.open(input);
-      await run("plan", () => environment.plan());
       await run("plan", () => environment.exportTo(join(folder, String(Math.random())), { standing: true }));
       await run("plan --drift", () => environment.plan({ drift: true }));
+      await run("plan", () => environment.plan());
       await run("status", () => environment.status());
       await run("status", () => environment.hosts());
       await run("status", () => environment.events({}));

@@ -29,7 +29,8 @@ export async function planAws(context: Context, { fresh = false, drift = false }
   const complete = makeStacks(context.app, withFleets(context.app, running));
   const wanted = exists && !hasAllFleets(context.app, running) ? makeStacks(context.app, running) : complete;
   const cost = await planCost(context, { before: standing, after: complete, region: place?.region ?? environment.region, ask: !fresh });
-  const drifts = fresh ? [] : await loadDrift(context, standing, names);
+  // What was read before the look does not know of it.
+  const drifts = await loadDrift(context, drift ? standing : [...stacks.values()].filter(({ looked }) => looked), names);
   return {
     app: app.name,
     environment: name,

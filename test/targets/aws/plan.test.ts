@@ -25,6 +25,7 @@ function contextOf(app: typeof small, { stacks, drifts = {}, asked }: Account): 
         StackName: name,
         StackId: `id of ${name}`,
         StackStatus: "CREATE_COMPLETE",
+        DriftInformation: name in drifts ? { StackDriftStatus: "DRIFTED", LastCheckTimestamp: new Date() } : { StackDriftStatus: "NOT_CHECKED" },
         Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
       }));
       return { Stacks: [...Stacks, { StackName: "somebody-elses", StackStatus: "CREATE_COMPLETE", Tags: [] }] };
