@@ -17,6 +17,7 @@ import { resourcesText } from "../targets/aws/stacks/settings.ts";
 import { REGION } from "./endpoints.ts";
 import type { Ground } from "./ground.ts";
 import type { Resources } from "./resources.ts";
+import { waitForLock } from "./tree.ts";
 
 const MINUTES_MAX = 30;
 const OUTPUT_LOOK_MS = 1_000;
@@ -44,23 +45,30 @@ export interface Image {
  * Throws RECIPE_STEP_FAILED and RECIPE_FILE_MISSING.
  */
 export async function ensureImage(place: Workplace, source: Source): Promise<Image> {
-  const { app } = place.app;
-  const hash = await imageHash(app, source);
+  const hash = await imageHash(place.app.app, source);
   const folder = join(place.images, hash);
-  if (existsSync(folder)) {
+  mkdirSync(place.images, { recursive: true, mode: 0o711 });
+  const lock = existsSync(folder) ? undefined : await waitForLock(`${folder}.lock`);
+  try {
+    if (lock && !existsSync(folder)) {
+      await during(place.emit, "image", `making image ${hash}`, () => bake(place, { source, hash, folder }));
+      return { hash, folder, made: true };
+    }
     place.emit({ type: "unchanged", step: "image", text: `image ${hash} is there already` });
     return { hash, folder, made: false };
+  } finally {
+    lock?.release({ removeFile: true });
   }
-  mkdirSync(place.images, { recursive: true, mode: 0o711 });
-  await during(place.emit, "image", `making image ${hash}`, async () => {
-    const bake: SourceFile = { path: "bake.sh", mode: 0o755, content: () => Buffer.from(bakeScript(app)) };
-    const files = recipeFiles(app.recipe, source).map((file) => ({ ...file, path: `files/${file.path}` }));
-    const archive = await upload(place, `recipes/${hash}`, { ...source, files: [bake, ...files] });
-    const errand = { ...factsOf(place, `bake-${hash}`), kind: "bake" as const, archive };
-    await runErrand(place, { errand, layers: [], step: "image", keep: folder });
-    return `image ${hash} made`;
-  });
-  return { hash, folder, made: true };
+}
+
+async function bake(place: Workplace, { source, hash, folder }: { source: Source; hash: string; folder: string }): Promise<string> {
+  const { app } = place.app;
+  const script: SourceFile = { path: "bake.sh", mode: 0o755, content: () => Buffer.from(bakeScript(app)) };
+  const files = recipeFiles(app.recipe, source).map((file) => ({ ...file, path: `files/${file.path}` }));
+  const archive = await upload(place, `recipes/${hash}`, { ...source, files: [script, ...files] });
+  const errand = { ...factsOf(place, `bake-${hash}`), kind: "bake" as const, archive };
+  await runErrand(place, { errand, layers: [], step: "image", keep: folder });
+  return `image ${hash} made`;
 }
 
 /** The release as instances fetch it: with what its build steps made. Throws BUILD_STEP_FAILED. */

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, w
 import { basename, extname, join } from "node:path";
 import { LandfallError } from "../error.ts";
 import { during, type Emit } from "../progress.ts";
-import { tryFileLock } from "../system/file-lock.ts";
+import { type FileLock, tryFileLock } from "../system/file-lock.ts";
 import { ensureLocalCertificate, type LocalCertificate } from "../targets/local/balancer/authority.ts";
 import { SERVED_NAMES } from "./endpoints.ts";
 
@@ -119,7 +119,8 @@ export async function ensureTree(cache: string, emit: Emit): Promise<Tree> {
   }
 }
 
-async function waitForLock(file: string) {
+/** Waits for whoever makes the same thing at this moment. */
+export async function waitForLock(file: string): Promise<FileLock> {
   for (;;) {
     const lock = tryFileLock(file);
     if (lock) return lock;
