@@ -106,11 +106,16 @@ onEmulator("a decommission", (world) => {
     await stage.open(TWO).commission();
     await openStaging(stage, TWO).commission();
     const shared = await seed("a machine image", { slug: "shared", app: "hello" });
+    const s3 = await stage.context(TWO).clients.s3();
+    const Bucket = (await stage.stacks(TWO)).get("hello-foundation")?.outputs.ArtifactsBucket;
+    for (const name of ["production", "staging"]) await s3.putObject({ Bucket, Key: `environments/${name}.json`, Body: "{}" });
     const foreign = await seed("a volume", { slug: "staging", app: "hello", environment: "staging" });
 
     const report = await stage.open(TWO).decommission({});
     expect(report.kept).toContainEqual({ what: "stack hello-foundation", why: "it is shared with staging, and goes with the last one" });
     expect([await shared(), await foreign()]).toEqual([true, true]);
+    const { Contents = [] } = await s3.listObjectsV2({ Bucket, Prefix: "environments/" });
+    expect(Contents.map(({ Key }) => Key)).toEqual(["environments/staging.json"]);
     expect((await openStaging(stage, TWO).commission()).changed).toBe(false);
     // What was decommissioned is not commissioned again by looking for something to resume.
     expect((await failure(stage.open(TWO).resume())).code).toBe("ENVIRONMENT_NOT_COMMISSIONED");

@@ -15,9 +15,11 @@ import { cameUp } from "./cloudformation/events.ts";
 import { dataKind } from "./cloudformation/losses.ts";
 import { pollEvery } from "./cloudformation/poll.ts";
 import { removeStacks } from "./cloudformation/remove.ts";
-import { observeEnvironment, observeStacks, type Standing } from "./cloudformation/stand.ts";
+import { observeEnvironment, observeStacks, observeTemplate, type Standing } from "./cloudformation/stand.ts";
 import type { Context } from "./context.ts";
 import { listLeases } from "./lease.ts";
+import { ERRAND_TAG } from "./releases/errand.ts";
+import { removeRecord } from "./releases/record.ts";
 import { logicalName } from "./stacks/names.ts";
 
 export interface DecommissionOptions {
@@ -48,7 +50,6 @@ interface Database {
 
 /** How often what is found after a removal is removed too: a service may leave something a moment later. */
 const LISTINGS_MAX = 4;
-const ERRAND_TAG = "landfall:errand";
 
 /**
  * Goes on from whatever stands. Errors: DATA_PROTECTED before anything is changed, when a database has deletion protection and was not
@@ -56,32 +57,41 @@ const ERRAND_TAG = "landfall:errand";
  */
 export async function decommission(context: Context, options: DecommissionOptions): Promise<DecommissionReport> {
   const before = await foresee(context, options);
-  const { census, choice, stacks, foundation, databases } = before;
   refuseProtected(context, before);
   for (const text of linesOf(describeBefore(before))) context.emit({ type: "note", text });
 
-  // They are in the network's subnets, and would keep it from going.
+  const machines = await removeOwn(context, before);
+  // Stacks take their time, and somebody may have begun another environment meanwhile.
+  const others = await observeOthers(context);
+  const choice = { ...before.choice, last: others.length === 0 };
+  const cleared = [await clear(context, choice)];
+  const { foundation } = before;
+  if (foundation && choice.last) {
+    // The lease is in its bucket, so it goes when all else is gone.
+    await removeStacks(context, [foundation]);
+    cleared.push(await clear(context, choice));
+  } else if (foundation?.outputs.ArtifactsBucket) await removeRecord(context, foundation.outputs.ArtifactsBucket);
+
+  const gone = foundation && choice.last ? [...before.stacks, foundation] : before.stacks;
+  const things = [...machines, ...cleared.flatMap(({ removed }) => removed)];
+  return {
+    app: context.app.app.name,
+    environment: context.app.name,
+    removed: [...gone.flatMap((stack) => describeStack(stack, before.census)), ...things.map(describeThing)],
+    kept: [...describeKept((cleared.at(-1) as Cleared).last, choice), ...describeShared(before, others)],
+    checked: { stacks: gone.length, "kinds of resources": KINDS.length },
+  };
+}
+
+/** The environment's stacks, and what would keep them from going. Returns the machines that were ended. */
+async function removeOwn(context: Context, { census, choice, stacks, databases }: Before): Promise<Thing[]> {
+  // They are in the network's subnets.
   const machines = census.things.filter((thing) => thing.kind === INSTANCE && ERRAND_TAG in thing.tags && goesWith(choice)(thing));
   await sweep(census.survey, machines);
   if (choice.keepData) for (const one of databases.filter(({ copied }) => !copied)) await copyDatabase(context, one);
   for (const one of databases.filter((database) => database.protected)) await unprotect(context, one);
   await removeStacks(context, stacks);
-  let { removed, last } = await clear(context, choice);
-  // The lease is in its bucket, so it goes when all else is gone.
-  const shared = choice.last ? [] : before.others;
-  if (choice.last && foundation) {
-    await removeStacks(context, [foundation]);
-    const again = await clear(context, choice);
-    [removed, last] = [[...removed, ...again.removed], again.last];
-  }
-  const gone = choice.last && foundation ? [...stacks, foundation] : stacks;
-  return {
-    app: context.app.app.name,
-    environment: context.app.name,
-    removed: [...gone.flatMap((stack) => describeStack(stack, census)), ...[...machines, ...removed].map(describeThing)],
-    kept: [...describeKept(last, choice), ...describeShared(before, shared)],
-    checked: { stacks: gone.length, "kinds of resources": KINDS.length },
-  };
+  return machines;
 }
 
 /** What a decommission would do. Changes nothing. */
@@ -118,7 +128,6 @@ async function observeDatabases(context: Context, stacks: Standing[], { survey }
   );
   if (known.length === 0) return [];
   const rds = await context.clients.rds();
-  const { observeTemplate } = await import("./cloudformation/stand.ts");
   const found = await Promise.all(
     known.map(async (one): Promise<Database[]> => {
       const stack = stacks.find(({ name }) => name === one.stack) as Standing;
@@ -185,8 +194,14 @@ async function copyDatabase(context: Context, { id, name }: Database): Promise<v
 const unprotect = async ({ clients }: Context, { id }: Database) =>
   (await clients.rds()).modifyDBInstance({ DBInstanceIdentifier: id, DeletionProtection: false, ApplyImmediately: true });
 
-/** Lists and removes until a listing has nothing that is to go. That listing is the proof. */
-async function clear(context: Context, choice: Choice): Promise<{ removed: Thing[]; last: Census }> {
+interface Cleared {
+  removed: Thing[];
+  /** The listing that found nothing more to remove. */
+  last: Census;
+}
+
+/** Lists and removes until a listing has nothing that is to go. */
+async function clear(context: Context, choice: Choice): Promise<Cleared> {
   const removed: Thing[] = [];
   for (let listing = 1; ; listing++) {
     const census = await takeCensus(context);

@@ -37,8 +37,9 @@ export async function takeCensus(context: Context, kinds: readonly Kind[] = KIND
       }),
     ),
   );
+  const standing = [...survey.known.values()].filter((one) => one.standing).map(({ id }) => id);
   const strangers = recognised.flatMap(({ arn, tags, as }) => {
-    const of = as || isPart(arn) ? undefined : whose(tags, survey);
+    const of = as || isPart(arn) || standing.some((id) => arn.endsWith(id)) ? undefined : whose(tags, survey);
     return of ? [{ arn, of }] : [];
   });
   return { survey, things: things.flat(), strangers };

@@ -28,7 +28,7 @@ export function recognise(kinds: readonly Kind[], arn: string): { kind: Kind; id
 }
 
 /** Listed by their tags, and gone with what they are part of: stacks are looked at by themselves. */
-const PARTS = /:cloudformation:|:listener(-rule)?\/|:ec2:|:autoscaling:/;
+const PARTS = /:cloudformation:|:listener(-rule)?\/|:ec2:|:autoscaling:|:elasticache:[^:]*:\d*:cluster:|:iam:/;
 export const isPart = (arn: string): boolean => PARTS.test(arn);
 
 /**

@@ -21,5 +21,9 @@ export async function loadRecord(context: Context, bucket: string): Promise<Envi
   return text === undefined ? { rolledOut: [], expanded: [] } : (JSON.parse(text) as EnvironmentRecord);
 }
 
+/** When the environment goes and its app's bucket stays. */
+export const removeRecord = async (context: Context, bucket: string): Promise<unknown> =>
+  (await context.clients.s3()).deleteObject({ Bucket: bucket, Key: keyOf(context) });
+
 export const writeRecord = (context: Context, bucket: string, record: EnvironmentRecord): Promise<void> =>
   putObject(context, bucket, keyOf(context), JSON.stringify(record));

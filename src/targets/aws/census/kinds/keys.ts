@@ -50,9 +50,9 @@ export const PARAMETER: Kind = {
   cost: "costs nothing",
   find: async (survey) => {
     const ssm = await survey.context.clients.ssm();
+    const path = `/landfall/${survey.app}/${survey.environment}`;
     const parameters = await pages(async (NextToken) => {
-      const path = { Key: "Path", Option: "Recursive", Values: [`/landfall/${survey.app}/${survey.environment}`] };
-      const page = await ssm.describeParameters({ ParameterFilters: [path], NextToken });
+      const page = await ssm.describeParameters({ ParameterFilters: [{ Key: "Path", Option: "Recursive", Values: [path] }], NextToken });
       return { list: page.Parameters, next: page.NextToken };
     });
     return parameters.map(({ Name: id = "" }) => ({ id, of: "environment" as const }));
