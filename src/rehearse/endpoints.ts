@@ -227,9 +227,13 @@ async function firstAnswer(answerers: Answerer[], call: AwsCall): Promise<AwsAns
 }
 
 /** In the words in which AWS answers to an action that a service does not have. */
-const unknown = ({ service, action }: AwsCall): AwsAnswer => refuse(400, "InvalidAction", `A rehearsal has no action ${action} of ${service}.`);
+const unknown = ({ service, action, headers }: AwsCall): AwsAnswer => {
+  const [code, message] = ["InvalidAction", `A rehearsal has no action ${action} of ${service}.`];
+  if (service !== "s3") return refuse(400, code, message, headers["x-amz-target"] !== undefined);
+  return { status: 400, headers: { "content-type": "application/xml" }, body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>` };
+};
 
-/** An error as both kinds of clients read it: JSON in the body is looked for by some, XML by others, and all take the header. */
+/** An error as clients of forms read it, or as those of JSON do. */
 export function refuse(status: number, code: string, message: string, json = false): AwsAnswer {
   if (json)
     return {

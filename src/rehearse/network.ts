@@ -4,8 +4,8 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { join, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { builtProgram } from "../system/built.ts";
 import type { GatewaySettings } from "./gateway-main.ts";
 
 const PREFIX = "10.213.0";
@@ -100,7 +100,7 @@ function makeNamespace(name: string, addresses: string[]): void {
 const ip = (...args: string[]): void => void execFileSync("ip", args, { stdio: "pipe" });
 
 async function startGateway(name: string, settings: GatewaySettings): Promise<ChildProcess> {
-  const program = compiled("gateway-main.js");
+  const program = builtProgram(new URL("./gateway-main.js", import.meta.url));
   const child = spawn("nsenter", [`--net=/run/netns/${name}`, process.execPath, program, JSON.stringify(settings)], {
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -150,11 +150,4 @@ function dial(path: string, target: string): Promise<Socket> {
       resolve(socket);
     });
   });
-}
-
-/** Programs are started from dist, also when this module runs from source, in tests. */
-function compiled(file: string): string {
-  const here = fileURLToPath(new URL(file, import.meta.url));
-  const source = `${sep}src${sep}rehearse${sep}`;
-  return here.includes(source) ? here.replace(source, `${sep}dist${sep}rehearse${sep}`) : here;
 }

@@ -1,4 +1,4 @@
-import { fileURLToPath } from "node:url";
+import { builtProgram } from "../../../system/built.ts";
 
 /**
  * The balancer's command line. What a request needs is garbage a millisecond later; with the usual 1 to 16 MB for young objects much of
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 export const balancerArgv = (controlSocket: string, folder: string): string[] => [
   process.execPath,
   "--max-semi-space-size=32",
-  fileURLToPath(new URL("./main.js", import.meta.url)),
+  builtProgram(new URL("./main.js", import.meta.url)),
   controlSocket,
   folder,
 ];

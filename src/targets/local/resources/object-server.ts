@@ -1,8 +1,8 @@
 // The one process behind an environment's queues and buckets: fauxqs, which speaks SQS and S3, kept on disk by object-store.ts.
 import { mkdirSync } from "node:fs";
 import { request } from "node:http";
-import { join, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { builtProgram } from "../../../system/built.ts";
 import { isPortFree } from "../../../system/network.ts";
 import type { ProcessSpec } from "../supervisor/api.ts";
 import { waitForAnswer } from "./answer.ts";
@@ -39,7 +39,7 @@ export async function prepareObjectServer(context: ResourceContext, taken: Set<n
     spec: {
       id,
       kind: "resource",
-      argv: [process.execPath, compiled("object-server-main.js"), folder, String(port)],
+      argv: [process.execPath, builtProgram(new URL("./object-server-main.js", import.meta.url)), folder, String(port)],
       cwd: folder,
       env: { PATH: "/usr/local/bin:/usr/bin:/bin", TZ: "UTC", NODE_ENV: "production" },
       secretEnv: {},
@@ -98,10 +98,3 @@ const isOurs = (endpoint: string): Promise<boolean> =>
     ({ status }) => status === 200,
     () => false,
   );
-
-/** Programs are started from dist, also when this module runs from source, in tests. */
-function compiled(file: string): string {
-  const here = fileURLToPath(new URL(file, import.meta.url));
-  const source = `${sep}src${sep}targets${sep}`;
-  return here.includes(source) ? here.replace(source, `${sep}dist${sep}targets${sep}`) : here;
-}
