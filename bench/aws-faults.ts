@@ -1,4 +1,4 @@
-// Every fault at every call of commission, update and decommission of an environment on the emulator; then the operation again, and a count of
+// Every fault at every call of each operation on an environment on the emulator, from commission to decommission; then the operation again, and a count of
 // what is wrong. In an order that a seed decides, so that a run that is ended by --minutes has tried some of everything.
 // Run: npx jiti bench/aws-faults.ts [--only text] [--part 1/2] [--minutes 60] [--seed 1] [--report file]
 import { appendFileSync } from "node:fs";
@@ -22,7 +22,7 @@ const emulator = await startEmulator();
 const proxy = await startProxy(emulator.port);
 const from = performance.now();
 try {
-  const expected = await observeExpected(proxy);
+  const expected = await observeExpected({ emulator, proxy });
   const points = OPERATIONS.flatMap((operation) =>
     Array.from({ length: expected.calls[operation] }, (_, index) => FAULTS.map((fault) => ({ operation, fault, call: index + 1 }))).flat(),
   );
@@ -38,7 +38,7 @@ try {
   const verdicts: Verdict[] = [];
   for (const point of chosen) {
     if (performance.now() - from > Number(values.minutes) * 60_000) break;
-    const verdict = await tryPoint(proxy, point, expected);
+    const verdict = await tryPoint({ emulator, proxy }, point, expected);
     verdicts.push(verdict);
     const text = `${verdict.operation} call ${verdict.call} (${verdict.action}) ${verdict.fault}: ${verdict.ended}`;
     if (verdict.wrong.length > 0) console.log(`WRONG ${text}: ${verdict.wrong.join(", ")}`);

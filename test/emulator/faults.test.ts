@@ -16,13 +16,13 @@ onEmulator(`a fault at a call, seed ${SEED}`, (world) => {
   let expected: Expected;
 
   beforeAll(async () => {
-    expected = await observeExpected(world.proxy);
+    expected = await observeExpected(world);
   });
 
   const kinds = OPERATIONS.flatMap((operation) => FAULTS.map((faults) => ({ operation, fault: pick(faults) })));
   it.each(kinds)("of $operation, $fault: the next run makes it good", async (kind) => {
     const call = 1 + Math.floor(random() * expected.calls[kind.operation]);
-    const { wrong, action, ended } = await tryPoint(world.proxy, { ...kind, call }, expected);
+    const { wrong, action, ended } = await tryPoint(world, { ...kind, call }, expected);
     expect({ call, action, ended, wrong }).toMatchObject({ wrong: [] });
   });
 

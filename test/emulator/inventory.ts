@@ -44,6 +44,12 @@ export async function observeInventory({ clients }: Pick<Context, "clients">): P
     targetGroups: await count(elb.describeTargetGroups({}), ({ TargetGroups }) => TargetGroups),
     logGroups: await count(logs.describeLogGroups({}), ({ logGroups }) => logGroups),
     autoScalingGroups: await count(groups.describeAutoScalingGroups({}), ({ AutoScalingGroups }) => AutoScalingGroups),
+    machines: await count(
+      ec2.describeInstances({ Filters: [{ Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] }] }),
+      ({ Reservations }) => Reservations?.flatMap(({ Instances }) => Instances ?? []),
+    ),
+    images: await count(ec2.describeImages({ Owners: ["self"] }), ({ Images }) => Images),
+    snapshots: await count(ec2.describeSnapshots({ OwnerIds: ["self"] }), ({ Snapshots }) => Snapshots),
     databases: await count(rds.describeDBInstances({}), ({ DBInstances }) => DBInstances),
     queues: await count(sqs.listQueues({}), ({ QueueUrls }) => QueueUrls),
   };

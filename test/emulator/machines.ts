@@ -1,7 +1,8 @@
 // Plays the machines of errands: what they would report, they report. The emulator's own instances do nothing.
 import { setTimeout as sleep } from "node:timers/promises";
+import { EC2 } from "@aws-sdk/client-ec2";
+import { S3 } from "@aws-sdk/client-s3";
 import type { ErrandResult } from "../../src/machine/index.ts";
-import type { Context } from "../../src/targets/aws/context.ts";
 
 export interface Errand {
   kind: string;
@@ -22,12 +23,19 @@ export type Play = (errand: Errand) => Partial<ErrandResult> | undefined;
 
 const DIGEST = "0".repeat(64);
 
-/** Until it is stopped. `context` must ask the emulator itself, not the fault proxy before it. */
-export function playMachines({ clients }: Pick<Context, "clients">, bucketOf: () => Promise<string>, play: Play = () => ({})): Machines {
+/** Until it is stopped. Asks the emulator itself, and not the fault proxy before it, so that its calls count for nothing. */
+export function playMachines(account: string, port: number, play: Play = () => ({})): Machines {
+  const settings = {
+    endpoint: `http://127.0.0.1:${port}`,
+    region: "eu-central-1",
+    credentials: { accessKeyId: account, secretAccessKey: "emulated" },
+  };
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+  const [ec2, s3] = [new EC2(settings), new S3(settings)];
   const errands: Errand[] = [];
   let running = true;
   const look = async () => {
-    const { Reservations = [] } = await (await clients.ec2()).describeInstances({
+    const { Reservations = [] } = await ec2.describeInstances({
       Filters: [
         { Name: "tag-key", Values: ["landfall:errand"] },
         { Name: "instance-state-name", Values: ["running"] },
@@ -40,8 +48,8 @@ export function playMachines({ clients }: Pick<Context, "clients">, bucketOf: ()
       errands.push(errand);
       const result = play(errand);
       if (!result) continue;
-      const Bucket = await bucketOf();
-      const s3 = await clients.s3();
+      const { Buckets = [] } = await s3.listBuckets({});
+      const Bucket = Buckets.find(({ Name }) => Name?.includes("artifacts"))?.Name;
       const tail = result.tail ?? [`${errand.kind} is done`];
       await s3.putObject({ Bucket, Key: `reports/${errand.id}/output.txt`, Body: `== ${errand.kind}\n${tail.join("\n")}\n` });
       const whole: ErrandResult = { ok: true, step: "done", code: 0, ...(errand.kind === "build" ? { sha256: DIGEST } : {}), ...result, tail };

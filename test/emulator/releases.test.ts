@@ -40,9 +40,7 @@ onEmulator("releases on the emulator", (world) => {
   };
   const open = (input: AppInput) => world.stage.open(input, folder);
   const play = (how?: Play) => {
-    const context = world.stage.context(APP);
-    const bucketOf = async () => (await world.stage.stacks(APP)).get("hello-foundation")?.outputs.ArtifactsBucket ?? "";
-    machines = playMachines(context, bucketOf, how);
+    machines = playMachines(world.stage.account, world.emulator.port, how);
     return machines;
   };
   /** What runs, in words: `web.blue=<release>x2`. */
