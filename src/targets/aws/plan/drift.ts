@@ -25,10 +25,10 @@ export async function detectDrift({ clients, clock, emit }: Context, stacks: rea
 
 /** What was found when CloudFormation looked last; nothing of stacks that it never looked at. Those known to be clean are not asked about. */
 export async function loadDrift({ clients }: Context, stacks: readonly Pick<Standing, "name" | "looked">[], names: Names): Promise<Drift[]> {
-  const cloudFormation = await clients.cloudFormation();
   const found: Drift[] = [];
   for (const { name, looked } of stacks) {
     if (looked?.clean) continue;
+    const cloudFormation = await clients.cloudFormation();
     let NextToken: string | undefined;
     do {
       const page = await cloudFormation.describeStackResourceDrifts({
