@@ -25,6 +25,14 @@ const PROGRAMS: Program[] = [
   { debianPackage: "nginx", what: "nginx", isThere: () => isOnPath("nginx") },
   { debianPackage: "jq", what: "jq", isThere: () => answers("jq", "--version") },
   { debianPackage: "curl", what: "curl", isThere: () => answers("curl", "--version") },
+  // Of no use to anybody but root, and then only for machines that are booted.
+  ...(process.platform === "linux" && process.getuid?.() === 0
+    ? [
+        { debianPackage: "debootstrap", what: "debootstrap", isThere: () => answers("debootstrap", "--version") },
+        { debianPackage: "systemd-container", what: "systemd-nspawn", isThere: () => answers("systemd-nspawn", "--version") },
+        { debianPackage: "iproute2", what: "ip", isThere: () => answers("ip", "-V") },
+      ]
+    : []),
 ];
 
 /**

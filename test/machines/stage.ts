@@ -1,6 +1,7 @@
 // An example app on booted machines, for tests: the image baked by the script as it is, resources of this machine, and services that are
 // booted with the user data as it is. Tree and images are kept beside the installed packages, so that only the first run makes them.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +10,7 @@ import { findConfig, loadConfig } from "../../src/config/load.ts";
 import type { ReleaseArtifact } from "../../src/machine/index.ts";
 import type { Progress } from "../../src/progress.ts";
 import { publicDownloads } from "../../src/rehearse/downloads.ts";
-import { REGION, type Recorded } from "../../src/rehearse/endpoints.ts";
+import type { Recorded } from "../../src/rehearse/endpoints.ts";
 import { ensureImage, type Image, makeArtifact, runPhase, type Workplace } from "../../src/rehearse/errands.ts";
 import { type Ground, type Instance, openGround } from "../../src/rehearse/ground.ts";
 import { objectServer } from "../../src/rehearse/objects.ts";
@@ -49,8 +50,6 @@ export interface Booted extends Instance {
 export async function openStage(example: string, { secrets = {} }: { secrets?: Record<string, string> } = {}): Promise<Stage> {
   const home = mkdtempSync(join(tmpdir(), "landfall-machines-"));
   // Postgres' own user passes through it.
-  mkdirSync(home, { recursive: true, mode: 0o711 });
-  const { chmodSync } = await import("node:fs");
   chmodSync(home, 0o711);
   process.env.LANDFALL_HOME = home;
   const folder = join(ROOT, "examples", example);
@@ -121,7 +120,6 @@ async function ask(
   path: string,
   { port = 8080, method = "GET", headers, body }: RequestInit & { port?: number } = {},
 ) {
-  const { request } = await import("node:http");
   const socket = await ground.dial(address, port);
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
     const sent = request(
@@ -139,5 +137,3 @@ async function ask(
     sent.once("error", reject).end(body as string | undefined);
   });
 }
-
-export { REGION };
