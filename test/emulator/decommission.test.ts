@@ -154,6 +154,8 @@ onEmulator("a decommission", (world) => {
     const { stage } = world;
     await stage.commission(DATA);
     const { clients } = stage.context(DATA);
+    // What is in a stack is not listed beside it.
+    expect((await stage.open(DATA).listRemoval({})).removed.filter((line) => !/^(stack|database|bucket) /.test(line))).toEqual([]);
     const parameter = "/landfall/hello/production/secrets/KEY";
     await (await clients.ssm()).putParameter({ Name: parameter, Value: "x", Type: "SecureString" });
     const kept = await stage.open(DATA).decommission({ keepData: true });

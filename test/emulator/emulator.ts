@@ -46,6 +46,8 @@ export interface Emulator {
   port: number;
   /** Replaces the rules; each has a fresh count when its text is new. */
   setRules(rules: Rule[]): void;
+  /** What apps on machines answer to health checks that are asked on them; 200 when left out. */
+  setHealth(status?: string): void;
   stop(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function startEmulator(): Promise<Emulator> {
   const python = ensurePython(PACKAGES);
   const folder = mkdtempSync(join(tmpdir(), "landfall-emulator-"));
   const rules = join(folder, "rules.json");
+  const health = join(folder, "health");
   const port = await findFreePort();
   const child = spawn(python, [fileURLToPath(new URL("launcher.py", import.meta.url))], {
     cwd: folder,
@@ -66,6 +69,7 @@ export async function startEmulator(): Promise<Emulator> {
       GATEWAY_PORT: String(port),
       LOG_LEVEL: "CRITICAL",
       LANDFALL_EMULATOR_RULES: rules,
+      LANDFALL_EMULATOR_HEALTH: health,
     },
   });
   let said = "";
@@ -76,6 +80,7 @@ export async function startEmulator(): Promise<Emulator> {
   return {
     port,
     setRules: (list) => writeFileSync(rules, JSON.stringify(list)),
+    setHealth: (status) => (status === undefined ? rmSync(health, { force: true }) : writeFileSync(health, `${status}\n`)),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill("SIGKILL");

@@ -127,6 +127,22 @@ onEmulator("releases on the emulator", (world) => {
     expect(errands).toHaveLength(5);
   });
 
+  it("whose migrations the release that serves cannot live with are not rolled out", async () => {
+    const input: AppInput = { ...APP, release: { expand: "npm run migrate" } };
+    await world.stage.commission(input);
+    play();
+    const first = await open(input).deploy({ dirty: true });
+    write("two");
+    world.emulator.setHealth("500");
+    await expect(open(input).deploy({ dirty: true })).rejects.toMatchObject({
+      code: "EXPAND_BROKE_RELEASE",
+      parts: { evidence: expect.arrayContaining([["answered", "500"]]) },
+    });
+    world.emulator.setHealth();
+    expect(await running(input)).toEqual([`web.blue=${first.release}`, `worker.blue=${first.release}`]);
+    expect(await open(input).deploy({ dirty: true })).toMatchObject({ changed: true });
+  });
+
   it.each([
     ["bake", "RECIPE_STEP_FAILED"],
     ["build", "BUILD_STEP_FAILED"],

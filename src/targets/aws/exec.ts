@@ -23,33 +23,62 @@ export async function exec(context: Context, service: string, argv: string[]): P
   context.emit({ type: "note", text: `on ${machine.id}, release ${machine.release}` });
   const { bucket } = await loadSite(context);
   const prefix = `reports/${app.name}-${name}-service-${service}/exec`;
+  const answer = await runOn(context, machine.id, {
+    script: `exec ${PROGRAM} ${argv.map(quote).join(" ")}`,
+    about: `landfall exec ${name} ${service}`,
+    seconds: EXEC_SECONDS_MAX,
+    output: { bucket, prefix },
+  });
+  for (const stream of ["stdout", "stderr"] as const) {
+    const said = answer[stream];
+    const isCut = said.length >= ANSWER_CHARACTERS_MAX;
+    const whole = isCut ? await findObject(context, bucket, outputKey(prefix, answer.command, machine.id, stream)) : undefined;
+    if (said !== "") for (const line of (whole ?? said).replace(/\n$/, "").split("\n")) context.emit({ type: "output", step: "exec", line });
+  }
+  return { code: answer.code };
+}
+
+export interface RemoteCommand {
+  /** For the shell, as root. */
+  script: string;
+  /** Shown in the account's list of commands. */
+  about: string;
+  seconds: number;
+  /** Where its whole output goes; an answer holds the beginning. */
+  output?: { bucket: string; prefix: string };
+}
+
+export interface RemoteAnswer {
+  command: string;
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a script on one machine, and waits for its end. */
+export async function runOn(context: Context, machine: string, { script, about, seconds, output }: RemoteCommand): Promise<RemoteAnswer> {
   const ssm = await context.clients.ssm();
   const { Command } = await ssm.sendCommand({
-    InstanceIds: [machine.id],
+    InstanceIds: [machine],
     DocumentName: "AWS-RunShellScript",
-    Comment: `landfall exec ${name} ${service}`.slice(0, 100),
-    Parameters: { commands: [`exec ${PROGRAM} ${argv.map(quote).join(" ")}`], executionTimeout: [String(EXEC_SECONDS_MAX)] },
-    OutputS3BucketName: bucket,
-    OutputS3KeyPrefix: prefix,
+    Comment: about.slice(0, 100),
+    Parameters: { commands: [script], executionTimeout: [String(seconds)] },
+    ...(output && { OutputS3BucketName: output.bucket, OutputS3KeyPrefix: output.prefix }),
   });
   const CommandId = Command?.CommandId ?? "";
   for await (const _ of pollEvery(context)) {
-    const answer = await ssm.getCommandInvocation({ CommandId, InstanceId: machine.id }).catch((error: unknown) => {
+    const answer = await ssm.getCommandInvocation({ CommandId, InstanceId: machine }).catch((error: unknown) => {
       // The agent has not heard of it yet.
       if (error instanceof Error && error.name === "InvocationDoesNotExist") return undefined;
       throw error;
     });
     if (!answer || /^(Pending|InProgress|Delayed)$/.test(answer.Status ?? "")) continue;
-    for (const [stream, said = ""] of [
-      ["stdout", answer.StandardOutputContent],
-      ["stderr", answer.StandardErrorContent],
-    ] as const) {
-      const whole =
-        said.length < ANSWER_CHARACTERS_MAX ? undefined : await findObject(context, bucket, outputKey(prefix, CommandId, machine.id, stream));
-      for (const line of (whole ?? said).replace(/\n$/, "").split("\n"))
-        if (line !== "" || said !== "") context.emit({ type: "output", step: "exec", line });
-    }
-    return { code: answer.ResponseCode ?? 128 };
+    return {
+      command: CommandId,
+      code: answer.ResponseCode ?? 128,
+      stdout: answer.StandardOutputContent ?? "",
+      stderr: answer.StandardErrorContent ?? "",
+    };
   }
   throw new TypeError("polling ended by itself");
 }
@@ -57,7 +86,8 @@ export async function exec(context: Context, service: string, argv: string[]): P
 const outputKey = (prefix: string, command: string, machine: string, stream: string) =>
   `${prefix}/${command}/${machine}/awsrunShellScript/0.awsrunShellScript/${stream}`;
 
-const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+/** One word for the shell. */
+export const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
 async function findMachine(context: Context, service: string): Promise<InstanceReport> {
   const status = await observeStatus(context);

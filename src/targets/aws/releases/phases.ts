@@ -4,9 +4,11 @@ import { LandfallError } from "../../../error.ts";
 import { errandScript } from "../../../machine/index.ts";
 import { during } from "../../../progress.ts";
 import type { Context } from "../context.ts";
+import { quote, runOn } from "../exec.ts";
 import { webServices } from "../routes.ts";
 import { secretPath } from "../stacks/names.ts";
 import { resourcesText } from "../stacks/settings.ts";
+import { observeStatus } from "../status.ts";
 import { type ErrandReport, runErrand } from "./errand.ts";
 import type { Images } from "./image.ts";
 import { type EnvironmentRecord, loadRecord, writeRecord } from "./record.ts";
@@ -19,11 +21,46 @@ export type Phase = "expand" | "contract";
 const TIMED_OUT = [124, 137];
 const BOOT_MINUTES = 10;
 
-/** Runs `expand` unless it has run for this release. Errors: MIGRATION_FAILED, MIGRATION_TIMED_OUT. */
+/**
+ * Runs `expand` unless it has run for this release, then asks whether the release that serves still can.
+ * Errors: MIGRATION_FAILED, MIGRATION_TIMED_OUT, EXPAND_BROKE_RELEASE.
+ */
 export async function runExpand(context: Context, site: Site, stored: StoredRelease, images: Images): Promise<void> {
   const { id } = stored.release;
-  if (!stored.release.release.expand || (await loadRecord(context, site.bucket)).expanded.includes(id)) return;
-  await runPhase(context, site, stored, images, "expand", (record) => ({ ...record, expanded: [...record.expanded, id] }));
+  if (!stored.release.release.expand) return;
+  if (!(await loadRecord(context, site.bucket)).expanded.includes(id))
+    await runPhase(context, site, stored, images, "expand", (record) => ({ ...record, expanded: [...record.expanded, id] }));
+  await checkServing(context, stored);
+}
+
+const CHECKS = 3;
+const CHECK_SECONDS = 30;
+
+/** One instance of each web service, from its own machine: one answer that passes is enough. */
+async function checkServing(context: Context, { release }: StoredRelease): Promise<void> {
+  const { services } = await observeStatus(context);
+  const serving = services.flatMap(({ name, instances }) => {
+    const settings = context.app.app.services[name];
+    const machine = instances.find(({ state, release: runs }) => state === "healthy" && runs !== release.id);
+    return settings?.port === undefined || !machine ? [] : [{ machine: machine.id, settings, port: settings.port }];
+  });
+  await Promise.all(
+    serving.map(async ({ machine, settings: { health }, port }) => {
+      const asked = `http://127.0.0.1:${port}${health.path}`;
+      const script = `for i in $(seq ${CHECKS}); do curl -s -o /dev/null -m ${Math.ceil(health.timeout / 1000)} -w '%{http_code}\\n' ${quote(asked)}; sleep 0.3; done`;
+      const { stdout } = await runOn(context, machine, { script, about: `landfall checks ${context.app.name}`, seconds: CHECK_SECONDS });
+      const answers = stdout.trim().split("\n");
+      if (answers.some((status) => Number(status) >= health.status.from && Number(status) <= health.status.to)) return;
+      throw new LandfallError({
+        code: "EXPAND_BROKE_RELEASE",
+        what: `"${machine}" does not pass its health check any more since the release phase of ${release.id} ran`,
+        evidence: [["asked", `GET ${asked}`], ...answers.map((status): [string, string] => ["answered", status === "000" ? "nothing" : status])],
+        why: `"${release.release.expand}" changed something that the release which serves cannot live with`,
+        standing: `The rollout did not begin; the release phase has run. "${machine}" still gets what requests it can answer.`,
+        next: `landfall logs ${context.app.name} --instance ${machine}`,
+      });
+    }),
+  );
 }
 
 /** Runs `contract` unless it has run. From then on no release before it can come back. */
