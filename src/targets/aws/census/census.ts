@@ -49,7 +49,7 @@ async function observe(survey: Survey, kind: Kind, sightings: Sighting[]): Promi
   const ours = new Map<string, { of: Of; tags: Tags }>();
   for (const sighting of merge(sightings)) {
     const of = judge(sighting, survey);
-    if (of && !survey.known.get(sighting.id)?.standing) ours.set(sighting.id, { of, tags: sighting.tags ?? {} });
+    if (of && !goesWithStack(survey, sighting)) ours.set(sighting.id, { of, tags: sighting.tags ?? {} });
   }
   if (ours.size === 0) return [];
   const states = await kind.look(survey, [...ours.keys()]);
@@ -57,6 +57,12 @@ async function observe(survey: Survey, kind: Kind, sightings: Sighting[]): Promi
     const state = states.get(id);
     return state ? [{ ...state, kind, id, of, tags }] : [];
   });
+}
+
+/** CloudFormation's own tag says it too, where ids in stacks are written in another way than those in lists. */
+function goesWithStack({ known }: Survey, { id, tags }: Sighting): boolean {
+  const stack = tags?.["aws:cloudformation:stack-name"];
+  return known.get(id)?.standing === true || [...known.values()].some((one) => one.standing && one.stack === stack);
 }
 
 /** One that was seen in several ways is judged by all of them. */
