@@ -1,7 +1,6 @@
 // How many instances a service has: noted in its template, so that later deploys keep it and template and account never disagree.
 import type { Service } from "../../config/schema.ts";
-import { LandfallError } from "../../error.ts";
-import { refuseCount } from "../refusals.ts";
+import { notDeployed, refuseCount } from "../refusals.ts";
 import type { Context } from "./context.ts";
 import { performStages } from "./releases/perform.ts";
 import { observeRunning } from "./running.ts";
@@ -29,11 +28,3 @@ function withCount({ app: { app, name } }: Context, running: Running, service: s
   const { max } = (app.services[service] as Service).instances;
   return { ...fleets, [slot]: { ...fleet, instances: { min: count, max: Math.max(count, max) } } };
 }
-
-const notDeployed = (environment: string) =>
-  new LandfallError({
-    code: "RELEASE_UNKNOWN",
-    what: `no release was deployed to environment "${environment}" yet`,
-    standing: "Nothing was changed.",
-    next: `landfall deploy ${environment}`,
-  });

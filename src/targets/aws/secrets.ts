@@ -2,7 +2,7 @@
 // when they start; nothing of ours keeps a value.
 import { createHash } from "node:crypto";
 import type { ParameterMetadata } from "@aws-sdk/client-ssm";
-import { LandfallError } from "../../error.ts";
+import { refuseMissingSecrets } from "../refusals.ts";
 import type { SecretStore } from "../target.ts";
 import { announce, type Context, locate } from "./context.ts";
 import { secretPath } from "./stacks/names.ts";
@@ -80,20 +80,7 @@ async function observeSecrets({ clients, app: { app, name } }: Context): Promise
 export async function requireSecrets(context: Context): Promise<string> {
   const { name, app } = context.app;
   const secrets = await observeSecrets(context);
-  const missing = Object.entries(app.services)
-    .flatMap(([service, { secrets: names }]) => names.map((secret) => ({ service, secret })))
-    .filter(({ secret }) => !secrets.some((one) => one.name === secret))
-    .map(
-      ({ service, secret }) =>
-        new LandfallError({
-          code: "SECRET_MISSING",
-          what: `secret "${secret}" of service "${service}" is not set in environment "${name}"`,
-          standing: "Nothing was changed.",
-          next: `landfall secrets set ${name} ${secret}`,
-        }),
-    );
-  const [first, ...more] = missing;
-  if (first) throw new LandfallError(first.parts, more);
+  refuseMissingSecrets(app.services, name, (secret) => secrets.some((one) => one.name === secret));
   return createHash("sha256")
     .update(JSON.stringify(secrets.map(({ name: secret, version, setAt }) => [secret, version, setAt])))
     .digest("hex");

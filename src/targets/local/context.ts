@@ -9,6 +9,7 @@ import type { ResourceReport } from "../../reports.ts";
 import { type Clock, systemClock } from "../../system/clock.ts";
 import { appendLine, loadJson, writeJson } from "../../system/files.ts";
 import { findHome } from "../../system/home.ts";
+import type { Contracted } from "../refusals.ts";
 import type { TargetInput } from "../target.ts";
 import { type Places, placesOf } from "./places.ts";
 
@@ -46,8 +47,7 @@ export interface EnvironmentRecord {
   rolledOut: string[];
   /** Releases whose expand phase has run. */
   expanded: string[];
-  /** The release whose contract phase ran last, and those that cannot come back since. */
-  contracted?: { release: string; bars: string[] };
+  contracted?: Contracted;
   /** Set by `scale`; otherwise the configuration's minimum. */
   counts: Record<string, number>;
   /** For services with `scaling`: what the autoscaler wants, from the number on that a person set last. */

@@ -1,9 +1,9 @@
 // What a deploy does before anything moves: source, image, release.
-import { LandfallError } from "../../error.ts";
 import { during } from "../../progress.ts";
 import { makeRelease, type Release } from "../../release/release.ts";
 import { loadSource, type Source } from "../../release/source.ts";
 import type { Journal } from "../../state/journal.ts";
+import { refuseMissingSecrets } from "../refusals.ts";
 import type { DeployOptions } from "../target.ts";
 import { type Context, loadRecord } from "./context.ts";
 import { ensureImage } from "./images.ts";
@@ -19,7 +19,7 @@ export interface Prepared {
 export async function prepareRelease(context: Context, journal: Journal, options: DeployOptions): Promise<Prepared> {
   const record = loadRecord(context);
   const secrets = openSecrets(context.places);
-  refuseMissingSecrets(context, secrets);
+  refuseMissingSecrets(context.app.app.services, context.app.name, secrets.has);
   const source = await loadSource({ folder: context.folder, ref: options.ref, dirty: options.dirty ?? false });
   const release = await makeRelease({ app: context.app, source, secretsRevision: secrets.revision() });
   context.emit({ type: "note", text: `release ${release.id}: ${release.description}` });
@@ -58,22 +58,4 @@ async function prepareImage(context: Context, release: Release, source: Source) 
     return image.made ? `image ${hash} made` : `image ${hash} is there already`;
   });
   return image;
-}
-
-function refuseMissingSecrets(context: Context, secrets: ReturnType<typeof openSecrets>): void {
-  const { name, app } = context.app;
-  const wanted = Object.entries(app.services).flatMap(([service, { secrets: names }]) => names.map((secret) => ({ service, secret })));
-  const problems = wanted
-    .filter(({ secret }) => !secrets.has(secret))
-    .map(
-      ({ service, secret }) =>
-        new LandfallError({
-          code: "SECRET_MISSING",
-          what: `secret "${secret}" of service "${service}" is not set in environment "${name}"`,
-          standing: "Nothing was changed.",
-          next: `landfall secrets set ${name} ${secret}`,
-        }),
-    );
-  const [first, ...more] = problems;
-  if (first) throw new LandfallError(first.parts, more);
 }

@@ -1,6 +1,5 @@
 // A command run by hand, in the folder of the release that serves and with the variables of a service.
-import { LandfallError } from "../../error.ts";
-import { unknownService } from "../refusals.ts";
+import { notDeployed, unknownService } from "../refusals.ts";
 import { type Context, loadRecord } from "./context.ts";
 import { onceSpec } from "./instances.ts";
 import { readLogs } from "./logs.ts";
@@ -31,11 +30,3 @@ async function forgetAbandoned(supervisor: SupervisorApi, before: number): Promi
   const abandoned = processes.filter(({ spec, lastExit }) => spec.id.startsWith("exec.") && lastExit && lastExit.at < before);
   await Promise.all(abandoned.map(({ spec }) => supervisor.forget({ id: spec.id })));
 }
-
-const notDeployed = (environment: string) =>
-  new LandfallError({
-    code: "RELEASE_UNKNOWN",
-    what: `no release was deployed to environment "${environment}" yet`,
-    standing: "Nothing was changed.",
-    next: `landfall deploy ${environment}`,
-  });

@@ -41,18 +41,6 @@ export async function runContract(input: PhaseInput): Promise<void> {
 
 export const hasContracted = ({ contracted }: EnvironmentRecord, release: Release): boolean => contracted?.release === release.id;
 
-/** Throws when a contract phase has run since that release: the schema it needs is gone. */
-export function refuseBarred({ contracted, release: serving }: EnvironmentRecord, release: Release): void {
-  if (!contracted?.bars.includes(release.id)) return;
-  throw new LandfallError({
-    code: "RELEASE_BARRED",
-    what: `release ${release.id} cannot come back: the schema it needs is gone`,
-    why: `the contract phase of release ${contracted.release} has run since`,
-    standing: `Nothing was changed. Release ${serving} is still serving all traffic.`,
-    next: "deploy a new release that can live with the schema of today",
-  });
-}
-
 async function runPhase(
   { context, journal, supervisor, release }: PhaseInput,
   phase: Phase,

@@ -5,6 +5,7 @@ import type { DeployReport } from "../../reports.ts";
 import { runRollout } from "../../rollout/run.ts";
 import { compileRollout, type Desired } from "../../rollout/steps.ts";
 import type { Journal } from "../../state/journal.ts";
+import { refuseBarred } from "../refusals.ts";
 import { bringUpAutoscaler } from "./autoscaler/process.ts";
 import { addressOf, type Context, type EnvironmentRecord, loadRecord, loadRecords, recordEvent, wantedCount, writeRecord } from "./context.ts";
 import { makeEdge } from "./edge.ts";
@@ -12,7 +13,7 @@ import { type FleetOptions, observeStanding, openFleet } from "./fleet.ts";
 import { removeUnusedImages } from "./images.ts";
 import { jobSpec } from "./instances.ts";
 import { removeLogsOfReleases } from "./logs.ts";
-import { refuseBarred, runExpand } from "./phases.ts";
+import { runExpand } from "./phases.ts";
 import { listReleases, loadRelease, removeUnusedReleases } from "./releases.ts";
 import type { SupervisorApi } from "./supervisor/api.ts";
 import { ensureSupervisor } from "./supervisor/start.ts";
@@ -60,7 +61,7 @@ export async function rollTo(context: Context, journal: Journal, release: Releas
   const { forward, imageMade = false, veto } = options;
   const from = context.clock.now();
   const record = loadRecord(context);
-  refuseBarred(record, release);
+  refuseBarred(record.contracted, release.id, record.release);
   const supervisor = await ensureSupervisor(context.places);
   const desired = desiredOf(context, record, release, strategyOf(context, forward));
   const report = {

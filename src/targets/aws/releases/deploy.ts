@@ -1,9 +1,10 @@
 // Deploy, rollback, and what finishes or undoes them when they were cut off.
 import { LandfallError } from "../../../error.ts";
 import { during } from "../../../progress.ts";
-import { makeRelease, type Release } from "../../../release/release.ts";
+import { makeRelease } from "../../../release/release.ts";
 import { loadSource } from "../../../release/source.ts";
 import type { DeployReport } from "../../../reports.ts";
+import { refuseBarred } from "../../refusals.ts";
 import type { DeployOptions } from "../../target.ts";
 import type { Context } from "../context.ts";
 import { observeRunning } from "../running.ts";
@@ -58,9 +59,9 @@ async function rollTo(context: Context, site: Site, { stored, images, from, imag
   const { app, name } = context.app;
   const { release } = stored;
   const record = await loadRecord(context, site.bucket);
-  refuseBarred(record, release);
   const running = await observeRunning(context, site.stacks);
   const previous = servingRelease(running);
+  refuseBarred(record.contracted, release.id, previous);
   const isNew = !record.rolledOut.includes(release.id);
   const fleets = fleetsOf(context, stored, images);
   const stages = compileStages(running, { rollout: app.rollout, services: app.services, fleets, isNew });
@@ -144,17 +145,6 @@ const servingRelease = (running: Running): string | undefined =>
     .find((release) => release !== undefined);
 
 const previousOf = ({ rolledOut }: EnvironmentRecord, release: string): string | undefined => rolledOut.filter((id) => id !== release).at(-1);
-
-function refuseBarred({ contracted }: EnvironmentRecord, release: Release): void {
-  if (!contracted?.bars.includes(release.id)) return;
-  throw new LandfallError({
-    code: "RELEASE_BARRED",
-    what: `release ${release.id} cannot come back: the schema it needs is gone`,
-    why: `the contract phase of release ${contracted.release} has run since`,
-    standing: "Nothing was changed.",
-    next: "deploy a new release that can live with the schema of today",
-  });
-}
 
 const ADDRESS_TIMEOUT_MS = 10_000;
 

@@ -1,4 +1,5 @@
 // What an environment remembers of its releases, beside what its templates say: an object in the artifact bucket, written under the lease.
+import type { Contracted } from "../../refusals.ts";
 import type { Context } from "../context.ts";
 import type { Running } from "../stacks/index.ts";
 import { findObject, putObject } from "./objects.ts";
@@ -8,8 +9,7 @@ export interface EnvironmentRecord {
   rolledOut: string[];
   /** Releases whose expand phase has run. */
   expanded: string[];
-  /** The release whose contract phase ran last, and those that cannot come back since. */
-  contracted?: { release: string; bars: string[] };
+  contracted?: Contracted;
   /** The rollout that is under way, or was cut off, since when (milliseconds since 1970) and what ran before it. */
   rollout?: { to: string; before: Running; since: number };
 }
