@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { type Answerer, makeEndpoints, REGION, type Recorded, type ServedResource } from "./endpoints.ts";
-import { bootMachine, type Machine } from "./machine.ts";
+import { bootMachine, type Machine, removeCgroup } from "./machine.ts";
 import type { Subject } from "./metadata.ts";
 import { type Network, removeNetwork, startNetwork } from "./network.ts";
 import { findCgroups, type Tree } from "./tree.ts";
@@ -195,12 +195,12 @@ export function removeRemains(folder: string): void {
   for (const socket of ["in", "out"]) rmSync(join(folder, socket), { force: true });
 }
 
+/** Ten seconds, a tenth each. */
+const ENDING_ROUNDS = 100;
+
 function endGroup(cgroup: string): void {
-  if (!existsSync(cgroup)) return;
-  for (let round = 0; round < 50; round++) {
-    const pids = processesOf(cgroup);
-    if (pids.length === 0) break;
-    for (const pid of pids) {
+  for (let round = 0; round < ENDING_ROUNDS && !removeCgroup(cgroup); round++) {
+    for (const pid of processesOf(cgroup)) {
       try {
         process.kill(pid, "SIGKILL");
       } catch {
@@ -209,7 +209,6 @@ function endGroup(cgroup: string): void {
     }
     execFileSync("sleep", ["0.1"]);
   }
-  execFileSync("find", [cgroup, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
 }
 
 const processesOf = (cgroup: string): number[] =>

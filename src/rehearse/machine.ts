@@ -1,5 +1,5 @@
 // One machine: a container that boots a whole Debian with systemd from layers, in the rehearsal's network.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -101,6 +101,7 @@ export function bootMachine(input: MachineInput): Machine {
     },
     async remove({ keepWritten = false } = {}) {
       execFileSync("umount", ["--lazy", root]);
+      // What was killed may need a moment to end; what is left of the group goes with the ground.
       removeCgroup(input.cgroup);
       // Not in one go: thousands of files, while requests are passed on here.
       for (const part of [root, join(folder, "work"), ...(keepWritten ? [] : [folder])]) await rm(part, { recursive: true, force: true });
@@ -161,6 +162,10 @@ function leaderOf(nspawn: number): number {
   return leader;
 }
 
-function removeCgroup(folder: string): void {
-  if (existsSync(folder)) execFileSync("find", [folder, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
+/** Removes the group and those in it; false while something in it still has to end. */
+export function removeCgroup(folder: string): boolean {
+  return (
+    !existsSync(folder) ||
+    (spawnSync("find", [folder, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], { stdio: "ignore" }).status === 0 && !existsSync(folder))
+  );
 }

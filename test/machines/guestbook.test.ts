@@ -64,7 +64,7 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
   it("has its worker and its scheduler at work", async () => {
     const entry = JSON.parse((await post({ name: "Ada", message: "three short words" })).text);
     const read = await eventually(async () => {
-      const found = JSON.parse((await web.ask(`/entries/${entry.id}`)).text);
+      const found = JSON.parse((await web.ask(`/entries/${entry.id}`, { port: PROXY })).text);
       return found.words === null ? undefined : found;
     });
     expect(read.words).toBe(3);
