@@ -45,10 +45,12 @@ come_up() {
 perform() {
   step=$1
   shift
-  local began
+  local began status=0
   began=$(now_ms)
   # What a step complains about is the reason, if it fails.
-  "$@" 2> >(tee "$run/complaint" >&2) || return
+  "$@" 2>"$run/complaint" || status=$?
+  cat "$run/complaint" >&2
+  ((status == 0)) || return "$status"
   log "$step took $(seconds $(($(now_ms) - began))) s"
 }
 
@@ -88,7 +90,18 @@ wait_up() { [[ -n ${LANDFALL_SCHEDULE:-} ]] || wait_healthy; }
 
 start_proxy() {
   [[ -n ${LANDFALL_PROXY_PORT:-} ]] || return 0
-  write_proxy && systemctl restart landfall-proxy.service
+  write_proxy && systemctl restart landfall-proxy.service && wait_for_proxy
+}
+
+# Its process runs before it listens. Its own health check, which comes from nobody else, passes it as the balancer's does.
+wait_for_proxy() {
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    ! curl -s -o /dev/null --max-time 5 "http://127.0.0.1:$LANDFALL_PROXY_PORT$LANDFALL_HEALTH_PATH" || return 0
+    sleep 0.1
+  done
+  log "the proxy does not answer: $(journalctl -q --no-pager -o cat -u landfall-proxy.service -n 3)" >&2
+  return 1
 }
 
 # The proxy's rules and the hashes of its passwords. `LANDFALL_PROXY_PASSWORDS` has lines `NUMBER SECRET USER`.
@@ -103,6 +116,7 @@ write_proxy() {
     (umask 027 && printf '%s:%s\n' "$user" "$hash" >"$run/proxy/$number.passwords")
     chgrp www-data "$run/proxy/$number.passwords"
   done <<<"${LANDFALL_PROXY_PASSWORDS:-}"
+  rm -rf "$run/making"
 }
 
 # Leaves the report where `deploy` reads it and fails the signal at once. The unit fails, and is tried again later: what was missing may be back.
@@ -110,7 +124,8 @@ fail() {
   [[ -s $run/why ]] || tail -n 5 "$run/complaint" | hide_secrets >"$run/why" || true
   log "step \"$step\" failed: $(<"$run/why")"
   write_report >"$run/report.json" || true
-  systemctl stop landfall-job.timer landfall-app.service || true
+  [[ -z ${LANDFALL_SCHEDULE:-} ]] || systemctl stop landfall-job.timer || true
+  systemctl stop landfall-app.service || true
   "${aws[@]}" s3 cp --only-show-errors --content-type application/json "$run/report.json" \
     "s3://$LANDFALL_ARTIFACTS/reports/$LANDFALL_STACK/$(instance_id).json" || log "the report could not be written"
   signal FAILURE

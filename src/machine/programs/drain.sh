@@ -61,7 +61,7 @@ keep_alive() {
 }
 
 drain() {
-  systemctl stop landfall-job.timer 2>/dev/null || true
+  [[ -z ${LANDFALL_SCHEDULE:-} ]] || systemctl stop landfall-job.timer || true
   if [[ -n ${LANDFALL_PORT:-} ]]; then
     ask_until_ready
     tell_to_drain

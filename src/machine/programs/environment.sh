@@ -9,6 +9,7 @@ write_environment() {
   umask 077
   mkdir -p "$run/making"
   : >"$run/making/secrets"
+  read_ahead
   {
     printf '%s\0' "LANDFALL_APP=$LANDFALL_APP" "LANDFALL_ENVIRONMENT=$LANDFALL_ENVIRONMENT" "LANDFALL_SERVICE=$LANDFALL_SERVICE" \
       "LANDFALL_RELEASE=$LANDFALL_RELEASE" "LANDFALL_INSTANCE=$(instance_id)" "LANDFALL_DATA=$state/data" \
@@ -39,13 +40,13 @@ write_secrets() {
 }
 
 # secret_parameter PATH: the value as a JSON text. Says which one is missing when it is.
-secret_parameter() {
-  local words
-  if ! words=$("${aws[@]}" ssm get-parameter --with-decryption --name "$1" --query Parameter.Value 2>"$run/refused"); then
-    log "secret ${1##*/} could not be read from $1: $(tr '\n' ' ' <"$run/refused")" >&2
-    return 1
-  fi
-  printf '%s\n' "$words"
+secret_parameter() { kept "$1" read_parameter "$1"; }
+
+read_parameter() {
+  local words=$run/making/words-$BASHPID
+  "${aws[@]}" ssm get-parameter --with-decryption --name "$1" --query Parameter.Value 2>"$words" && return
+  log "secret ${1##*/} could not be read from $1: $(tr '\n' ' ' <"$words")" >&2
+  return 1
 }
 
 # The lines of LANDFALL_RESOURCES: `NAME plain - VALUE`, `NAME secret PATH`, `NAME SCHEME ARN HOST:PORT/NAME`.
@@ -65,15 +66,43 @@ write_resources() {
   done <<<"${LANDFALL_RESOURCES:-}"
 }
 
-# login ARN: the user and password as JSON. Asked for once; kept in memory while this program runs.
-login() {
-  local kept=$run/making/login-${1//[^A-Za-z0-9]/-}
-  if [[ ! -s $kept ]]; then
-    "${aws[@]}" secretsmanager get-secret-value --secret-id "$1" --query SecretString | jq -er 'fromjson | tojson' >"$kept" || {
-      rm -f "$kept"
-      log "the login $1 could not be read" >&2
-      return 1
-    }
+# login ARN: the user and password as JSON.
+login() { kept "$1" read_login "$1"; }
+
+read_login() {
+  "${aws[@]}" secretsmanager get-secret-value --secret-id "$1" --query SecretString | jq -er 'fromjson | tojson' && return
+  log "the login $1 could not be read" >&2
+  return 1
+}
+
+# kept PLACE COMMAND...: what the command prints, asked for once and kept in memory until the variables are written.
+kept() {
+  local file=$run/making/${1//[^A-Za-z0-9]/-}
+  shift
+  if [[ ! -s $file ]]; then
+    (umask 077 && mkdir -p "$run/making" && "$@" >"$file.$BASHPID" && mv "$file.$BASHPID" "$file") || return
   fi
-  cat "$kept"
+  cat "$file"
+}
+
+# Each call takes a second of the processor before it asks anything, so that some are made at a time. What fails is asked again, and told, later.
+read_ahead() {
+  local what place started=0
+  while read -r what place; do
+    "$what" "$place" >/dev/null 2>&1 &
+    ((++started % 4 > 0)) || wait
+  done < <(list_places | sort -u)
+  wait
+}
+
+list_places() {
+  local name kind place rest
+  for name in ${LANDFALL_SECRETS:-}; do log "secret_parameter $LANDFALL_SECRETS_PATH$name"; done
+  while read -r name kind place rest; do
+    case $kind in
+      "" | plain) ;;
+      secret) log "secret_parameter $place" ;;
+      *) log "login $place" ;;
+    esac
+  done <<<"${LANDFALL_RESOURCES:-}"
 }

@@ -39,15 +39,23 @@ ask_metadata() {
   if [[ ! -s $token_file || -n $(find "$token_file" -mmin +300) ]]; then
     (
       umask 077
-      curl -sf --max-time 5 --retry 5 --retry-connrefused -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 21600' "${metadata%/latest}/latest/api/token" >"$token_file.new"
+      curl -sf --max-time 5 --retry 5 --retry-connrefused -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 21600' "$metadata/api/token" >"$token_file.$$"
     ) || return
-    mv "$token_file.new" "$token_file"
+    # Several programs may be at it at the same time.
+    mv "$token_file.$$" "$token_file"
   fi
   # Over stdin, because whoever knows the token can ask for the credentials of this machine.
-  printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$(<"$token_file")" | curl -sf --max-time 5 -K - "$metadata/meta-data/$1"
+  printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$(<"$token_file")" | curl -sf --max-time 5 --retry 3 -K - "$metadata/meta-data/$1"
 }
 
-instance_id() { ask_metadata instance-id; }
+instance_id() {
+  local file=$run/instance-id
+  if [[ ! -s $file ]]; then
+    ask_metadata instance-id >"$file.$$" || return
+    mv "$file.$$" "$file"
+  fi
+  cat "$file"
+}
 
 log() { printf '%s\n' "$*"; }
 
