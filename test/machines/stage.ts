@@ -67,8 +67,7 @@ export async function openStage(example: string, { secrets = {} }: { secrets?: R
     resources: resources.served,
   });
   const stop = async () => {
-    await ground.stop();
-    await resources.stop();
+    await ground.stop().finally(() => resources.stop());
     rmSync(home, { recursive: true, force: true });
   };
   try {
