@@ -144,7 +144,8 @@ phase() {
   printf '%s\n' "$LANDFALL_COMMAND" >"$run/command"
   # What it prints may hold what it was given.
   set -o pipefail
-  as_app timeout --kill-after=10 "$(seconds "$LANDFALL_PHASE_TIMEOUT_MS")" "$lib/run-app" 2>&1 | hide_secrets
+  # Clients look for what is theirs at home, and root's is not theirs.
+  as_app env HOME=/var/lib/landfall/home timeout --kill-after=10 "$(seconds "$LANDFALL_PHASE_TIMEOUT_MS")" "$lib/run-app" 2>&1 | hide_secrets
 }
 
 main
