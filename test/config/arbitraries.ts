@@ -33,17 +33,32 @@ const scaling = some(
   ["cpu"],
 );
 const drain = some({ ask: path, start: path, timeout: duration });
-const web = some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, drain }, ["command", "port"]);
+const container = some({
+  cpu: fc.constantFrom(0.25, 1, 16),
+  memory: fc.constantFrom("512MB", "2GB", "32GiB"),
+  architecture: fc.constantFrom("arm64", "amd64"),
+  dockerfile: fc.constantFrom("Dockerfile", "docker/web"),
+  spot: fc.boolean(),
+  healthy: some({ least: percentage, most: fc.constantFrom("100%", "200%") }),
+});
+const web = fc.oneof(
+  some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, drain }, ["command", "port"]),
+  some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, container }, ["command", "port", "container"]),
+);
 const scaled = fc.record({
   command,
   port: fc.constant(1),
   instances: fc.record({ min: fc.integer({ min: 1, max: 2 }), max: fc.constant(3) }),
   scaling,
+  container: fc.oneof(container, fc.constant(undefined)),
 });
 const machine = some({ types: fc.constantFrom(["t4g.small"], ["t3.small", "m7i.large"]), disk: fc.constantFrom("10GB", "33GB"), spot: fc.boolean() });
 const worker = some({ ...process, instances, machine }, ["command"]);
 const scheduler = some({ ...process, singleton: fc.boolean() }, ["command"]);
-const job = some({ ...process, schedule: fc.constantFrom("* * * * *", "*/5 1 * * mon", "0 0 1 1 *") }, ["command", "schedule"]);
+const job = some({ ...process, container, timeout: fc.constant("2m"), schedule: fc.constantFrom("* * * * *", "*/5 1 * * mon", "0 0 1 1 *") }, [
+  "command",
+  "schedule",
+]);
 const url = fc.oneof(fc.constant("postgres://db/app"), fc.record({ secret: fc.constant("DB") }));
 const database = {
   machine: fc.constantFrom("db.t4g.micro", "db.m7g.large"),

@@ -48,7 +48,7 @@ describe("whole texts", () => {
           9 |       zebra: 1,
             |       ^^^^^
 
-        Known there: command, port, health, instances, scaling, environment, secrets, drain, stop, singleton, schedule, timeout, machine.
+        Known there: command, port, health, instances, scaling, environment, secrets, drain, stop, singleton, schedule, timeout, machine, container.
         Nothing was changed.
         Next: remove the key, then run  landfall check"
     `);

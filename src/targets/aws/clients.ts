@@ -27,6 +27,7 @@ const LOADERS = {
   cloudFormation: async (settings: Settings) => new (await import("@aws-sdk/client-cloudformation")).CloudFormation(settings),
   ec2: async (settings: Settings) => new (await import("@aws-sdk/client-ec2")).EC2(settings),
   ecr: async (settings: Settings) => new (await import("@aws-sdk/client-ecr")).ECR(settings),
+  ecs: async (settings: Settings) => new (await import("@aws-sdk/client-ecs")).ECS(settings),
   elastiCache: async (settings: Settings) => new (await import("@aws-sdk/client-elasticache")).ElastiCache(settings),
   firewalls: async (settings: Settings) => new (await import("@aws-sdk/client-wafv2")).WAFV2(settings),
   iam: async (settings: Settings) => new (await import("@aws-sdk/client-iam")).IAM(settings),

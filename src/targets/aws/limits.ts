@@ -59,11 +59,32 @@ export const quotaNotes = (app: EnvironmentApp): string[] =>
       : [`environment "${app.name}" needs ${count} ${what}, and AWS gives ${limit} until it is asked for more: "${quota}" in Service Quotas`],
   );
 
-/** Errors: AWS_LIMIT for what no account can have. */
+/** Errors: AWS_LIMIT for what no account can have; CONFIG_CONFLICT for routes that nothing would go through. */
 export function refuseBeyondLimits(app: EnvironmentApp): void {
+  refuseUnproxied(app);
   const [first, ...more] = needsOf(app)
     .filter(({ count, limit, quota }) => quota === undefined && count > limit)
     .map(({ what, count, limit, next }) => beyondLimit({ where: `environment "${app.name}"`, what, count, limit, next }));
+  if (first) throw new LandfallError(first.parts, more);
+}
+
+/** What a balancer cannot do is left to the proxy on each machine; beside a container there is none. */
+function refuseUnproxied({ name, app }: EnvironmentApp): void {
+  const service = webServices(app).find((one) => app.services[one]?.container);
+  const [first, ...more] = placeRoutes(app.routes).flatMap(({ number, proxied }) =>
+    service === undefined || proxied.length === 0
+      ? []
+      : [
+          new LandfallError({
+            code: "CONFIG_CONFLICT",
+            what: `route ${number} ${proxied.join(" and ")}, and service "${service}" runs as containers in environment "${name}"`,
+            where: `routes in landfall.config.ts`,
+            why: "A load balancer of AWS cannot do that. On machines a proxy beside the app does it; beside a container there is none.",
+            standing: "Nothing was changed.",
+            next: `let the app itself do it, or take "container" away from service "${service}"`,
+          }),
+        ],
+  );
   if (first) throw new LandfallError(first.parts, more);
 }
 

@@ -38,7 +38,7 @@ const RELEASE = [
   ...call("ec2", "CreateImage DescribeImages DeregisterImage"),
   ...call("autoscaling", "DescribeAutoScalingGroups DescribeScalingActivities"),
   ...call("cloudwatch", "DescribeAlarms GetMetricData"),
-  ...call("ssm", "GetParameter DescribeParameters"),
+  ...call("ssm", "GetParameter DescribeParameters SendCommand GetCommandInvocation"),
   "elasticloadbalancing:DescribeTargetHealth",
   "iam:PassRole",
 ];

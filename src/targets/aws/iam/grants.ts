@@ -56,6 +56,18 @@ const RULES_IN = "AuthorizeSecurityGroupIngress UpdateSecurityGroupRuleDescripti
 const RULES_OUT = "AuthorizeSecurityGroupEgress UpdateSecurityGroupRuleDescriptionsEgress";
 
 export const GRANTS: Readonly<Record<string, Grant>> = {
+  "AWS::ApplicationAutoScaling::ScalableTarget": grant("application-autoscaling", {
+    create: "RegisterScalableTarget TagResource iam:CreateServiceLinkedRole",
+    read: "DescribeScalableTargets DescribeScheduledActions ListTagsForResource",
+    update: "RegisterScalableTarget TagResource UntagResource",
+    remove: "DeregisterScalableTarget",
+  }),
+  "AWS::ApplicationAutoScaling::ScalingPolicy": grant("application-autoscaling", {
+    create: "PutScalingPolicy cloudwatch:GetMetricData",
+    read: "DescribeScalingPolicies",
+    update: "PutScalingPolicy cloudwatch:GetMetricData",
+    remove: "DeleteScalingPolicy",
+  }),
   "AWS::AutoScaling::AutoScalingGroup": grant("autoscaling", {
     // A group tries out its launch template with the caller's permissions.
     create:
@@ -174,6 +186,24 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
     read: "DescribeRepositories GetLifecyclePolicy GetRepositoryPolicy ListTagsForResource",
     update: "PutLifecyclePolicy PutImageScanningConfiguration PutImageTagMutability TagResource UntagResource",
     remove: "DeleteRepository",
+  }),
+  "AWS::ECS::Cluster": grant("ecs", {
+    create: "CreateCluster TagResource iam:CreateServiceLinkedRole",
+    read: "DescribeClusters ListTagsForResource",
+    update: "UpdateCluster UpdateClusterSettings PutClusterCapacityProviders TagResource UntagResource",
+    remove: "DeleteCluster",
+  }),
+  "AWS::ECS::Service": grant("ecs", {
+    create: "CreateService TagResource iam:PassRole",
+    read: "DescribeServices DescribeServiceDeployments ListServiceDeployments ListTagsForResource",
+    update: "UpdateService StopServiceDeployment TagResource UntagResource",
+    remove: "DeleteService",
+  }),
+  "AWS::ECS::TaskDefinition": grant("ecs", {
+    create: "RegisterTaskDefinition TagResource iam:PassRole iam:GetRole",
+    read: "DescribeTaskDefinition ListTagsForResource",
+    update: "TagResource UntagResource",
+    remove: "DeregisterTaskDefinition",
   }),
   "AWS::ElastiCache::ParameterGroup": caching({
     create: "CreateCacheParameterGroup ModifyCacheParameterGroup iam:CreateServiceLinkedRole",
@@ -305,9 +335,16 @@ export const GRANTS: Readonly<Record<string, Grant>> = {
     remove: "DeleteQueue",
   }),
   "AWS::SQS::QueuePolicy": grant("sqs", { create: "SetQueueAttributes", update: "SetQueueAttributes", remove: "SetQueueAttributes" }),
+  "AWS::Scheduler::Schedule": grant("scheduler", {
+    create: "CreateSchedule iam:PassRole",
+    read: "GetSchedule",
+    update: "UpdateSchedule iam:PassRole",
+    remove: "DeleteSchedule",
+  }),
   "AWS::SecretsManager::Secret": grant("secretsmanager", {
     create: "CreateSecret GetRandomPassword TagResource",
-    read: "DescribeSecret",
+    // One that holds a URL is made from the password in another.
+    read: "DescribeSecret GetSecretValue",
     update: "UpdateSecret GetRandomPassword TagResource UntagResource",
     remove: "DeleteSecret",
   }),

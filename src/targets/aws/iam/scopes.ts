@@ -78,12 +78,21 @@ const tagged =
 const LISTS = "AWS knows no resources for calls that describe and list.";
 const NOT_YET = "What is made has no name or tags yet that could be asked for; only the region is.";
 
+/** Clusters are named after their stack, and what is in one after its cluster; families of tasks by the configuration. */
+const containers: Narrow = (site, action) => ({
+  resources: [
+    ...named("ecs", "cluster/", "service/", "task/", "service-deployment/")(site, action).resources,
+    arn(site, "ecs", `task-definition/${site.app}-${site.environment}-*`),
+  ],
+});
+
 const READS = /^(Describe|List)/;
 
 /** By service; a call's own entry comes before the service's. */
 const SERVICES: Readonly<Record<string, Narrow>> = {
   acm: (site, action) => (action === "RequestCertificate" ? anywhere(NOT_YET)(site, action) : tagged("acm", "certificate/*")(site, action)),
   autoscaling: named("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"),
+  "application-autoscaling": anywhere("What it scales is named in the call, and not in a resource that a policy could name before."),
   cloudformation: (site) => ({
     resources: [`${site.app}-${site.environment}-*`, `${site.app}-foundation`].flatMap((stack) => [arn(site, "cloudformation", `stack/${stack}/*`)]),
   }),
@@ -97,6 +106,7 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
       ? tagged("ec2", "*")(site, action)
       : anywhere(NOT_YET)(site, action),
   ecr: named("ecr", "repository/"),
+  ecs: (site, action) => (/^(Describe|List)/.test(action) ? anywhere(LISTS)(site, action) : containers(site, action)),
   elasticache: (site, action) =>
     /^(Create|AddTags)/.test(action)
       ? {
@@ -120,6 +130,7 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
   s3: (site) => ({
     resources: prefixes(site).flatMap((prefix) => [`arn:${site.partition}:s3:::${prefix}*`, `arn:${site.partition}:s3:::${prefix}*/*`]),
   }),
+  scheduler: named("scheduler", "schedule/default/"),
   secretsmanager: (site, action) =>
     /^(CreateSecret|TagResource)$/.test(action)
       ? { resources: [arn(site, "secretsmanager", "secret:*Login*")], reason: NOT_YET }
@@ -137,7 +148,9 @@ const SERVICES: Readonly<Record<string, Narrow>> = {
   }),
 };
 
-const SERVICE_ROLES = ["autoscaling", "elasticloadbalancing", "rds", "elasticache"].map((service) => `${service}.amazonaws.com`);
+const SERVICE_ROLES = ["autoscaling", "ecs", "ecs.application-autoscaling", "elasticloadbalancing", "rds", "elasticache"].map(
+  (service) => `${service}.amazonaws.com`,
+);
 
 const debianImages: Narrow = ({ partition, region }) => ({ resources: [`arn:${partition}:ssm:${region}::parameter/aws/service/debian/*`] });
 const dashboards: Narrow = ({ partition, account, app, environment }) => ({
@@ -148,6 +161,7 @@ const CALLS: Readonly<Record<string, Narrow>> = {
   "cloudformation:DescribeStacks": anywhere("The environment's stacks are found among all of the region, by their tags."),
   "cloudformation:DescribeStackDriftDetectionStatus": anywhere(LISTS),
   "ec2:CreateTags": anywhere("Tags are put on what has none yet."),
+  "ecr:GetAuthorizationToken": anywhere("A login is to a registry as a whole."),
   "cloudwatch:DeleteDashboards": dashboards,
   "cloudwatch:GetDashboard": dashboards,
   "ec2:DeleteSnapshot": ownerless("snapshot"),
@@ -160,7 +174,7 @@ const CALLS: Readonly<Record<string, Narrow>> = {
   }),
   "iam:PassRole": (site, action) => ({
     ...identity("role")(site, action),
-    condition: { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } },
+    condition: { StringEquals: { "iam:PassedToService": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"] } },
   }),
   "kms:CreateGrant": (site) => ({
     resources: [arn(site, "kms", "key/*")],

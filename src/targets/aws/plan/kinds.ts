@@ -23,6 +23,8 @@ const ROLLS = "its instances are replaced, batch by batch";
  * properties whose values are the same in all our templates.
  */
 export const KINDS: Readonly<Record<string, KindFacts>> = {
+  "AWS::ApplicationAutoScaling::ScalableTarget": { words: "range of a fleet of containers", replacedBy: ["ResourceId"] },
+  "AWS::ApplicationAutoScaling::ScalingPolicy": { words: "scaling policy", replacedBy: ["PolicyName"] },
   "AWS::AutoScaling::AutoScalingGroup": {
     words: "fleet",
     replacedBy: [],
@@ -62,6 +64,9 @@ export const KINDS: Readonly<Record<string, KindFacts>> = {
   "AWS::EC2::VPCEndpoint": { words: "gateway endpoint", replacedBy: ["ServiceName", "VpcEndpointType", "VpcId"] },
   "AWS::EC2::VPCGatewayAttachment": { words: "use of the internet gateway", replacedBy: ["VpcId"] },
   "AWS::ECR::Repository": { words: "image registry", replacedBy: ["EncryptionConfiguration"] },
+  "AWS::ECS::Cluster": { words: "cluster of containers", replacedBy: ["ClusterName"] },
+  "AWS::ECS::Service": { words: "fleet of containers", replacedBy: ["Cluster"], effects: { TaskDefinition: ROLLS } },
+  "AWS::ECS::TaskDefinition": { words: "description of a container", replacedBy: ["Family"] },
   "AWS::ElastiCache::ParameterGroup": { words: "cache settings", replacedBy: ["CacheParameterGroupFamily"] },
   "AWS::ElastiCache::ReplicationGroup": {
     words: "cache",
@@ -97,6 +102,7 @@ export const KINDS: Readonly<Record<string, KindFacts>> = {
   "AWS::SNS::TopicPolicy": { words: "topic policy", replacedBy: [] },
   "AWS::SQS::Queue": { words: "queue", replacedBy: [], holdsData: true },
   "AWS::SQS::QueuePolicy": { words: "queue policy", replacedBy: [] },
+  "AWS::Scheduler::Schedule": { words: "schedule of a job", replacedBy: [] },
   "AWS::SecretsManager::Secret": { words: "password", replacedBy: [], holdsData: true },
   "AWS::WAFv2::WebACL": { words: "firewall", replacedBy: ["Scope"] },
   "AWS::WAFv2::WebACLAssociation": { words: "use of the firewall", replacedBy: ["ResourceArn", "WebACLArn"] },

@@ -1,11 +1,13 @@
 // What an environment on AWS costs before and after a change, what the change itself costs once, and the ceiling.
 import type { EnvironmentApp } from "../../../config/app.ts";
 import { isArm } from "../../../config/aws.ts";
+import type { Service } from "../../../config/schema.ts";
 import { LandfallError } from "../../../error.ts";
 import { type Cost, type CostLine, judgeCeiling, type Sum } from "../../../plan/cost.ts";
 import type { Names } from "../plan/owners.ts";
 import type { StandingStack } from "../plan/template.ts";
-import type { Running } from "../stacks/index.ts";
+import type { Fleet, Running } from "../stacks/index.ts";
+import { taskFactsOf } from "../stacks/running.ts";
 import { estimate, HOURS } from "./estimate.ts";
 import type { Price, PriceKey, Prices } from "./prices.ts";
 
@@ -35,14 +37,21 @@ export function costOf({ app, names, before, after, prices }: CostInput): Cost {
  * it, and a plan that left that out would call every new environment cheap.
  */
 export const withFleets = ({ app }: EnvironmentApp, running: Running): Running =>
-  Object.fromEntries(Object.keys(app.services).map((name) => [name, hasFleet(running, name) ? (running[name] ?? {}) : { blue: PLANNED }]));
+  Object.fromEntries(
+    Object.entries(app.services).map(([name, service]) => [name, hasFleet(running, name) ? (running[name] ?? {}) : { blue: planned(service) }]),
+  );
 
 /** Whether `withFleets` would add nothing. */
 export const hasAllFleets = ({ app }: EnvironmentApp, running: Running): boolean =>
   Object.keys(app.services).every((name) => hasFleet(running, name));
 
 const hasFleet = (running: Running, name: string) => Object.keys(running[name] ?? {}).length > 0;
-const PLANNED = { release: "planned", image: "ami-planned", script: "" };
+const planned = (service: Service): Fleet => ({
+  release: "planned",
+  image: "ami-planned",
+  script: "",
+  ...(service.container ? { task: taskFactsOf(service) } : {}),
+});
 
 /** Every key that an estimate asks for, so that they can be looked up together. */
 export function keysOf(stacks: readonly StandingStack[], names: Names): PriceKey[] {
@@ -63,12 +72,11 @@ const BUILD_ASSUMPTION = "a quarter of an hour; only when packages or dependenci
 const SOAK_HOURS = 3_600_000;
 
 function onceOf({ app }: EnvironmentApp, prices: Prices): CostLine[] {
-  const machines = new Set(Object.values(app.services).map(({ machine }) => machine.types[0] as string));
+  const onMachines = Object.entries(app.services).filter(([, { container }]) => !container);
+  const machines = new Set(onMachines.map(([, { machine }]) => machine.types[0] as string));
   const builders = [...new Set([...machines].map((type) => (isArm(type) ? "t4g.medium" : "t3.medium")))];
   const warm =
-    app.rollout.strategy === "rolling"
-      ? []
-      : Object.entries(app.services).flatMap(([name, service]) => (service.port === undefined ? [] : [{ name, service }]));
+    app.rollout.strategy === "rolling" ? [] : onMachines.flatMap(([name, service]) => (service.port === undefined ? [] : [{ name, service }]));
   return [
     ...builders.map((type) => line("image", `a builder ${type}`, BUILD_HOURS, BUILD_ASSUMPTION, prices.find(`ec2:${type}`))),
     ...warm.map(({ name, service: { instances, machine } }) =>

@@ -73,6 +73,10 @@ const BILLS: Readonly<Record<string, (asked: Asked) => Bill>> = {
     uses: [{ key: "nat:GB", what: "through the NAT gateways", unit: "GB" }],
   }),
   "AWS::ECR::Repository": () => ({ uses: [{ key: "registry:GB", what: "container images", unit: "GB and month" }] }),
+  "AWS::ECS::Cluster": () => ({
+    uses: [{ key: "metric:custom", what: "metrics of containers, some dozens for each service", unit: "metric and month" }],
+  }),
+  "AWS::ECS::Service": billContainers,
   "AWS::ElastiCache::ReplicationGroup": ({ properties }) => ({
     charges: [
       hourly(
@@ -115,7 +119,10 @@ const BILLS: Readonly<Record<string, (asked: Asked) => Bill>> = {
 
 /** Types that cost nothing by themselves. A type that is in neither list is said to be unknown. */
 const FREE: ReadonlySet<string> = new Set([
+  "AWS::ApplicationAutoScaling::ScalableTarget",
+  "AWS::ApplicationAutoScaling::ScalingPolicy",
   "AWS::AutoScaling::ScalingPolicy",
+  "AWS::ECS::TaskDefinition",
   "AWS::CertificateManager::Certificate",
   ...["EIPAssociation", "InternetGateway", "LaunchTemplate", "NetworkInterface", "Route", "RouteTable", "SecurityGroup"].map(ec2),
   ...["SecurityGroupEgress", "SecurityGroupIngress", "Subnet", "SubnetRouteTableAssociation", "VPC", "VPCGatewayAttachment"].map(ec2),
@@ -133,6 +140,8 @@ const FREE: ReadonlySet<string> = new Set([
   // A thousand e-mails a month are free, and alarms do not come to more.
   ...["Subscription", "Topic", "TopicPolicy"].map((name) => `AWS::SNS::${name}`),
   "AWS::SQS::QueuePolicy",
+  // 14 million starts a month are free; what is started is said of its service.
+  "AWS::Scheduler::Schedule",
   "AWS::WAFv2::WebACLAssociation",
 ]);
 
@@ -186,6 +195,46 @@ function withCount(line: CostLine): CostLine {
   if (min === 1 && max === 1) return line;
   const count = min === max ? String(min) : `${min} to ${max}`;
   return { ...line, what: line.what.startsWith("GB ") ? `${count} ${line.what}` : `${count} × ${line.what}` };
+}
+
+interface TaskProperties {
+  Cpu?: string;
+  Memory?: string;
+  RuntimePlatform?: { CpuArchitecture?: string };
+}
+
+function billContainers({ id, properties, template: { Resources } }: Asked): Bill {
+  const found = referencesIn(properties.TaskDefinition)[0];
+  const { Cpu, Memory, RuntimePlatform } = (found && (Resources[found.id]?.Properties as TaskProperties)) ?? {};
+  const scalable = Object.values(Resources).find(
+    ({ Type, Properties }) =>
+      Type === "AWS::ApplicationAutoScaling::ScalableTarget" && referencesIn(Properties?.ResourceId).some((one) => one.id === id),
+  )?.Properties;
+  const count = scalable ? { min: Number(scalable.MinCapacity), max: Number(scalable.MaxCapacity) } : once(Number(properties.DesiredCount ?? 1));
+  const network = properties.NetworkConfiguration as { AwsvpcConfiguration?: { AssignPublicIp?: string } } | undefined;
+  const spot = JSON.stringify(properties.CapacityProviderStrategy ?? "").includes("FARGATE_SPOT");
+  const doubts = [
+    ...(RuntimePlatform?.CpuArchitecture === "ARM64" ? ["the price of x86; ARM costs a fifth less"] : []),
+    ...(spot ? ["the price on demand; spare capacity costs less"] : []),
+  ];
+  const doubt = doubts.length === 0 ? {} : { doubt: doubts.join("; ") };
+  const assumption = scalable ? `${ALL_MONTH}, at the least and at the most that scaling allows` : ALL_MONTH;
+  const [cpu, gib] = [Number(Cpu ?? 256) / 1024, Number(Memory ?? 512) / 1024];
+  const each = (key: PriceKey, what: string, units: number): Charge => ({
+    key,
+    what,
+    units: hours({ min: count.min * units, max: count.max * units }),
+    unit: "hour",
+    assumption,
+    ...doubt,
+  });
+  return {
+    charges: [
+      each("fargate:vCPU", "processors of containers", cpu),
+      each("fargate:GB", "GB memory of containers", gib),
+      ...(network?.AwsvpcConfiguration?.AssignPublicIp === "ENABLED" ? [hourly("address:hour", "public addresses", count, assumption)] : []),
+    ],
+  };
 }
 
 interface LaunchData {

@@ -10,6 +10,7 @@ import type { Context } from "../context.ts";
 import { observeRunning } from "../running.ts";
 import { requireSecrets } from "../secrets.ts";
 import { type Running, servingFleet } from "../stacks/running.ts";
+import { ensureContainers, requireContainers } from "./containers.ts";
 import { ensureImages, ensureRecipe, type Images } from "./image.ts";
 import { performBack, performStages } from "./perform.ts";
 import { runContract, runExpand } from "./phases.ts";
@@ -28,7 +29,8 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   context.emit({ type: "note", text: `release ${release.id}: ${release.description}` });
   const recipe = await ensureRecipe(context, site.bucket, source);
   const { images, made } = await ensureImages(context, site, recipe);
-  const stored = await ensureRelease(context, site, { release, source, recipe, images });
+  const containers = await ensureContainers(context, site, release, source);
+  const stored = await ensureRelease(context, site, { release, source, recipe, images, containers });
   const report = await rollTo(context, site, { stored, images, from, imageMade: made });
   if (!options.contract && !context.app.app.release.autoContract) return report;
   return { ...report, contracted: await contract(context, site, stored, images) };
@@ -63,6 +65,7 @@ async function rollTo(context: Context, site: Site, { stored, images, from, imag
   const previous = servingRelease(running);
   refuseBarred(record.contracted, release.id, previous);
   const isNew = !record.rolledOut.includes(release.id);
+  await requireContainers(context, stored.containers, release.id);
   const fleets = fleetsOf(context, stored, images);
   const stages = compileStages(running, { rollout: app.rollout, services: app.services, fleets, isNew });
   const report = {

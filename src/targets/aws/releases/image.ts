@@ -12,7 +12,7 @@ import { pollEvery } from "../cloudformation/poll.ts";
 import type { Context } from "../context.ts";
 import { type Errand, endErrands, observeMachine, runErrand } from "./errand.ts";
 import { hasObject, putObject } from "./objects.ts";
-import { type Architecture, architectureOf, builderMachine, type Site } from "./site.ts";
+import { type Architecture, architectureOf, builderMachine, onMachines, type Site } from "./site.ts";
 
 export const IMAGE_TAG = "landfall:image";
 const ARCHITECTURE_TAG = "landfall:architecture";
@@ -31,9 +31,10 @@ export interface Recipe {
   sha256: string;
 }
 
-/** Puts the bake script and the recipe's files into the bucket, unless they are there. Errors: RECIPE_FILE_MISSING. */
-export async function ensureRecipe(context: Context, bucket: string, source: Source): Promise<Recipe> {
+/** Puts the bake script and the recipe's files into the bucket, unless they are there, or nothing runs on machines. Errors: RECIPE_FILE_MISSING. */
+export async function ensureRecipe(context: Context, bucket: string, source: Source): Promise<Recipe | undefined> {
   const { app } = context.app;
+  if (Object.keys(onMachines(app)).length === 0) return undefined;
   const hash = await imageHash(app, source);
   const bake: SourceFile = { path: "bake.sh", mode: 0o755, content: () => Buffer.from(bakeScript(app)) };
   const files = recipeFiles(app.recipe, source).map((file) => ({ ...file, path: `files/${file.path}` }));
@@ -54,8 +55,9 @@ export async function packWhole(source: Source): Promise<{ bytes: Buffer; sha256
 export type Images = Partial<Record<Architecture, string>>;
 
 /** An image for each architecture that the app's services run on. `made` tells whether one had to be. Errors: RECIPE_STEP_FAILED, ERRAND_LOST, AWS_*. */
-export async function ensureImages(context: Context, site: Site, recipe: Recipe): Promise<{ images: Images; made: boolean }> {
-  const types = Object.values(context.app.app.services).map(({ machine }) => machine.types[0] as string);
+export async function ensureImages(context: Context, site: Site, recipe: Recipe | undefined): Promise<{ images: Images; made: boolean }> {
+  if (!recipe) return { images: {}, made: false };
+  const types = Object.values(onMachines(context.app.app)).map(({ machine }) => machine.types[0] as string);
   const architectures = [...new Set(types.map(architectureOf))];
   const results = await Promise.all(
     architectures.map(async (architecture) => ({ architecture, ...(await ensureImage(context, site, recipe, architecture)) })),

@@ -1,11 +1,12 @@
 // The release phase on AWS: migrations, once per release, on a machine of their own with the rights of a service.
+import type { Service } from "../../../config/schema.ts";
 import { describeDuration } from "../../../config/units.ts";
 import { LandfallError } from "../../../error.ts";
 import { errandScript } from "../../../machine/index.ts";
 import { during } from "../../../progress.ts";
 import type { Context } from "../context.ts";
 import { quote, runOn } from "../exec.ts";
-import { webServices } from "../routes.ts";
+import { phaseService } from "../routes.ts";
 import { secretPath } from "../stacks/names.ts";
 import { resourcesText } from "../stacks/settings.ts";
 import { observeStatus } from "../status.ts";
@@ -14,6 +15,7 @@ import type { Images } from "./image.ts";
 import { type EnvironmentRecord, loadRecord, writeRecord } from "./record.ts";
 import { architectureOf, type Site, serviceMachine } from "./site.ts";
 import type { StoredRelease } from "./store.ts";
+import { runTaskPhase } from "./task-phase.ts";
 
 export type Phase = "expand" | "contract";
 
@@ -75,20 +77,28 @@ export async function runContract(context: Context, site: Site, stored: StoredRe
 async function runPhase(
   context: Context,
   site: Site,
-  { release, artifact }: StoredRelease,
+  stored: StoredRelease,
   images: Images,
   phase: Phase,
   noted: (record: EnvironmentRecord) => EnvironmentRecord,
 ): Promise<void> {
   const { app, name } = context.app;
+  const { release, artifact } = stored;
   const { timeout } = release.release;
   const command = release.release[phase] as string;
-  const service = webServices(app)[0] ?? (Object.keys(app.services)[0] as string);
-  const settings = app.services[service];
-  const image = images[architectureOf(settings?.machine.types[0] as string)] as string;
-  const region = await (await context.clients.ec2()).config.region();
-  await during(context.emit, "release phase", `release phase: ${command}`, () =>
-    runErrand(
+  const service = phaseService(app);
+  const settings = app.services[service] as Service;
+  const done = async (report: ErrandReport) => {
+    if (!report.ok) throw phaseFailed(context, release.id, phase, command, report, timeout);
+    // While its machine or its task is there: whoever takes this up again finds the end in one place or the other, and never runs it twice.
+    await writeRecord(context, site.bucket, noted(await loadRecord(context, site.bucket)));
+    return "release phase done";
+  };
+  await during(context.emit, "release phase", `release phase: ${command}`, async () => {
+    if (settings.container) return done(await runTaskPhase(context, site, stored, { service, phase, command, timeoutMs: timeout }));
+    const image = images[architectureOf(settings.machine.types[0] as string)] as string;
+    const region = await (await context.clients.ec2()).config.region();
+    return runErrand(
       context,
       {
         kind: "phase",
@@ -106,7 +116,7 @@ async function runPhase(
             release: artifact,
             command,
             timeoutMs: timeout,
-            secrets: settings?.secrets ?? [],
+            secrets: settings.secrets,
             settings: {
               app: app.name,
               environment: name,
@@ -117,14 +127,9 @@ async function runPhase(
         timeoutMs: timeout,
         tags: { "landfall:environment": name, "landfall:release": release.id },
       },
-      async (report) => {
-        if (!report.ok) throw phaseFailed(context, release.id, phase, command, report, timeout);
-        // While its machine stands: whoever takes this up again finds the end in one place or the other, and never runs it twice.
-        await writeRecord(context, site.bucket, noted(await loadRecord(context, site.bucket)));
-        return "release phase done";
-      },
-    ),
-  );
+      done,
+    );
+  });
 }
 
 function phaseFailed(

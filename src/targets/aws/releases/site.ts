@@ -1,5 +1,6 @@
 // An environment that stands: the values its stacks give, and where its machines go.
 import { isArm } from "../../../config/aws.ts";
+import type { App } from "../../../config/schema.ts";
 import { LandfallError } from "../../../error.ts";
 import { observeEnvironment, type Standing } from "../cloudformation/stand.ts";
 import type { Context } from "../context.ts";
@@ -41,13 +42,17 @@ function notCommissioned(environment: string, app: string, role: string): Landfa
 
 export type Architecture = "amd64" | "arm64";
 
+/** The services that run on machines: the others need no machine image. */
+export const onMachines = ({ services }: App): App["services"] =>
+  Object.fromEntries(Object.entries(services).filter(([, { container }]) => !container));
+
 export const architectureOf = (type: string): Architecture => (isArm(type) ? "arm64" : "amd64");
 
 const BUILDER_DISK_GIB = 12;
 
 type Placing = Pick<Machine, "subnet" | "securityGroups" | "publicAddress">;
 
-const placeOf = ({ app: { environment } }: Context, site: Site, securityGroups: string[]): Placing => ({
+export const placeOf = ({ app: { environment } }: Context, site: Site, securityGroups: string[]): Placing => ({
   subnet: site.look("network", "InstanceSubnets").split(",")[0] as string,
   securityGroups,
   publicAddress: environment.network.nat === "none",

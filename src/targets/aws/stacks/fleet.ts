@@ -3,6 +3,7 @@ import type { aws_autoscaling as autoscaling, CfnResource, aws_elasticloadbalanc
 import type { Service } from "../../../config/schema.ts";
 import type { Blueprint, Site } from "./blueprint.ts";
 import { acknowledge, cdk } from "./cdk.ts";
+import { changedKind } from "./containers.ts";
 import { count, drawAlarm } from "./metrics.ts";
 import { logicalName } from "./names.ts";
 import type { Fleet, Slot } from "./running.ts";
@@ -29,6 +30,7 @@ export interface FleetInput extends Omit<SettingsInput, "group" | "fleet"> {
 export function drawFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
   const { site, service, slot, fleet, blueprint, network, target } = input;
   const { stack } = blueprint;
+  if (fleet.task) throw changedKind(site.name, service, "containers", "machines");
   const settings = site.app.services[service] as Service;
   const id = logicalName(slot);
   const size = sizeOf(site, settings, fleet);

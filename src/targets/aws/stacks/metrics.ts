@@ -23,6 +23,7 @@ export const METRICS = {
   latency: { namespace: balancer, name: "TargetResponseTime", unit: "Seconds", statistic: "p95" },
   unhealthyHosts: { namespace: balancer, name: "UnHealthyHostCount", unit: "Count", statistic: "Maximum" },
   instancesInService: { namespace: "AWS/AutoScaling", name: "GroupInServiceInstances", unit: "Count", statistic: "Minimum" },
+  tasksRunning: { namespace: "ECS/ContainerInsights", name: "RunningTaskCount", unit: "Count", statistic: "Minimum" },
   queueAge: { namespace: "AWS/SQS", name: "ApproximateAgeOfOldestMessage", unit: "Seconds", statistic: "Maximum" },
   queueVisible: { namespace: "AWS/SQS", name: "ApproximateNumberOfMessagesVisible", unit: "Count", statistic: "Maximum" },
   queueDeleted: { namespace: "AWS/SQS", name: "NumberOfMessagesDeleted", unit: "Count", statistic: "Sum" },

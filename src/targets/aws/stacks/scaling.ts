@@ -1,9 +1,9 @@
 // From `scaling` of a service to policies of its group. AWS follows each measure to its target, and of several takes what asks for
 // most instances, as the local target does.
-import type { aws_autoscaling as autoscaling, CfnResource, Stack } from "aws-cdk-lib";
+import type { aws_autoscaling as autoscaling, CfnResource, Stack, aws_applicationautoscaling as scaling } from "aws-cdk-lib";
 import type { Scaling } from "../../../config/schema.ts";
 import { cdk } from "./cdk.ts";
-import { dataQuery } from "./metrics.ts";
+import { type Dimensions, dataQuery } from "./metrics.ts";
 
 interface ScalingInput {
   stack: Stack;
@@ -28,7 +28,55 @@ export function drawScaling(input: ScalingInput): void {
     });
     policy.addResourceDependency(input.requestLabel.attached);
   }
-  if (queue && input.queueName !== undefined) drawPolicy(input, "Queue", queueTarget(input, queue, input.queueName));
+  if (queue && input.queueName !== undefined)
+    drawPolicy(
+      input,
+      "Queue",
+      queueTarget(queue, input.queueName, () => dataQuery("instances", "instancesInService", { AutoScalingGroupName: input.group.ref })),
+    );
+}
+
+interface TaskScalingInput extends Omit<ScalingInput, "group"> {
+  /** The beginning of policies' names. */
+  name: string;
+  /** Of the ECS service's metrics. */
+  dimensions: Dimensions & { ClusterName: string; ServiceName: string };
+  size: { min: number; max: number };
+}
+
+/** The same for containers, whose number Application Auto Scaling changes. */
+export function drawTaskScaling({ stack, slot, name, dimensions, size, scaling: wanted, requestLabel, queueName }: TaskScalingInput): void {
+  const scalable = new cdk.aws_applicationautoscaling.CfnScalableTarget(stack, `${slot}Scalable`, {
+    serviceNamespace: "ecs",
+    scalableDimension: "ecs:service:DesiredCount",
+    resourceId: `service/${dimensions.ClusterName}/${dimensions.ServiceName}`,
+    minCapacity: size.min,
+    maxCapacity: Math.max(size.min, size.max),
+  });
+  const follow = (measure: string, target: scaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty) =>
+    new cdk.aws_applicationautoscaling.CfnScalingPolicy(stack, `${slot}${measure}Scaling`, {
+      policyName: `${name}-${measure.toLowerCase()}`,
+      policyType: "TargetTrackingScaling",
+      scalingTargetId: scalable.ref,
+      targetTrackingScalingPolicyConfiguration: {
+        ...target,
+        scaleOutCooldown: Math.ceil(wanted.cooldown.out / 1000),
+        scaleInCooldown: Math.ceil(wanted.cooldown.in / 1000),
+      },
+    });
+  const { cpu, requests, queue } = wanted;
+  if (cpu !== undefined)
+    follow("Cpu", { targetValue: cpu, predefinedMetricSpecification: { predefinedMetricType: "ECSServiceAverageCPUUtilization" } });
+  if (requests !== undefined && requestLabel)
+    follow("Requests", {
+      targetValue: requests * 60,
+      predefinedMetricSpecification: { predefinedMetricType: "ALBRequestCountPerTarget", resourceLabel: requestLabel.label },
+    }).addResourceDependency(requestLabel.attached);
+  if (queue && queueName !== undefined)
+    follow(
+      "Queue",
+      queueTarget(queue, queueName, () => dataQuery("instances", "tasksRunning", dimensions)),
+    );
 }
 
 function drawPolicy(
@@ -48,12 +96,10 @@ function drawPolicy(
  * How long a message has to wait, held at `latency`. With `processing` given that is the backlog of one instance, as a number of
  * messages; without it, what waits divided by what was deleted in the last minute, in seconds.
  */
-function queueTarget({ group }: ScalingInput, queue: NonNullable<Scaling["queue"]>, queueName: string) {
+function queueTarget(queue: NonNullable<Scaling["queue"]>, queueName: string, instances: () => ReturnType<typeof dataQuery>) {
   const waiting = dataQuery("waiting", "queueVisible", { QueueName: queueName });
   const known = queue.processing !== undefined;
-  const other = known
-    ? dataQuery("instances", "instancesInService", { AutoScalingGroupName: group.ref })
-    : dataQuery("deleted", "queueDeleted", { QueueName: queueName });
+  const other = known ? instances() : dataQuery("deleted", "queueDeleted", { QueueName: queueName });
   const expression = known
     ? "waiting / IF(FILL(instances, 1) > 0, FILL(instances, 1), 1)"
     : "IF(FILL(deleted, 0) > 0, 60 * waiting / FILL(deleted, 1), 60 * waiting)";

@@ -1,10 +1,11 @@
 // A service's frame: its security group, role, log group and target groups, and the fleets that run in it.
 import { createHash } from "node:crypto";
-import type { aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
+import type { aws_cloudwatch as cloudwatch, aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
 import type { Service } from "../../../config/schema.ts";
 import { trafficPort, webServices } from "../routes.ts";
 import { Blueprint, type Site } from "./blueprint.ts";
 import { cdk } from "./cdk.ts";
+import { drawTaskFleet, drawTaskFrame } from "./containers.ts";
 import { hasClients } from "./data.ts";
 import { drawFleet } from "./fleet.ts";
 import { count, drawAlarm, drawShareAlarm, percent, secondsOf } from "./metrics.ts";
@@ -36,13 +37,22 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
     retentionInDays: retentionDays(site.environment.logs.keep),
   });
   const securityGroup = drawSecurityGroup(blueprint, site, name, around);
-  const profile = drawProfile(blueprint, site, name, around);
+  const frame = settings.container && drawTaskFrame({ site, service: name, blueprint, ...around });
+  const profile = frame ? undefined : drawProfile(blueprint, site, name, around);
   const slots = slotsOf(site.app, fleets);
   const targets = settings.port === undefined ? undefined : drawTargets(blueprint, site, name, slots, around);
+  const watched = new Map<Slot, cloudwatch.CfnAlarm[]>();
   for (const [slot, target] of targets?.groups ?? []) {
     blueprint.give(`${prefix}${logicalName(slot)}TargetGroup`, target.ref);
     const alarms = drawTargetAlarms(blueprint, site, name, { slot, target, balancer: (targets as Targets).balancer, topic: topic() });
-    blueprint.give(`${prefix}${logicalName(slot)}Alarms`, cdk.Fn.join(",", alarms));
+    watched.set(slot, alarms);
+    blueprint.give(
+      `${prefix}${logicalName(slot)}Alarms`,
+      cdk.Fn.join(
+        ",",
+        alarms.map(({ attrArn }) => attrArn),
+      ),
+    );
   }
   // Made for each fleet: without one, its parameters would be taken and never used.
   const shared = () => ({
@@ -51,7 +61,6 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
     service: name,
     blueprint,
     topic,
-    profile,
     securityGroups: [securityGroup, ...clientsOf(blueprint, site, around)],
     proxyPort: proxyPortOf(site, name),
     queueName: queueNameOf(blueprint, site, name, around),
@@ -59,11 +68,18 @@ export function drawService(site: Site, name: string, around: Neighbours): Bluep
   for (const slot of slots) {
     const [fleet, target] = [fleets[slot], targets?.groups.get(slot)];
     if (!fleet) continue;
-    const group = drawFleet({ ...shared(), slot, fleet, target: target && targets && { ...targets, group: target } });
-    blueprint.give(`${prefix}${logicalName(slot)}Group`, group.ref);
+    const behind = target && targets && { ...targets, group: target, alarms: watched.get(slot) ?? [] };
+    if (frame) drawTaskFleet({ ...shared(), slot, fleet, frame, target: behind });
+    else
+      blueprint.give(`${prefix}${logicalName(slot)}Group`, drawFleet({ ...shared(), slot, fleet, profile: profile as string, target: behind }).ref);
   }
   blueprint.give(`${prefix}SecurityGroup`, securityGroup);
-  blueprint.give(`${prefix}Profile`, profile);
+  if (profile !== undefined) blueprint.give(`${prefix}Profile`, profile);
+  if (frame) {
+    blueprint.give(`${prefix}Cluster`, frame.cluster.ref);
+    blueprint.give(`${prefix}ExecutionRole`, frame.executionRole);
+    blueprint.give(`${prefix}TaskRole`, frame.taskRole);
+  }
   return blueprint;
 }
 
@@ -137,7 +153,7 @@ function drawTargets(blueprint: Blueprint, site: Site, name: string, slots: Slot
         vpcId,
         protocol: "HTTP",
         port: trafficPort(site.app, name),
-        targetType: "instance",
+        targetType: site.app.services[name]?.container ? "ip" : "instance",
         ...healthCheck(site.app.services[name] as Service),
       }),
     ]),
@@ -196,8 +212,8 @@ interface Watched {
   topic: string;
 }
 
-/** Returns their ARNs, the one that tells most about a release first. */
-function drawTargetAlarms({ stack }: Blueprint, site: Site, name: string, { slot, target, balancer, topic }: Watched): string[] {
+/** Returns them, the one that tells most about a release first. */
+function drawTargetAlarms({ stack }: Blueprint, site: Site, name: string, { slot, target, balancer, topic }: Watched): cloudwatch.CfnAlarm[] {
   const { serverErrors, latency } = site.environment.alarms;
   const watch = { topic, dimensions: { LoadBalancer: balancer, TargetGroup: target.attrTargetGroupFullName }, minutes: 5 };
   const label = `${site.app.name}, ${site.name}: service ${name}`;
@@ -220,5 +236,5 @@ function drawTargetAlarms({ stack }: Blueprint, site: Site, name: string, { slot
     metric: "unhealthyHosts",
     above: count(0),
   });
-  return [errors, slow, unhealthy].map(({ attrArn }) => attrArn);
+  return [errors, slow, unhealthy];
 }

@@ -41,6 +41,13 @@ const LEFT_OUT: Record<string, string[]> = {
     "ec2:*VerifiedAccess*",
     "wafv2:*PermissionPolicy",
   ],
+  "scheduled changes of ranges, and ranges of other things than containers": [
+    "application-autoscaling:*ScheduledAction",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:DeleteAlarms",
+    "lambda:*",
+  ],
+  "settings of the account": ["ecs:PutAccountSetting*"],
   "old balancers, traffic sources, notifications and refreshes of groups": [
     "autoscaling:*LoadBalancers",
     "autoscaling:*TrafficSources",

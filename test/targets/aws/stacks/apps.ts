@@ -3,6 +3,7 @@ import { appIn, type EnvironmentApp } from "../../../../src/config/app.ts";
 import { validateText } from "../../../../src/config/check.ts";
 import type { AppInput } from "../../../../src/config/schema.ts";
 import type { Fleet, Running } from "../../../../src/targets/aws/stacks/index.ts";
+import { taskFactsOf } from "../../../../src/targets/aws/stacks/running.ts";
 
 /** Validated as a file would be, and as the environment "production" has it. */
 export function production(input: unknown): EnvironmentApp {
@@ -72,6 +73,40 @@ export const FULL: AppInput = {
   },
 };
 
+/** As containers: from the recipe and from a Dockerfile, scaled, spot, a job; beside a machine. */
+export const CONTAINERS: AppInput = {
+  name: "scalable",
+  resources: {
+    database: { type: "postgres" },
+    cache: { type: "cache" },
+    jobs: { type: "queue" },
+    legacy: { type: "mysql", url: { secret: "LEGACY_URL" } },
+  },
+  services: {
+    web: {
+      command: "node server.js",
+      port: 8448,
+      instances: { min: 2, max: 8 },
+      scaling: { cpu: "60%", requests: 50 },
+      health: { path: "/_health", deadline: "90s" },
+      environment: { MODE: "fast" },
+      secrets: ["SESSION_KEY"],
+      container: { cpu: 0.5, memory: "1GB" },
+    },
+    worker: {
+      command: "python worker.py",
+      instances: { min: 1, max: 20 },
+      scaling: { queue: { resource: "jobs", latency: "30s", processing: "2s" } },
+      stop: { timeout: "2m" },
+      container: { dockerfile: "worker/Dockerfile", architecture: "amd64", spot: true, healthy: { least: "100%", most: "200%" } },
+    },
+    nightly: { command: "node nightly.js", schedule: "15 3 * * 1-5", timeout: "30m", container: {} },
+    scheduler: { command: "node scheduler.js", singleton: true },
+  },
+  rollout: { strategy: "blueGreen" },
+  environments: { production: { target: "aws", region: "eu-central-1" } },
+};
+
 const fleet = (release: string, more: Partial<Fleet> = {}): Fleet => ({
   release,
   image: "ami-0123456789abcdef0",
@@ -79,15 +114,20 @@ const fleet = (release: string, more: Partial<Fleet> = {}): Fleet => ({
   ...more,
 });
 
+const IMAGE = `123456789012.dkr.ecr.eu-central-1.amazonaws.com/scalable@sha256:${"0".repeat(64)}`;
+
 /** Every service runs one release; with several slots, web services are in the middle of a change to another. */
 export function runningIn({ app }: EnvironmentApp): Running {
   const several = app.rollout.strategy !== "rolling";
   return Object.fromEntries(
-    Object.entries(app.services).map(([name, { port }]) => [
-      name,
-      several && port !== undefined
-        ? { blue: fleet("7f3c2a", { weight: 90 }), green: fleet("4be019", { weight: 10, instances: { min: 1, max: 1 } }) }
-        : { blue: fleet("7f3c2a") },
-    ]),
+    Object.entries(app.services).map(([name, service]) => {
+      const kind = service.container ? { image: IMAGE, script: "", task: taskFactsOf(service) } : {};
+      return [
+        name,
+        several && service.port !== undefined
+          ? { blue: fleet("7f3c2a", { ...kind, weight: 90 }), green: fleet("4be019", { ...kind, weight: 10, instances: { min: 1, max: 1 } }) }
+          : { blue: fleet("7f3c2a", kind) },
+      ];
+    }),
   );
 }

@@ -64,6 +64,7 @@ describe("alarms", () => {
     latency: "Seconds",
     unhealthyHosts: "Count",
     instancesInService: "Count",
+    tasksRunning: "Count",
     queueAge: "Seconds",
     queueVisible: "Count",
     queueDeleted: "Count",

@@ -2,9 +2,10 @@
 import fc from "fast-check";
 import type { EnvironmentApp } from "../../../../src/config/app.ts";
 import { LandfallError } from "../../../../src/error.ts";
+import { refuseBeyondLimits } from "../../../../src/targets/aws/limits.ts";
 import type { Running } from "../../../../src/targets/aws/stacks/index.ts";
 import { generatedAwsApp } from "../../../config/arbitraries.ts";
-import { FULL, production, runningIn, SMALL } from "./apps.ts";
+import { CONTAINERS, FULL, production, runningIn, SMALL } from "./apps.ts";
 
 export interface Case {
   /** Names the case in messages. */
@@ -18,7 +19,9 @@ const COUNT = 40;
 
 function tryProduction(input: unknown): EnvironmentApp[] {
   try {
-    return [production(input)];
+    const app = production(input);
+    refuseBeyondLimits(app);
+    return [app];
   } catch (error) {
     if (error instanceof LandfallError) return [];
     throw error;
@@ -27,7 +30,7 @@ function tryProduction(input: unknown): EnvironmentApp[] {
 
 /** The two examples, and generated environments: every third without a release yet. */
 export function makeCases(): Case[] {
-  const examples = [SMALL, FULL].flatMap((input) => {
+  const examples = [SMALL, FULL, CONTAINERS].flatMap((input) => {
     const app = production(input);
     return [
       { name: app.app.name, app, running: runningIn(app) },

@@ -9,11 +9,12 @@ import { describe, expect, test } from "vitest";
 import { makeCdkApp } from "../../../../src/targets/aws/stacks/cdk.ts";
 import { drawStacks, makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
 import { builtMain } from "../../../build.ts";
-import { FULL, production, runningIn, SMALL } from "./apps.ts";
+import { CONTAINERS, FULL, production, runningIn, SMALL } from "./apps.ts";
 
 const examples = [
   ["small", production(SMALL)],
   ["full", production(FULL)],
+  ["containers", production(CONTAINERS)],
 ] as const;
 
 describe.each(examples)("%s", (name, app) => {

@@ -1,0 +1,77 @@
+// The containers of an environment: the tasks of its services, from ECS itself.
+import type { ECS, Task } from "@aws-sdk/client-ecs";
+import type { Context } from "./context.ts";
+import { CONTAINER } from "./stacks/task.ts";
+
+/** What ECS takes in one call. */
+const DESCRIBED_MAX = 100;
+
+export const taskId = ({ taskArn = "" }: Pick<Task, "taskArn">): string => taskArn.slice(taskArn.lastIndexOf("/") + 1);
+
+/** As CloudWatch has it. */
+export const logStreamOf = (id: string): string => `${CONTAINER}/${CONTAINER}/${id}`;
+
+interface Asked {
+  cluster: string;
+  /** The name of an ECS service; all tasks of the cluster when left out. */
+  serviceName?: string;
+  startedBy?: string;
+  /** ECS knows tasks that have stopped for about an hour. */
+  stopped?: boolean;
+}
+
+/** The newest first. A cluster that is gone has none. */
+export async function observeTasks({ clients }: Pick<Context, "clients">, { cluster, serviceName, startedBy, stopped }: Asked): Promise<Task[]> {
+  const ecs = await clients.ecs();
+  const tasks: Task[] = [];
+  let nextToken: string | undefined;
+  try {
+    do {
+      const page = await ecs.listTasks({
+        cluster,
+        serviceName,
+        startedBy,
+        desiredStatus: stopped ? "STOPPED" : "RUNNING",
+        maxResults: DESCRIBED_MAX,
+        nextToken,
+      });
+      if (page.taskArns?.length) tasks.push(...(await describe(ecs, cluster, page.taskArns)));
+      nextToken = page.nextToken;
+    } while (nextToken);
+  } catch (error) {
+    if (!(error instanceof Error && /^(ClusterNotFound|ServiceNotFound)/.test(error.name))) throw error;
+  }
+  return tasks.sort((one, other) => (other.createdAt?.getTime() ?? 0) - (one.createdAt?.getTime() ?? 0));
+}
+
+const describe = async (ecs: ECS, cluster: string, tasks: string[]): Promise<Task[]> =>
+  (await ecs.describeTasks({ cluster, tasks, include: ["TAGS"] })).tasks ?? [];
+
+/** How the app's container ended; undefined while it runs, and for one that never began. */
+export const exitCodeOf = ({ containers = [] }: Task): number | undefined => containers.find(({ name }) => name === CONTAINER)?.exitCode;
+
+/** Why a task stopped, in ECS's words: its own reason, and its container's. */
+export const reasonOf = ({ stoppedReason, containers = [] }: Task): string =>
+  [stoppedReason, ...containers.map(({ reason }) => reason)].filter(Boolean).join("; ");
+
+interface Page {
+  lines: string[];
+  next: string | undefined;
+}
+
+/** The lines of a task from the mark on that the last call gave. None before the first line is written. */
+export async function readTask({ clients }: Pick<Context, "clients">, logGroupName: string, id: string, from?: string): Promise<Page> {
+  const logs = await clients.logs();
+  try {
+    const { events = [], nextForwardToken } = await logs.getLogEvents({
+      logGroupName,
+      logStreamName: logStreamOf(id),
+      startFromHead: true,
+      nextToken: from,
+    });
+    return { lines: events.map(({ message = "" }) => message.replace(/\r?\n$/, "")), next: nextForwardToken ?? from };
+  } catch (error) {
+    if (error instanceof Error && error.name === "ResourceNotFoundException") return { lines: [], next: from };
+    throw error;
+  }
+}
