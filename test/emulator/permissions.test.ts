@@ -1,6 +1,6 @@
 // The policies, proven: what each command calls is allowed by its policy, and what its policy allows Landfall itself is called by it. What
 // CloudFormation calls in a person's name is compared with AWS's own schemas (test/targets/aws/iam/handlers.test.ts).
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -13,11 +13,12 @@ import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
 import { production, SMALL } from "../targets/aws/stacks/apps.ts";
 import { actionsOf } from "./actions.ts";
 import { CHANGES, merge, START } from "./changes.ts";
+import { playMachines } from "./machines.ts";
 import { makeStage, type Stage } from "./stage.ts";
 import { onEmulator } from "./suite.ts";
 
 /** The first command of each policy. */
-const COMMANDS = ["plan", "plan --drift", "status", "logs", "secrets", "commission", "decommission"] as const;
+const COMMANDS = ["plan", "plan --drift", "status", "logs", "exec", "secrets", "commission", "deploy", "decommission"] as const;
 type Command = (typeof COMMANDS)[number];
 
 const PRICES = { "pricing:GetProducts": "asked of AWS itself only: with an endpoint of somebody else's the table of prices is used" };
@@ -38,7 +39,29 @@ const UNSEEN: Record<Command, Record<string, string>> = {
   "plan --drift": PRICES,
   status: {},
   logs: { "ec2:DescribeInstances": "asked when there is a line, to name the instance that wrote it" },
+  exec: {
+    "cloudformation:DescribeStackResourceDrifts": "of the status that it finds its instance in, once AWS has looked for changes by hand",
+    "s3:ListBucket": "S3 wants it where an object is not there; nothing is called for it",
+  },
   secrets: {},
+  deploy: {
+    "cloudformation:DescribeStackResourceDrifts": "of the status that scale ends with, once AWS has looked for changes by hand",
+    "cloudformation:DeleteChangeSet": "of a change that is refused or overtaken, as commission does above",
+    "ec2:CreateTags": "for the tags that machines of errands and images are made with",
+    "iam:PassRole": "to give a machine of an errand its role",
+    "ec2:DeregisterImage": "for an image that AWS could not make; ministack makes all",
+    "cloudwatch:GetMetricData": "of a canary, whose minutes nobody waits for here: test/targets/aws/releases/judge.test.ts",
+    "cloudformation:CancelUpdateStack": "when a change is under way, as abort does above",
+    "cloudformation:ContinueUpdateRollback": "when going back failed, as commission does above",
+    "cloudformation:RollbackStack": "when somebody told CloudFormation not to go back, as commission does above",
+    "cloudformation:DeleteStack": "of a stack that never came up, as commission does above",
+    "cloudformation:DescribeStackResources": "when a stack does not go, as commission does above",
+    "ec2:DescribeNetworkInterfaces": "when a stack does not go, as commission does above",
+    "ec2:DeleteNetworkInterface": "when a stack does not go, as commission does above",
+    "s3:ListBucketVersions": EMPTYING,
+    "s3:DeleteObject": EMPTYING,
+    "s3:DeleteObjectVersion": EMPTYING,
+  },
   decommission: {
     "cloudformation:DescribeStackResourceDrifts": "for the status that resume ends with",
     "cloudformation:CancelUpdateStack": "when a change is under way, as abort does above",
@@ -77,6 +100,7 @@ onEmulator("the policy of", (world) => {
     await failAndRecover(makeStage(world.proxy.port));
     await stopHalfway(makeStage(world.proxy.port));
     await removeWhatBlocks(makeStage(world.proxy.port));
+    await release(makeStage(world.proxy.port));
   }, 300_000);
 
   async function readAndChange(stage: Stage): Promise<void> {
@@ -124,6 +148,38 @@ onEmulator("the policy of", (world) => {
     await run("secrets", async () => secrets.set("SESSION_KEY", "b"));
     await run("secrets", async () => secrets.list());
     await run("secrets", async () => secrets.remove("SESSION_KEY"));
+  }
+
+  /** With every kind of errand, one that ends without a word, a release that does not come up, and a switch. */
+  async function release(stage: Stage): Promise<void> {
+    const input: AppInput = { ...SMALL, release: { build: ["make"], expand: "make migrations" }, rollout: { strategy: "blueGreen" } };
+    const app = join(folder, "app");
+    mkdirSync(app);
+    const write = (text: string) => writeFileSync(join(app, "server.js"), text);
+    const deploy = () => run("deploy", () => stage.open(input, app).deploy({ dirty: true }));
+    await stage.commission(input);
+    write("one");
+    const ec2 = await stage.context(input).clients.ec2();
+    let lost = true;
+    const machines = playMachines(stage.account, world.emulator.port, ({ instance }) => {
+      if (!lost) return {};
+      lost = false;
+      // Not counted: it is what the machine does to itself.
+      void beside(stage, () => ec2.terminateInstances({ InstanceIds: [instance] }));
+      return undefined;
+    });
+    await deploy();
+    await deploy();
+    await run("exec", () => stage.open(input, app).exec("web", ["true"]));
+    write("two");
+    world.emulator.setRules([{ when: "create", type: "AWS::AutoScaling::AutoScalingGroup", fail: "Received 1 FAILURE signal(s)", times: 1 }]);
+    await deploy();
+    world.emulator.setRules([]);
+    await deploy();
+    await run("deploy", () => stage.open(input, app).rollback({}));
+    await run("deploy", () => stage.open(input, app).scale({ web: 3 }));
+    await run("deploy", () => stage.open(input, app).resume());
+    await machines.stop();
   }
 
   async function failAndRecover(stage: Stage): Promise<void> {
