@@ -13,7 +13,7 @@ export interface ReleaseArtifact {
   sha256: string;
 }
 
-export interface BootInput {
+interface BootInput {
   app: EnvironmentApp;
   service: string;
   release: ReleaseArtifact;

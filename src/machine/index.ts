@@ -6,7 +6,7 @@ import type { Source } from "../release/source.ts";
 import { bakeScript } from "./bake.ts";
 
 export { bakeScript } from "./bake.ts";
-export { type BootInput, bootScript, type ReleaseArtifact } from "./boot.ts";
+export { bootScript, type ReleaseArtifact } from "./boot.ts";
 export { type Errand, type ErrandResult, errandScript } from "./errand.ts";
 
 const HASH_LENGTH = 16;
