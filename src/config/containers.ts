@@ -146,6 +146,17 @@ function stopConflicts({ owner, name, service: { stop }, container }: Place): Un
 
 /** Nothing on AWS holds back a run while the one before goes on. So each has to end before the next one's time. */
 function scheduleConflicts({ owner, name, service: { schedule, timeout } }: Place): Unplaced[] {
+  const [, , day, , weekday] = schedule?.trim().split(/\s+/) ?? [];
+  if (day !== "*" && weekday !== "*" && schedule !== undefined)
+    return [
+      {
+        path: ["services", name, "schedule"],
+        aim: "value",
+        what: `the schedule of ${owner} names both a day of the month and a day of the week, and it runs as containers`,
+        why: "EventBridge looks at one of the two; with a second schedule for the other, a day that is both would start two runs at once.",
+        next: 'name one of them, or remove "container"',
+      },
+    ];
   const gap = schedule === undefined ? undefined : shortestGap(schedule);
   if (gap === undefined || timeout + RUN_MARGIN_MS <= gap) return [];
   return [
