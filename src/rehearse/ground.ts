@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type Answerer, makeEndpoints, REGION, type Recorded, type ServedResource } from "./endpoints.ts";
 import { bootMachine, type Machine, removeCgroup } from "./machine.ts";
 import type { Subject } from "./metadata.ts";
@@ -211,10 +211,30 @@ function endGroup(cgroup: string): void {
   }
 }
 
-const processesOf = (cgroup: string): number[] =>
-  readdirSync(cgroup, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith("cgroup.procs"))
-    .flatMap((file) => readFileSync(join(cgroup, file), "utf8").split("\n").filter(Boolean).map(Number));
+/** Groups come and go while this looks. */
+function processesOf(cgroup: string): number[] {
+  const read = (file: string) => {
+    try {
+      return readFileSync(join(cgroup, file), "utf8").split("\n").filter(Boolean).map(Number);
+    } catch {
+      return [];
+    }
+  };
+  return groupsUnder(cgroup).flatMap((group) => read(join(group, "cgroup.procs")));
+}
+
+function groupsUnder(cgroup: string): string[] {
+  try {
+    return [
+      "",
+      ...readdirSync(cgroup, { recursive: true, withFileTypes: true }).flatMap((one) =>
+        one.isDirectory() ? [relative(cgroup, join(one.parentPath, one.name))] : [],
+      ),
+    ];
+  } catch {
+    return [];
+  }
+}
 
 /** The deepest first. */
 const mountsUnder = (folder: string): string[] =>
