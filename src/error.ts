@@ -127,6 +127,7 @@ export const ERROR_CODES = {
   INSTANCE_SLOW_START: { exit: 1, about: "The instance passed its health check shortly after its deadline. The deadline that would have been enough is named." },
   INSTANCE_IGNORED_STOP: { exit: 1, about: "The process did not end within its stop time-out and was killed." },
   INSTANCE_UNREACHABLE: { exit: 1, about: "No instance of the service stands that a command could be run on." },
+  SESSION_PLUGIN_MISSING: { exit: 2, about: "A command in a container goes over ECS Exec, which needs AWS's session-manager-plugin on this machine." },
   SECRET_MISSING: { exit: 2, about: "A service asks for a secret that was never set in this environment." },
   SECRETS_KEY_UNSAFE: { exit: 2, about: "The key file of the secrets is missing, damaged, or readable by other users." },
   RESOURCE_PROGRAM_MISSING: { exit: 2, about: "A resource needs a program that is not on this machine. The package that brings it is named." },

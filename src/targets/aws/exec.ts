@@ -6,7 +6,9 @@ import { pollEvery } from "./cloudformation/poll.ts";
 import { announce, type Context } from "./context.ts";
 import { findObject } from "./releases/objects.ts";
 import { loadSite } from "./releases/site.ts";
+import { logicalName } from "./stacks/names.ts";
 import { observeStatus } from "./status.ts";
+import { execInTask } from "./task-exec.ts";
 
 /** It is stopped after a day at the latest. */
 const EXEC_SECONDS_MAX = 86_400;
@@ -21,7 +23,9 @@ export async function exec(context: Context, service: string, argv: string[]): P
   await announce(context);
   const machine = await findMachine(context, service);
   context.emit({ type: "note", text: `on ${machine.id}, release ${machine.release}` });
-  const { bucket } = await loadSite(context);
+  const { bucket, stacks } = await loadSite(context);
+  const cluster = stacks.get(`${app.name}-${name}-service-${service}`)?.outputs[`${logicalName(service)}Cluster`];
+  if (cluster !== undefined) return execInTask(context, cluster, machine.id, argv, quote);
   const prefix = `reports/${app.name}-${name}-service-${service}/exec`;
   const answer = await runOn(context, machine.id, {
     script: `exec ${PROGRAM} ${argv.map(quote).join(" ")}`,

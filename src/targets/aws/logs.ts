@@ -1,7 +1,12 @@
 // The logs of an environment's instances, from CloudWatch Logs: one group a service, one stream for each unit of each instance.
 import type { LogFilter, LogLine } from "../../reports.ts";
+import { observeEnvironment } from "./cloudformation/stand.ts";
 import { type Context, locate } from "./context.ts";
+import { logicalName } from "./stacks/names.ts";
+import { hasContainers } from "./stacks/running.ts";
 import { logGroupName } from "./stacks/settings.ts";
+import { CONTAINER } from "./stacks/task.ts";
+import { logStreamOf, observeTasks, taskId } from "./tasks.ts";
 
 const LOOK_AGAIN_MS = 2_000;
 /** Shippers are seconds late, and not all equally: what is older than this has come. */
@@ -54,14 +59,26 @@ interface Group {
 
 async function findGroups(context: Context, { service, release, instance }: LogFilter): Promise<Group[]> {
   const { app } = context.app;
-  const instances = instance === undefined ? release && (await instancesOf(context, release)) : [instance.split(".").at(-1)?.split("/")[0] as string];
+  const named = instance?.split(".").at(-1) as string;
+  const instances = instance === undefined ? release && (await instancesOf(context, release)) : [streamOf(named)];
   return Object.keys(app.services)
     .filter((name) => service === undefined || name === service)
     .map((name) => ({ service: name, name: logGroupName(context.app, name), ...(instances ? { instances } : {}) }));
 }
 
+/** `i-0123…/app` is a stream of machine `i-0123…`; of a container, the stream is named after its task. */
+function streamOf(named: string): string {
+  const words = named.split("/");
+  const id = words.at(words[0] === CONTAINER ? -1 : 0) as string;
+  return id.startsWith("i-") ? id : logStreamOf(id);
+}
+
 /** Those that AWS still knows: for about an hour after their end. */
-async function instancesOf({ clients, app: { app, name } }: Context, release: string): Promise<string[]> {
+async function instancesOf(context: Context, release: string): Promise<string[]> {
+  const {
+    clients,
+    app: { app, name },
+  } = context;
   const { Reservations = [] } = await (await clients.ec2()).describeInstances({
     Filters: [
       { Name: "tag:landfall:app", Values: [app.name] },
@@ -69,7 +86,22 @@ async function instancesOf({ clients, app: { app, name } }: Context, release: st
       { Name: "tag:landfall:release", Values: [release] },
     ],
   });
-  return Reservations.flatMap(({ Instances = [] }) => Instances.flatMap(({ InstanceId }) => InstanceId ?? []));
+  const machines = Reservations.flatMap(({ Instances = [] }) => Instances.flatMap(({ InstanceId }) => InstanceId ?? []));
+  return [...machines, ...(await tasksOf(context, release))];
+}
+
+async function tasksOf(context: Context, release: string): Promise<string[]> {
+  const { app, name } = context.app;
+  if (!hasContainers(app)) return [];
+  const stacks = await observeEnvironment(context.clients, { app: app.name, environment: name });
+  const clusters = Object.keys(app.services).flatMap(
+    (service) => stacks.get(`${app.name}-${name}-service-${service}`)?.outputs[`${logicalName(service)}Cluster`] ?? [],
+  );
+  const tasks = await Promise.all(
+    clusters.flatMap((cluster) => [observeTasks(context, { cluster }), observeTasks(context, { cluster, stopped: true })]),
+  );
+  const own = tasks.flat().filter(({ tags }) => tags?.some(({ key, value }) => key === "landfall:release" && value === release));
+  return own.map((task) => logStreamOf(taskId(task)));
 }
 
 async function collect({ clients }: Context, group: Group, filter: LogFilter, startTime: number | undefined, seen: Set<string>): Promise<LogLine[]> {

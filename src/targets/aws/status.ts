@@ -10,6 +10,7 @@ import { type Context, locate } from "./context.ts";
 import { findOpen } from "./lease.ts";
 import { loadDrift, lookedAt } from "./plan/drift.ts";
 import { loadRecord } from "./releases/record.ts";
+import { observeTaskFleet, type TaskFleet } from "./task-status.ts";
 
 export async function observeStatus(context: Context): Promise<Status> {
   const { account, region } = await locate(context);
@@ -31,7 +32,12 @@ export async function observeStatus(context: Context): Promise<Status> {
     commissioned: true,
     address: addressOf(context, given) || undefined,
     release: releases[0],
-    services: Object.entries(app.services).map(([service, settings]) => describeService(service, settings, groups, machines)),
+    services: await Promise.all(
+      Object.entries(app.services).map(async ([service, settings]) => {
+        const tasks = await observeTaskFleet(context, service, stacks.get(`${app.name}-${name}-service-${service}`)?.outputs ?? {});
+        return tasks ? summarize(service, settings, tasks) : describeService(service, settings, groups, machines);
+      }),
+    ),
     resources: describeResources(context, given),
     driftLookedAt: lookedAt(own),
     drift: await loadDrift(
@@ -104,10 +110,15 @@ function describeService(name: string, settings: Service, groups: AutoScalingGro
     .filter((machine) => tagOf(machine, "landfall:service") === name)
     .sort((one, other) => (one.LaunchTime?.getTime() ?? 0) - (other.LaunchTime?.getTime() ?? 0))
     .map((machine, index) => describeInstance(machine, { service: name, slot: index + 1, groups: own }));
+  const wanted = own.reduce((sum, { DesiredCapacity }) => sum + (DesiredCapacity ?? 0), 0);
+  return summarize(name, settings, { wanted, instances });
+}
+
+function summarize(name: string, settings: Service, { wanted, instances }: TaskFleet): Status["services"][number] {
   return {
     name,
     kind: settings.schedule ? "job" : settings.port ? "web" : settings.singleton ? "scheduler" : "worker",
-    wanted: own.reduce((sum, { DesiredCapacity }) => sum + (DesiredCapacity ?? 0), 0),
+    wanted,
     healthy: instances.filter(({ state }) => state === "healthy").length,
     schedule: settings.schedule,
     instances,

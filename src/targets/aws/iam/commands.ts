@@ -58,11 +58,24 @@ const CENSUS = [
   ...call("ssm", "DescribeParameters DeleteParameter"),
 ];
 
+const TASKS = [...call("ecs", "ListTasks DescribeTasks DescribeServices"), "elasticloadbalancing:DescribeTargetHealth"];
+
+/** Images, and the tasks of release phases. */
+const CONTAINERS = [
+  ...TASKS,
+  ...call("ecr", "GetAuthorizationToken DescribeImages BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer"),
+  ...call("ecr", "InitiateLayerUpload UploadLayerPart CompleteLayerUpload PutImage"),
+  ...call("ecs", "RegisterTaskDefinition DeregisterTaskDefinition DeleteTaskDefinitions TagResource RunTask StopTask"),
+  "logs:GetLogEvents",
+];
+
 interface CommandFacts {
   /** The commands that the policy is for. `resume` and `abort` need that of the operation they finish or undo. */
   commands: string[];
   /** What Landfall calls itself. */
   own: string[];
+  /** What it calls besides for services that run as containers. */
+  containers?: string[];
   /** Which of the calls of each resource type; none when CloudFormation is only read. */
   handlers: (keyof Grant)[];
   /** The types of which stacks: of those roles; of all that are configured, if nothing is said; or all that Landfall ever makes. */
@@ -76,15 +89,31 @@ export const COMMANDS: readonly CommandFacts[] = [
     own: [...LOOK, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus"), DRIFT, PRICING],
     handlers: ["read"],
   },
-  { commands: ["status", "hosts", "events"], own: STATUS, handlers: [] },
-  { commands: ["logs"], own: ["ec2:DescribeInstances", "logs:FilterLogEvents"], handlers: [] },
-  { commands: ["exec"], own: [...STATUS, ...call("ssm", "SendCommand GetCommandInvocation")], handlers: [] },
+  { commands: ["status", "hosts", "events"], own: STATUS, containers: TASKS, handlers: [] },
+  {
+    commands: ["logs"],
+    own: ["ec2:DescribeInstances", "logs:FilterLogEvents"],
+    containers: [...TASKS, "cloudformation:DescribeStacks"],
+    handlers: [],
+  },
+  {
+    commands: ["exec"],
+    own: [...STATUS, ...call("ssm", "SendCommand GetCommandInvocation")],
+    containers: [...TASKS, "ecs:ExecuteCommand"],
+    handlers: [],
+  },
   { commands: ["secrets"], own: call("ssm", "PutParameter AddTagsToResource DeleteParameter DescribeParameters"), handlers: [] },
   // A change can replace, and one that fails is undone: so whoever may make may also remove.
-  { commands: ["commission", "resume", "abort"], own: [...CHANGE, ...STATUS, PRICING], handlers: ["create", "read", "update", "remove"] },
+  {
+    commands: ["commission", "resume", "abort"],
+    own: [...CHANGE, ...STATUS, PRICING],
+    containers: TASKS,
+    handlers: ["create", "read", "update", "remove"],
+  },
   {
     commands: ["deploy", "rollback", "scale", "resume", "abort"],
     own: [...CHANGE, ...STATUS, ...RELEASE],
+    containers: CONTAINERS,
     handlers: ["create", "read", "update", "remove"],
     of: ["service", "routes"],
   },

@@ -3,6 +3,7 @@
 import type { EnvironmentApp } from "../../../config/app.ts";
 import type { CommandPermissions, PermissionsReport, PolicyDocument, PolicyStatement } from "../../../reports.ts";
 import type { StackTemplate } from "../stacks/index.ts";
+import { hasContainers } from "../stacks/running.ts";
 import { COMMANDS } from "./commands.ts";
 import { GRANTS, type Grant } from "./grants.ts";
 import { type Scope, type Site, scopesOf, siteOf } from "./scopes.ts";
@@ -11,9 +12,15 @@ import { type Scope, type Site, scopesOf, siteOf } from "./scopes.ts";
 export function permissionsOf(app: EnvironmentApp, stacks: readonly StackTemplate[]): PermissionsReport {
   const site = siteOf(app);
   const { account, region } = site;
-  const permissions = COMMANDS.map(({ commands, own, handlers, of = "configured" }): CommandPermissions => {
+  const permissions = COMMANDS.map(({ commands, own, containers = [], handlers, of = "configured" }): CommandPermissions => {
     const types = of === "all" ? Object.keys(GRANTS) : typesIn(stacks.filter(({ role }) => of === "configured" || of.includes(role)));
-    const actions = [...new Set([...own, ...types.flatMap((type) => handlers.flatMap((handler) => grantOf(type)[handler]))])].sort();
+    const actions = [
+      ...new Set([
+        ...own,
+        ...(hasContainers(app.app) ? containers : []),
+        ...types.flatMap((type) => handlers.flatMap((handler) => grantOf(type)[handler])),
+      ]),
+    ].sort();
     return { commands, policies: pack(statementsOf(actions, site)), reasons: reasonsOf(actions, site) };
   });
   return { app: app.app.name, environment: app.name, account, region, permissions };

@@ -3,6 +3,9 @@ import type { TargetHealthDescription } from "@aws-sdk/client-elastic-load-balan
 import { LandfallError } from "../../../error.ts";
 import { observeEvents } from "../cloudformation/events.ts";
 import type { Context } from "../context.ts";
+import { logicalName } from "../stacks/names.ts";
+import { logGroupName } from "../stacks/settings.ts";
+import { exitCodeOf, observeTasks, readTask, reasonOf, taskId } from "../tasks.ts";
 import { readConsole } from "./errand.ts";
 import { findObject } from "./objects.ts";
 import { loadSite } from "./site.ts";
@@ -28,6 +31,8 @@ export async function diagnose(context: Context, error: unknown): Promise<unknow
   const stack = /stack (\S+)/.exec(String(error.parts.where ?? ""))?.[1];
   if (stack === undefined) return error;
   const { stacks, bucket } = await loadSite(context);
+  const containers = await diagnoseTasks(context, stack, stacks.get(stack)?.outputs ?? {});
+  if (containers) return new LandfallError({ ...error.parts, ...containers }, error.more);
   const id = stacks.get(stack)?.id;
   const events = id === undefined ? [] : await observeEvents(context.clients, id);
   const machines = [...new Set(events.flatMap(({ reason = "" }) => /FAILURE signal with UniqueId (i-[0-9a-f]+)/.exec(reason)?.[1] ?? []))];
@@ -47,6 +52,32 @@ export async function diagnose(context: Context, error: unknown): Promise<unknow
     },
     error.more,
   );
+}
+
+/** What the newest tasks that stopped have said; undefined when it is no stack of containers, or none stopped. */
+async function diagnoseTasks(context: Context, stack: string, outputs: Record<string, string>) {
+  const { app, name } = context.app;
+  const service = stack.slice(`${app.name}-${name}-service-`.length);
+  const cluster = outputs[`${logicalName(service)}Cluster`];
+  if (cluster === undefined) return undefined;
+  const stopped = (await observeTasks(context, { cluster, stopped: true })).slice(0, MACHINES_SHOWN);
+  const rows = await Promise.all(
+    stopped.map(async (task): Promise<[string, string][]> => {
+      const { lines } = await readTask(context, logGroupName(context.app, service), taskId(task));
+      return [
+        ["task", taskId(task)],
+        ["reason", reasonOf(task) || `status ${exitCodeOf(task)}`],
+        ...lines.slice(-LINES_SHOWN).map((line, index): [string, string] => [index === 0 ? "last log" : "", line]),
+      ];
+    }),
+  );
+  if (stopped.length === 0) return undefined;
+  const unhealthy = stopped.some((task) => /health check/i.test(reasonOf(task)));
+  return {
+    code: unhealthy ? ("HEALTH_NEVER_PASSED" as const) : ("INSTANCE_CRASHED" as const),
+    what: `the new containers of ${stack} did not stay up`,
+    evidence: rows.flat(),
+  };
 }
 
 async function loadReport(context: Context, bucket: string, stack: string, machine: string): Promise<BootReport | undefined> {
@@ -89,7 +120,8 @@ async function failedActivities({ clients, app: { app, name } }: Context, stack:
 export async function explainTargets(context: Context, { service, slot }: FleetName, targets: TargetHealthDescription[]): Promise<LandfallError> {
   const unhealthy = targets.filter(({ TargetHealth }) => TargetHealth?.State !== "healthy");
   const machine = unhealthy[0]?.Target?.Id;
-  const said = machine === undefined ? [] : await readConsole(context, machine);
+  // The balancer knows a container by its address, and that has no console.
+  const said = machine?.startsWith("i-") ? await readConsole(context, machine) : [];
   return new LandfallError({
     code: "HEALTH_NEVER_PASSED",
     what: `the balancer does not find the new instances of service "${service}" (${slot}) healthy`,

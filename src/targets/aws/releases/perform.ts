@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import type { Running } from "../stacks/index.ts";
 import { logicalName } from "../stacks/names.ts";
 import { servingSlot } from "../stacks/running.ts";
+import { countWanted } from "../task-status.ts";
 import { diagnose, explainTargets } from "./diagnose.ts";
 import { judge } from "./judge.ts";
 import { loadSite } from "./site.ts";
@@ -111,7 +112,9 @@ async function waitHealthy(context: Context, fleets: FleetName[]): Promise<strin
     const look = (output: string) => site.look(`service-${fleet.service}`, `${prefix}${output}`);
     return {
       ...fleet,
-      group: look("Group"),
+      ...(context.app.app.services[fleet.service]?.container
+        ? { cluster: site.look(`service-${fleet.service}`, `${logicalName(fleet.service)}Cluster`), tasks: look("Tasks") }
+        : { group: look("Group") }),
       target: look("TargetGroup"),
       deadlineMs: (context.app.app.services[fleet.service]?.health.deadline ?? 0) + ATTACH_MS,
     };
@@ -128,18 +131,28 @@ async function waitHealthy(context: Context, fleets: FleetName[]): Promise<strin
 }
 
 interface Wait extends FleetName {
-  group: string;
+  /** Of machines: their group. Of containers: their cluster, and the name of the ECS service. */
+  group?: string;
+  cluster?: string;
+  tasks?: string;
   target: string;
 }
 
-async function observeTargets({ clients }: Context, { group, target }: Wait) {
-  const [autoScaling, balancing] = [await clients.autoScaling(), await clients.balancing()];
-  const [{ AutoScalingGroups = [] }, { TargetHealthDescriptions = [] }] = await Promise.all([
-    autoScaling.describeAutoScalingGroups({ AutoScalingGroupNames: [group] }),
-    balancing.describeTargetHealth({ TargetGroupArn: target }),
+async function observeTargets(context: Context, wait: Wait) {
+  const balancing = await context.clients.balancing();
+  const [wanted, { TargetHealthDescriptions = [] }] = await Promise.all([
+    observeWanted(context, wait),
+    balancing.describeTargetHealth({ TargetGroupArn: wait.target }),
   ]);
   const healthy = TargetHealthDescriptions.filter(({ TargetHealth }) => TargetHealth?.State === "healthy").length;
-  return { healthy, wanted: AutoScalingGroups[0]?.DesiredCapacity ?? 0, targets: TargetHealthDescriptions };
+  return { healthy, wanted, targets: TargetHealthDescriptions };
+}
+
+async function observeWanted(context: Context, { group, cluster, tasks }: Wait): Promise<number> {
+  if (cluster !== undefined && tasks !== undefined) return countWanted(context, cluster, [tasks]);
+  const autoScaling = await context.clients.autoScaling();
+  const { AutoScalingGroups = [] } = await autoScaling.describeAutoScalingGroups({ AutoScalingGroupNames: [group as string] });
+  return AutoScalingGroups[0]?.DesiredCapacity ?? 0;
 }
 
 async function goBack(context: Context, { at, before, error }: { at: Running; before: Running; error: unknown }): Promise<unknown> {

@@ -44,7 +44,8 @@ async function checkServing(context: Context, { release }: StoredRelease): Promi
   const serving = services.flatMap(({ name, instances }) => {
     const settings = context.app.app.services[name];
     const machine = instances.find(({ state, release: runs }) => state === "healthy" && runs !== release.id);
-    return settings?.port === undefined || !machine ? [] : [{ machine: machine.id, settings, port: settings.port }];
+    // Beside a container nobody of ours can ask it; the balancer does, and takes it out of service when it fails.
+    return settings?.port === undefined || settings.container || !machine ? [] : [{ machine: machine.id, settings, port: settings.port }];
   });
   await Promise.all(
     serving.map(async ({ machine, settings: { health }, port }) => {
