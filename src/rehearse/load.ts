@@ -3,6 +3,8 @@ import { Agent, request } from "node:http";
 
 /** An answer that takes longer is lost to whoever waits for it. */
 const TIMEOUT_MS = 10_000;
+/** As much of an answer as tells why. */
+const WORDS_MAX = 80;
 
 export interface Counts {
   requests: number;
@@ -58,9 +60,14 @@ export function startLoad(origin: string, paths: string[], perSecond: number): L
 function ask(agent: Agent, url: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const asked = request(url, { agent, headers: { "user-agent": "landfall-rehearsal" } }, (answer) => {
+      let said = "";
+      answer.on("data", (chunk: Buffer) => {
+        if (said.length < WORDS_MAX) said += chunk.toString();
+      });
       answer.once("error", (error) => resolve(error.message));
-      answer.once("end", () => resolve((answer.statusCode ?? 0) >= 500 ? `status ${answer.statusCode}` : undefined));
-      answer.resume();
+      answer.once("end", () =>
+        resolve((answer.statusCode ?? 0) >= 500 ? `status ${answer.statusCode} ${said.slice(0, WORDS_MAX).split("\n")[0]}`.trim() : undefined),
+      );
     });
     const timer = setTimeout(() => asked.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
     asked.once("error", (error) => resolve(error.message)).once("close", () => clearTimeout(timer));
