@@ -301,6 +301,7 @@ describe("what could be done by mistake", () => {
   it("decommission of an environment that is not there", async () => {
     const [status, text] = await refusal(app, "decommission", "prod");
     expect([status, text.split("\n")[0]]).toEqual([2, 'error: there is no environment "prod" in this app  ENVIRONMENT_UNKNOWN']);
+    expect((await refusal(app, "status", "stagin"))[1]).toContain(`did you mean "staging"?`);
   });
 
   it("secrets set without a value", async () => {

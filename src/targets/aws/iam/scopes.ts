@@ -176,6 +176,7 @@ const CALLS: Readonly<Record<string, Narrow>> = {
     ...identity("role")(site, action),
     condition: { StringEquals: { "iam:PassedToService": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"] } },
   }),
+  "ec2:DeleteNetworkInterface": anywhere("Those that AWS's own services leave behind have no tags."),
   "kms:CreateGrant": (site) => ({
     resources: [arn(site, "kms", "key/*")],
     condition: { Bool: { "kms:GrantIsForAWSResource": "true" } },
