@@ -101,6 +101,7 @@ describe("scopes", () => {
         Resource.some((one) => one === "*" || one.endsWith(":*")) && !JSON.stringify(Condition ?? {}).includes("aws:ResourceTag/landfall:app"),
     );
     expect(wide.flatMap(({ Action }) => Action).filter((action) => /:(Delete|Terminate|Release|Schedule|Remove)/.test(action))).toEqual([
+      "ec2:DeleteNetworkInterface",
       "logs:DeleteLogDelivery",
       "rds:DeleteDBInstanceAutomatedBackup",
     ]);
