@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import containers
 import machines
 from ministack.services import acm, alb, cloudwatch, ec2, elasticache, rds, s3, secretsmanager, ssm, tagging, waf
 from ministack.services.cloudformation import handlers, provisioners, stacks
@@ -364,6 +365,7 @@ def ruled(when, act, facts):
 
 def install():
     machines.install()
+    containers.install()
     provisioners._RESOURCE_HANDLERS.update(MISSING)
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
     # Without this every change to a bucket is reported as one that may replace it. AWS's page on the type names only this property.

@@ -23,8 +23,8 @@ const ROLLS = "its instances are replaced, batch by batch";
  * properties whose values are the same in all our templates.
  */
 export const KINDS: Readonly<Record<string, KindFacts>> = {
-  "AWS::ApplicationAutoScaling::ScalableTarget": { words: "range of a fleet of containers", replacedBy: ["ResourceId"] },
-  "AWS::ApplicationAutoScaling::ScalingPolicy": { words: "scaling policy", replacedBy: ["PolicyName"] },
+  "AWS::ApplicationAutoScaling::ScalableTarget": { words: "range of a fleet of containers", replacedBy: ["ResourceId", "ScalableDimension", "ServiceNamespace"] },
+  "AWS::ApplicationAutoScaling::ScalingPolicy": { words: "scaling policy", replacedBy: ["PolicyName", "ScalingTargetId"] },
   "AWS::AutoScaling::AutoScalingGroup": {
     words: "fleet",
     replacedBy: [],
@@ -64,9 +64,23 @@ export const KINDS: Readonly<Record<string, KindFacts>> = {
   "AWS::EC2::VPCEndpoint": { words: "gateway endpoint", replacedBy: ["ServiceName", "VpcEndpointType", "VpcId"] },
   "AWS::EC2::VPCGatewayAttachment": { words: "use of the internet gateway", replacedBy: ["VpcId"] },
   "AWS::ECR::Repository": { words: "image registry", replacedBy: ["EncryptionConfiguration"] },
-  "AWS::ECS::Cluster": { words: "cluster of containers", replacedBy: ["ClusterName"] },
+  "AWS::ECS::Cluster": { words: "cluster of containers", replacedBy: [] },
   "AWS::ECS::Service": { words: "fleet of containers", replacedBy: ["Cluster"], effects: { TaskDefinition: ROLLS } },
-  "AWS::ECS::TaskDefinition": { words: "description of a container", replacedBy: ["Family"] },
+  "AWS::ECS::TaskDefinition": {
+    words: "description of a container",
+    replacedBy: [
+      "Family",
+      "ContainerDefinitions",
+      "Cpu",
+      "ExecutionRoleArn",
+      "Memory",
+      "NetworkMode",
+      "RequiresCompatibilities",
+      "RuntimePlatform",
+      "TaskRoleArn",
+      "Volumes",
+    ],
+  },
   "AWS::ElastiCache::ParameterGroup": { words: "cache settings", replacedBy: ["CacheParameterGroupFamily"] },
   "AWS::ElastiCache::ReplicationGroup": {
     words: "cache",
