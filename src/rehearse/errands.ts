@@ -136,7 +136,7 @@ interface ErrandInput {
 }
 
 async function runErrand(place: Workplace, { errand, layers, step, keep }: ErrandInput): Promise<ErrandResult> {
-  const { ground, resources, emit, signal } = place;
+  const { ground, resources, signal } = place;
   const machine = ground.boot({ role: errand.kind, userData: errandScript(errand), layers });
   const look = watchOutput(place, errand.id, step);
   const stop = () => void machine.kill();
@@ -148,7 +148,6 @@ async function runErrand(place: Workplace, { errand, layers, step, keep }: Erran
     await look.end();
     result = JSON.parse((await resources.artifacts.get(`reports/${errand.id}/result.json`))?.toString() ?? "null") as ErrandResult | undefined;
     if (!result?.ok) throw errandFailed(place, errand, result, machine.output());
-    emit({ type: "note", text: `machine of errand "${errand.kind}" is off` });
     return result;
   } finally {
     signal?.removeEventListener("abort", stop);

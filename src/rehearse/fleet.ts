@@ -17,6 +17,7 @@ const HOOK_MS = 60_000;
 /** A release as instances of each service are started with it. */
 export interface Rehearsed {
   artifact: ReleaseArtifact;
+  image: Image;
   userData: Record<string, UserData>;
 }
 
@@ -38,7 +39,6 @@ export interface Started {
 }
 
 export interface Site extends Workplace {
-  image: Image;
   balancer: Balancer;
   edge: Edge;
 }
@@ -57,10 +57,10 @@ export class Fleets {
   }
 
   /** Boots so many at once. They get requests only when `attach` says so. Throws HEALTH_NEVER_PASSED as soon as one signals a failure. */
-  async start(service: string, { artifact, userData }: Rehearsed, count: number): Promise<Running[]> {
+  async start(service: string, { artifact, image, userData }: Rehearsed, count: number): Promise<Running[]> {
     const { text, stack, tags } = userData[service] as UserData;
     const release = artifact.id;
-    const { ground, image, app } = this.#site;
+    const { ground, app } = this.#site;
     const settings = app.app.services[service] as Service;
     return Promise.all(
       Array.from({ length: count }, async () => {

@@ -12,6 +12,7 @@ const PREFIX = "10.213.0";
 const GATEWAY = `${PREFIX}.1`;
 const METADATA = "169.254.169.254";
 export const BRIDGE = "landfall0";
+const BRIDGE_ADDRESS = "02:00:0a:d5:00:01";
 const HEADER_BYTES_MAX = 200;
 
 /** A connection that a machine made: `to` is the gateway's own address or that of the metadata service. */
@@ -91,7 +92,9 @@ function makeNamespace(name: string, addresses: string[]): void {
   const inside = (...args: string[]) => ip("-n", name, ...args);
   ip("netns", "add", name);
   inside("link", "set", "lo", "up");
-  inside("link", "add", BRIDGE, "type", "bridge");
+  // Without one of its own a bridge takes a hardware address from its ports, and another one as machines come and go: those that stay would
+  // send to the old one for seconds.
+  inside("link", "add", BRIDGE, "address", BRIDGE_ADDRESS, "type", "bridge");
   inside("address", "add", `${GATEWAY}/24`, "dev", BRIDGE);
   for (const address of [METADATA, ...addresses]) inside("address", "add", `${address}/32`, "dev", BRIDGE);
   inside("link", "set", BRIDGE, "up");

@@ -21,7 +21,7 @@ import { makeEdge } from "../targets/local/edge.ts";
 import { placesOf } from "../targets/local/places.ts";
 import { openSecrets } from "../targets/local/secrets.ts";
 import { publicDownloads } from "./downloads.ts";
-import { ensureImage, makeArtifact, runPhase, type Workplace } from "./errands.ts";
+import { ensureImage, type Image, makeArtifact, runPhase, type Workplace } from "./errands.ts";
 import { Fleets, type Rehearsed } from "./fleet.ts";
 import { openGround } from "./ground.ts";
 import { type Load, startLoad } from "./load.ts";
@@ -80,19 +80,18 @@ export async function rehearse(input: RehearsalInput): Promise<RehearsalReport> 
     endings.push(() => ground.stop());
     const place: Workplace = { app, ground, resources, images: join(home, "images"), emit: input.emit, signal: input.signal };
 
-    const image = await ensureImage(place, before);
     const names = await nameReleases(app, before, source);
     const first = await prepare(place, before, names[0]);
-    const second = await prepare(place, source, names[1]);
+    const second = await prepare(place, source, names[1], before === source ? first.image : undefined);
     const balancer = new Balancer(folder);
     endings.push(() => balancer.stop(BALANCER_STOP_MS));
     const edge = await makeEdgeOf(input, app, resources.places.environment);
-    const fleets = new Fleets({ ...place, image, balancer, edge });
-    const phases = await perform({ input, app, place, image, fleets, edge, first, second, endings });
+    const fleets = new Fleets({ ...place, balancer, edge });
+    const phases = await perform({ input, app, place, fleets, edge, first, second, endings });
     return {
       app: app.app.name,
       environment: app.name,
-      image: { hash: image.hash, made: image.made },
+      image: { hash: second.image.hash, made: second.image.made },
       releases: { before: first.artifact.id, after: second.artifact.id },
       machines: fleets.started.length,
       signals: fleets.started,
@@ -107,12 +106,12 @@ export async function rehearse(input: RehearsalInput): Promise<RehearsalReport> 
     await endAll(endings.reverse());
   }
 
-  async function prepare(place: Workplace, source: Source, id: string): Promise<Rehearsed> {
-    const image = await ensureImage(place, source);
+  async function prepare(place: Workplace, source: Source, id: string, known?: Image): Promise<Rehearsed> {
+    const image = known ?? (await ensureImage(place, source));
     const artifact = await makeArtifact(place, image, { id, source });
     const services = Object.keys(app.app.services);
     const userData = services.map((service) => [service, compileUserData({ app, service, release: artifact, look: place.resources.look })] as const);
-    return { artifact, userData: Object.fromEntries(userData) };
+    return { artifact, image, userData: Object.fromEntries(userData) };
   }
 }
 
@@ -135,7 +134,6 @@ interface Performance {
   input: RehearsalInput;
   app: EnvironmentApp;
   place: Workplace;
-  image: Awaited<ReturnType<typeof ensureImage>>;
   fleets: Fleets;
   edge: Edge;
   first: Rehearsed;
@@ -143,14 +141,14 @@ interface Performance {
   endings: (() => Promise<unknown> | unknown)[];
 }
 
-async function perform({ input, app, place, image, fleets, edge, first, second, endings }: Performance): Promise<RehearsedPhase[]> {
+async function perform({ input, app, place, fleets, edge, first, second, endings }: Performance): Promise<RehearsedPhase[]> {
   const { emit, signal } = input;
   const services = Object.entries(app.app.services);
   const isWeb = ({ port }: Service) => port !== undefined;
   const count = ({ instances, singleton, schedule }: Service) => (singleton || schedule ? 1 : instances.min);
   const phases: RehearsedPhase[] = [];
 
-  await runPhase(place, image, first.artifact);
+  await runPhase(place, first.image, first.artifact);
   await during(emit, "start", `booting ${services.reduce((total, [, service]) => total + count(service), 0)} machines`, async () => {
     await Promise.all(services.map(([name, service]) => fleets.start(name, first, count(service))));
     await fleets.attach(fleets.running);
@@ -188,7 +186,7 @@ async function perform({ input, app, place, image, fleets, edge, first, second, 
   };
 
   await phase("steady", "no change", () => new Promise((resolve) => setTimeout(resolve, STEADY_MS)));
-  await runPhase(place, image, second.artifact);
+  await runPhase(place, second.image, second.artifact);
   if (input.strategies.includes("rolling")) {
     await phase("rolling", `rolling to ${second.artifact.id}`, () => roll(second));
     await phase("rolling back", `rolling back to ${first.artifact.id}`, () => roll(first));
