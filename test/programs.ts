@@ -24,6 +24,8 @@ const PROGRAMS: Program[] = [
   { debianPackage: "shellcheck", what: "shellcheck", isThere: () => answers("shellcheck", "--version") },
   { debianPackage: "nginx", what: "nginx", isThere: () => isOnPath("nginx") },
   { debianPackage: "jq", what: "jq", isThere: () => answers("jq", "--version") },
+  { debianPackage: "postgresql-client", what: "psql", isThere: () => answers("psql", "--version") },
+  { debianPackage: "iproute2", what: "ss", isThere: () => answers("ss", "--version") },
   { debianPackage: "curl", what: "curl", isThere: () => answers("curl", "--version") },
   // Of no use to anybody but root, and then only for machines that are booted.
   ...(process.platform === "linux" && process.getuid?.() === 0

@@ -94,6 +94,7 @@ export class Stage {
 
   async open(): Promise<this> {
     for (const { file, name } of PROGRAMS) this.write(`root/usr/local/lib/landfall/${name}`, programText(file), 0o755);
+    this.write("root/usr/local/lib/landfall/scram-verifier", programText("scram-verifier.py"), 0o755);
     for (const file of SOURCED) this.write(`root/usr/local/lib/landfall/${file}`, programText(file));
     for (const name of `${CALLED} ${CALLED_TOO}`.split(" ")) this.#program(name, `exec "$(PATH=\${PATH#*:} command -v ${name})" "$@"`);
     this.#program("aws", AWS);
@@ -149,8 +150,13 @@ export class Stage {
     return new Promise((resolve) => child.on("close", (code) => (this.#children.delete(child), resolve({ code: code ?? -1, said }))));
   }
 
-  async close(): Promise<void> {
+  /** Ends all that still runs, as a machine that is switched off. */
+  kill(): void {
     for (const { pid } of this.#children) if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  }
+
+  async close(): Promise<void> {
+    this.kill();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     rmSync(this.folder, { recursive: true, force: true });

@@ -71,6 +71,8 @@ write_programs() {
 write_units() {
 @UNITS@
   systemctl enable landfall-boot.service
+  # Session Manager is the way in.
+  systemctl disable ssh.service ssh.socket 2>/dev/null || true
 }
 
 # copy_files NAME...: the image begins with the recipe's files and nothing else, also when this is not its first time.

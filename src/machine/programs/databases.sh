@@ -55,7 +55,8 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO :"reader";
 SELECT format(what, nspname, :'reader') FROM pg_namespace, unnest(ARRAY['GRANT USAGE ON SCHEMA %I TO %I',
     'GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', 'GRANT SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I']) AS what
-  WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' \gexec
+  -- What belongs to the administrator of a managed server is not ours to grant.
+  WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' AND (nspname = 'public' OR pg_has_role(nspowner, 'USAGE')) \gexec
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO :"reader";
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON SEQUENCES TO :"reader";
 ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO :"reader";
