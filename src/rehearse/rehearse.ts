@@ -11,6 +11,7 @@ import { makeRelease } from "../release/release.ts";
 import { loadSource, type Source } from "../release/source.ts";
 import type { RehearsalReport, RehearsedPhase } from "../reports.ts";
 import { tryFileLock } from "../system/file-lock.ts";
+import { removeAll } from "../system/files.ts";
 import { findHome } from "../system/home.ts";
 import { findFreePort } from "../system/network.ts";
 import { secretPath } from "../targets/aws/stacks/names.ts";
@@ -65,7 +66,7 @@ export async function rehearse(input: RehearsalInput): Promise<RehearsalReport> 
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   const lock = tryFileLock(`${folder}.lock`);
   if (!lock) throw underWay(app.name);
-  const endings: (() => Promise<unknown> | unknown)[] = [() => lock.release({ removeFile: true })];
+  const endings: (() => Promise<unknown> | unknown)[] = [() => lock.release({ removeFile: true }), () => removeAll(folder)];
   try {
     const tree = await ensureTree(home, input.emit);
     const account = makeAccount();
