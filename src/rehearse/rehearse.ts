@@ -10,6 +10,7 @@ import { during, type Emit } from "../progress.ts";
 import { makeRelease } from "../release/release.ts";
 import { loadSource, type Source } from "../release/source.ts";
 import type { RehearsalReport, RehearsedPhase } from "../reports.ts";
+import { systemClock } from "../system/clock.ts";
 import { tryFileLock } from "../system/file-lock.ts";
 import { removeAll } from "../system/files.ts";
 import { findHome } from "../system/home.ts";
@@ -23,7 +24,7 @@ import { placesOf } from "../targets/local/places.ts";
 import { openSecrets } from "../targets/local/secrets.ts";
 import { publicDownloads } from "./downloads.ts";
 import { ensureImage, type Image, makeArtifact, runPhase, type Workplace } from "./errands.ts";
-import { Fleets, type Rehearsed } from "./fleet.ts";
+import { Fleets, type Rehearsed, type Running } from "./fleet.ts";
 import { openGround } from "./ground.ts";
 import { type Load, startLoad } from "./load.ts";
 import { objectServer } from "./objects.ts";
@@ -88,6 +89,7 @@ export async function rehearse(input: RehearsalInput): Promise<RehearsalReport> 
     endings.push(() => balancer.stop(BALANCER_STOP_MS));
     const edge = await makeEdgeOf(input, app, resources.places.environment);
     const fleets = new Fleets({ ...place, balancer, edge });
+    endings.push(() => fleets.close());
     const phases = await perform({ input, app, place, fleets, edge, first, second, endings });
     return {
       app: app.app.name,
@@ -110,9 +112,7 @@ export async function rehearse(input: RehearsalInput): Promise<RehearsalReport> 
   async function prepare(place: Workplace, source: Source, id: string, known?: Image): Promise<Rehearsed> {
     const image = known ?? (await ensureImage(place, source));
     const artifact = await makeArtifact(place, image, { id, source });
-    const services = Object.keys(app.app.services);
-    const userData = services.map((service) => [service, compileUserData({ app, service, release: artifact, look: place.resources.look })] as const);
-    return { artifact, image, userData: Object.fromEntries(userData) };
+    return { artifact, image, userData: compileUserData({ app, release: artifact, look: place.resources.look }) };
   }
 }
 
@@ -143,21 +143,17 @@ interface Performance {
 }
 
 async function perform({ input, app, place, fleets, edge, first, second, endings }: Performance): Promise<RehearsedPhase[]> {
-  const { emit, signal } = input;
+  const { emit, signal, strategies } = input;
   const services = Object.entries(app.app.services);
-  const isWeb = ({ port }: Service) => port !== undefined;
-  const count = ({ instances, singleton, schedule }: Service) => (singleton || schedule ? 1 : instances.min);
   const phases: RehearsedPhase[] = [];
-
   await runPhase(place, first.image, first.artifact);
-  await during(emit, "start", `booting ${services.reduce((total, [, service]) => total + count(service), 0)} machines`, async () => {
-    await Promise.all(services.map(([name, service]) => fleets.start(name, first, count(service))));
+  await during(emit, "start", "booting the machines of all fleets", async () => {
+    await Promise.all(services.map(([name, service]) => fleets.start(name, first, countOf(service))));
     await fleets.attach(fleets.running);
     return `${fleets.running.length} machines run release ${first.artifact.id}`;
   });
-  const paths = [...new Set(services.flatMap(([, service]) => (isWeb(service) ? [service.health.path] : [])))];
-  const load: Load | undefined = paths.length > 0 ? startLoad(`http://127.0.0.1:${edge.port}`, paths, input.rate) : undefined;
-  if (load) endings.push(() => load.stop());
+  const load = loadOf(app, edge, input.rate);
+  endings.push(() => load?.stop());
 
   const phase = async (name: string, text: string, act: () => Promise<unknown>) => {
     signal?.throwIfAborted();
@@ -170,44 +166,56 @@ async function perform({ input, app, place, fleets, edge, first, second, endings
     });
   };
 
-  /** Batch by batch, the new before the old; of a singleton and a job there are never two. */
-  const roll = async (to: Rehearsed) => {
-    for (const [name, service] of services) {
-      const alone = service.singleton || service.schedule !== undefined;
-      const size = alone ? 1 : batchOf(app, count(service));
-      const old = fleets.of(name);
-      while (old.length > 0) {
-        const batch = old.splice(0, size);
-        if (alone) await fleets.end(batch);
-        const fresh = await fleets.start(name, to, batch.length);
-        await fleets.attach([...fleets.running.filter((one) => one.state === "attached" && !batch.includes(one)), ...fresh]);
-        if (!alone) await fleets.end(batch);
-      }
-    }
-  };
-
-  await phase("steady", "no change", () => new Promise((resolve) => setTimeout(resolve, STEADY_MS)));
+  await phase("steady", "no change", () => systemClock.sleep(STEADY_MS, signal));
   await runPhase(place, second.image, second.artifact);
-  if (input.strategies.includes("rolling")) {
-    await phase("rolling", `rolling to ${second.artifact.id}`, () => roll(second));
-    await phase("rolling back", `rolling back to ${first.artifact.id}`, () => roll(first));
+  if (strategies.includes("rolling")) {
+    await phase("rolling", `rolling to ${second.artifact.id}`, () => roll(app, fleets, second));
+    await phase("rolling back", `rolling back to ${first.artifact.id}`, () => roll(app, fleets, first));
   }
-  if (input.strategies.includes("blueGreen")) {
-    const webs = services.filter(([, service]) => isWeb(service));
-    const blue = fleets.running.filter(({ service }) => webs.some(([name]) => name === service));
+  if (strategies.includes("blueGreen")) {
+    let green: Running[] = [];
     await phase("blueGreen", `switching to a fleet of ${second.artifact.id}`, async () => {
-      const green = (await Promise.all(webs.map(([name, service]) => fleets.start(name, second, count(service))))).flat();
-      await fleets.attach([...fleets.running.filter((one) => !blue.includes(one) && one.state === "attached"), ...green]);
+      green = await switchOver(app, fleets, second);
     });
     await phase("switching back", `switching back to ${first.artifact.id}`, async () => {
-      const green = fleets.running.filter(
-        ({ service, state, release }) => state === "attached" && release === second.artifact.id && webs.some(([name]) => name === service),
-      );
       await fleets.attach(fleets.running.filter((one) => !green.includes(one)));
       await fleets.end(green);
     });
   }
   return phases;
+}
+
+const countOf = ({ instances, singleton, schedule }: Service): number => (singleton || schedule ? 1 : instances.min);
+const isWeb = ({ port }: Service): boolean => port !== undefined;
+
+/** Requests for the health check of each web service; without such a service there are none to lose. */
+function loadOf({ app }: EnvironmentApp, { port }: Edge, rate: number): Load | undefined {
+  const paths = new Set(Object.values(app.services).flatMap((service) => (isWeb(service) ? [service.health.path] : [])));
+  return paths.size > 0 ? startLoad(`http://127.0.0.1:${port}`, [...paths], rate) : undefined;
+}
+
+/** Batch by batch, the new before the old; of a singleton and a job there are never two. */
+async function roll(app: EnvironmentApp, fleets: Fleets, to: Rehearsed): Promise<void> {
+  for (const [name, service] of Object.entries(app.app.services)) {
+    const alone = service.singleton || service.schedule !== undefined;
+    const size = alone ? 1 : batchOf(app, countOf(service));
+    for (const old = fleets.of(name); old.length > 0; ) {
+      const batch = old.splice(0, size);
+      if (alone) await fleets.end(batch);
+      const fresh = await fleets.start(name, to, batch.length);
+      await fleets.attach([...fleets.running.filter((one) => one.state === "attached" && !batch.includes(one)), ...fresh]);
+      if (!alone) await fleets.end(batch);
+    }
+  }
+}
+
+/** A whole fleet of each web service beside the one that serves, and all requests to it at once. Returns it. */
+async function switchOver(app: EnvironmentApp, fleets: Fleets, to: Rehearsed): Promise<Running[]> {
+  const webs = Object.entries(app.app.services).filter(([, service]) => isWeb(service));
+  const blue = webs.flatMap(([name]) => fleets.of(name));
+  const green = (await Promise.all(webs.map(([name, service]) => fleets.start(name, to, countOf(service))))).flat();
+  await fleets.attach([...fleets.running.filter((one) => one.state === "attached" && !blue.includes(one)), ...green]);
+  return green;
 }
 
 const NO_LOAD = { requests: 0, lost: 0, medianMs: 0, p99Ms: 0, slowestMs: 0, losses: {} };

@@ -7,9 +7,8 @@ import { REGION } from "./endpoints.ts";
 /** An intrinsic function, or a text: as much of CloudFormation's language as user data has. */
 type Value = string | { Ref: string } | { "Fn::Join": [string, Value[]] } | { "Fn::Base64": Value };
 
-export interface FleetInput {
+export interface FleetsInput {
   app: EnvironmentApp;
-  service: string;
   release: ReleaseArtifact;
   /** The output of a stack. */
   look(output: string): string;
@@ -23,15 +22,21 @@ export interface UserData {
   tags: Record<string, string>;
 }
 
-export function compileUserData({ app, service, release, look }: FleetInput): UserData {
-  const fleet = { release: release.id, image: "ami-00000000000000000", script: bootScript({ app, service, release }) };
-  const stack = makeStacks(app, { [service]: { blue: fleet } }).find((one) => one.service === service) as StackTemplate;
+/** By service. */
+export function compileUserData({ app, release, look }: FleetsInput): Record<string, UserData> {
+  const services = Object.keys(app.app.services);
+  const fleet = (service: string) => ({ release: release.id, image: "ami-00000000000000000", script: bootScript({ app, service, release }) });
+  const stacks = makeStacks(app, Object.fromEntries(services.map((service) => [service, { blue: fleet(service) }])));
+  return Object.fromEntries(services.map((service) => [service, readTemplate(stacks.find((one) => one.service === service) as StackTemplate, look)]));
+}
+
+function readTemplate(stack: StackTemplate, look: FleetsInput["look"]): UserData {
   const { Resources } = JSON.parse(stack.body) as { Resources: Record<string, { Type: string; Properties: LaunchTemplate }> };
   const template = Object.values(Resources).find(({ Type }) => Type === "AWS::EC2::LaunchTemplate");
-  if (!template) throw new TypeError(`the stack of service "${service}" has no launch template`);
+  const group = Object.keys(Resources).find((name) => Resources[name]?.Type === "AWS::AutoScaling::AutoScalingGroup");
+  if (!template) throw new TypeError(`the stack "${stack.name}" has no launch template`);
   const { UserData, TagSpecifications } = template.Properties.LaunchTemplateData;
   const tags = TagSpecifications.find(({ ResourceType }) => ResourceType === "instance")?.Tags ?? [];
-  const group = Object.keys(Resources).find((name) => Resources[name]?.Type === "AWS::AutoScaling::AutoScalingGroup");
   return {
     text: resolve(UserData, (name) => lookUp(stack, name, look)),
     stack: stack.name,
@@ -47,7 +52,7 @@ interface LaunchTemplate {
   LaunchTemplateData: { UserData: Value; TagSpecifications: { ResourceType: string; Tags: { Key: string; Value: string }[] }[] };
 }
 
-function lookUp(stack: StackTemplate, name: string, look: FleetInput["look"]): string {
+function lookUp(stack: StackTemplate, name: string, look: FleetsInput["look"]): string {
   if (name === "AWS::Region") return REGION;
   if (name === "AWS::StackName") return stack.name;
   const output = stack.parameters.find((parameter) => parameter.name === name)?.from.output;

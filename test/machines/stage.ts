@@ -17,7 +17,7 @@ import { objectServer } from "../../src/rehearse/objects.ts";
 import { type Resources, startResources } from "../../src/rehearse/resources.ts";
 import { type Account, makeAccount, standIn } from "../../src/rehearse/stand-in.ts";
 import { ensureTree } from "../../src/rehearse/tree.ts";
-import { compileUserData } from "../../src/rehearse/user-data.ts";
+import { compileUserData, type UserData } from "../../src/rehearse/user-data.ts";
 import { loadSource, type Source } from "../../src/release/source.ts";
 import { secretPath } from "../../src/targets/aws/stacks/names.ts";
 
@@ -99,7 +99,7 @@ function boot(
   service: string,
   release: ReleaseArtifact,
 ): Booted {
-  const { text, tags } = compileUserData({ app, service, release, look: resources.look });
+  const { text, tags } = compileUserData({ app, release, look: resources.look })[service] as UserData;
   const began = performance.now();
   const instance = ground.boot({ role: service, userData: text, layers: [image.folder], tags });
   return {
