@@ -129,10 +129,11 @@ onEmulator("containers on the emulator", (world) => {
     expect((await open(APP).scale({ web: 4 })).services[0]).toMatchObject({ wanted: 4, healthy: 4 });
     await open(APP).decommission({});
     expect([...(await world.stage.stacks(APP)).keys()]).toEqual([]);
+    // What AWS keeps of each release that ever ran is gone as well.
     const { clients } = world.stage.context(APP);
     const ecs = await clients.ecs();
     expect((await ecs.listClusters({})).clusterArns).toEqual([]);
-    expect((await ecs.listTaskDefinitions({ status: "ACTIVE" })).taskDefinitionArns).toEqual([]);
+    for (const status of ["ACTIVE", "INACTIVE"] as const) expect((await ecs.listTaskDefinitions({ status })).taskDefinitionArns).toEqual([]);
     expect((await (await clients.ecr()).describeRepositories({})).repositories).toEqual([]);
     expect((await (await clients.logs()).describeLogGroups({ logGroupNamePrefix: "/landfall/hello/" })).logGroups).toEqual([]);
   }, 240_000);
@@ -151,6 +152,13 @@ onEmulator("containers on the emulator", (world) => {
     expect(await open(input).rollback({})).toMatchObject({ release: first.release });
     expect((await running(input)).map(({ at }) => at)).toContain("web.blue");
   }, 240_000);
+
+  it("whose Dockerfile is not there are refused", async () => {
+    await world.stage.commission(APP);
+    rmSync(join(folder, "worker.Dockerfile"));
+    await expect(open(APP).deploy({ dirty: true })).rejects.toMatchObject({ code: "CONTAINER_FILE_MISSING" });
+    expect(await running(APP)).toEqual([]);
+  }, 120_000);
 
   it("whose build fails say so with its last lines, and change nothing", async () => {
     await world.stage.commission(APP);

@@ -47,6 +47,12 @@ export async function observeTasks({ clients }: Pick<Context, "clients">, { clus
 const describe = async (ecs: ECS, cluster: string, tasks: string[]): Promise<Task[]> =>
   (await ecs.describeTasks({ cluster, tasks, include: ["TAGS"] })).tasks ?? [];
 
+/** Those that nobody waits for: what a job or a phase has begun would keep its cluster from going. */
+export async function stopTasks({ clients }: Pick<Context, "clients">, tasks: Task[], cluster: string): Promise<void> {
+  const ecs = await clients.ecs();
+  for (const task of tasks) await ecs.stopTask({ cluster, task: task.taskArn, reason: "its cluster is removed" });
+}
+
 /** How the app's container ended; undefined while it runs, and for one that never began. */
 export const exitCodeOf = ({ containers = [] }: Task): number | undefined => containers.find(({ name }) => name === CONTAINER)?.exitCode;
 

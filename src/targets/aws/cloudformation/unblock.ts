@@ -1,7 +1,8 @@
-// What keeps a stack from being deleted: buckets with something in them, network interfaces that a service left behind, and the
-// protection of a database that never came up. Only what the stack itself lists is looked at.
+// What keeps a stack from being deleted: buckets with something in them, network interfaces that a service left behind, tasks that
+// still run, and the protection of a database that never came up. Only what the stack itself lists is looked at.
 import type { StackResource } from "@aws-sdk/client-cloudformation";
 import type { Context } from "../context.ts";
+import { observeTasks, stopTasks } from "../tasks.ts";
 import { cameUp } from "./events.ts";
 import type { Standing } from "./stand.ts";
 
@@ -18,6 +19,7 @@ export async function unblock(context: Context, { id, name }: Standing): Promise
 
 async function unblockResource(context: Context, { ResourceType, PhysicalResourceId: id = "", StackId = "" }: StackResource): Promise<void> {
   if (ResourceType === "AWS::S3::Bucket") return emptyBucket(context, id);
+  if (ResourceType === "AWS::ECS::Cluster") return stopTasks(context, await observeTasks(context, { cluster: id }), id);
   if (ResourceType === "AWS::RDS::DBInstance") return unprotect(context, id, StackId);
   if (ResourceType === "AWS::EC2::SecurityGroup") return removeInterfaces(context, "group-id", id);
   if (ResourceType === "AWS::EC2::Subnet") return removeInterfaces(context, "subnet-id", id);

@@ -51,6 +51,7 @@ const CENSUS = [
   ...call("rds", "ModifyDBInstance DescribeDBSnapshots CreateDBSnapshot AddTagsToResource DescribeDBInstanceAutomatedBackups"),
   "rds:DeleteDBInstanceAutomatedBackup",
   "elasticache:DescribeSnapshots",
+  ...call("ecs", "ListTaskDefinitionFamilies ListTaskDefinitions DeleteTaskDefinitions"),
   ...call("cloudwatch", "GetDashboard DeleteDashboards"),
   ...call("acm", "ListCertificates"),
   ...call("route53", "ListHostedZonesByName ListResourceRecordSets"),
@@ -118,7 +119,13 @@ export const COMMANDS: readonly CommandFacts[] = [
     of: ["service", "routes"],
   },
   // What is left may be of an older configuration.
-  { commands: ["decommission", "clean", "resume"], own: [...REMOVE, ...STATUS, ...CENSUS], handlers: ["read", "remove"], of: "all" },
+  {
+    commands: ["decommission", "clean", "resume"],
+    own: [...REMOVE, ...STATUS, ...CENSUS],
+    containers: [...TASKS, "ecs:StopTask"],
+    handlers: ["read", "remove"],
+    of: "all",
+  },
 ];
 
 /** What Landfall itself calls for a command, without what CloudFormation calls for it. */

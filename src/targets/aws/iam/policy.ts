@@ -77,7 +77,7 @@ function reasonsOf(actions: readonly string[], site: Site): CommandPermissions["
   return [...reasons].map(([reason, own]) => ({ reason, actions: own }));
 }
 
-const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1).replaceAll("-", "");
 
 /** What a managed policy of IAM may have, without white space. */
 const POLICY_MAX = 6_144;

@@ -1,6 +1,7 @@
 // On which resources a call may be made: as narrow as names and tags allow. CloudFormation names most things after their stack; what it names
 // otherwise is known by its tags; and for what has neither when it is made, it is said why.
 import type { EnvironmentApp } from "../../../config/app.ts";
+import { hasContainers } from "../stacks/running.ts";
 
 export interface Scope {
   resources: string[];
@@ -17,6 +18,8 @@ export interface Site {
   partition: string;
   /** Whose records are made: the names of the domain, those that prove them, and those of resources. */
   names: string[];
+  /** Whether services run as containers. */
+  containers: boolean;
 }
 
 export function siteOf({ name, app, environment }: EnvironmentApp): Site {
@@ -24,7 +27,7 @@ export function siteOf({ name, app, environment }: EnvironmentApp): Site {
   const partition = region.startsWith("cn-") ? "aws-cn" : region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
   const hosts = domain ? [domain.name, ...domain.aliases] : [];
   const names = [`*.${name}.${app.name}.internal`, ...hosts.flatMap((one) => [one, `_*.${one}`])];
-  return { app: app.name, environment: name, account, region, partition, names };
+  return { app: app.name, environment: name, account, region, partition, names, containers: hasContainers(app) };
 }
 
 /** CloudFormation cuts long names of stacks in the names that it gives; so much of them is always there. */
@@ -92,7 +95,10 @@ const READS = /^(Describe|List)/;
 const SERVICES: Readonly<Record<string, Narrow>> = {
   acm: (site, action) => (action === "RequestCertificate" ? anywhere(NOT_YET)(site, action) : tagged("acm", "certificate/*")(site, action)),
   autoscaling: named("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"),
-  "application-autoscaling": anywhere("What it scales is named in the call, and not in a resource that a policy could name before."),
+  "application-autoscaling": (site, action) =>
+    /^(Delete|Deregister)/.test(action)
+      ? tagged("application-autoscaling", "scalable-target/*")(site, action)
+      : anywhere(READS.test(action) ? LISTS : NOT_YET)(site, action),
   cloudformation: (site) => ({
     resources: [`${site.app}-${site.environment}-*`, `${site.app}-foundation`].flatMap((stack) => [arn(site, "cloudformation", `stack/${stack}/*`)]),
   }),
@@ -152,6 +158,9 @@ const SERVICE_ROLES = ["autoscaling", "ecs", "ecs.application-autoscaling", "ela
   (service) => `${service}.amazonaws.com`,
 );
 
+/** What takes on roles where services run as containers. */
+const ROLE_TAKERS = ["ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"];
+
 const debianImages: Narrow = ({ partition, region }) => ({ resources: [`arn:${partition}:ssm:${region}::parameter/aws/service/debian/*`] });
 const dashboards: Narrow = ({ partition, account, app, environment }) => ({
   resources: [`arn:${partition}:cloudwatch::${account}:dashboard/landfall_${app}_${environment}`],
@@ -174,7 +183,7 @@ const CALLS: Readonly<Record<string, Narrow>> = {
   }),
   "iam:PassRole": (site, action) => ({
     ...identity("role")(site, action),
-    condition: { StringEquals: { "iam:PassedToService": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"] } },
+    condition: { StringEquals: { "iam:PassedToService": site.containers ? ["ec2.amazonaws.com", ...ROLE_TAKERS] : "ec2.amazonaws.com" } },
   }),
   "ec2:DeleteNetworkInterface": anywhere("Those that AWS's own services leave behind have no tags."),
   "kms:CreateGrant": (site) => ({

@@ -23,7 +23,10 @@ const ROLLS = "its instances are replaced, batch by batch";
  * properties whose values are the same in all our templates.
  */
 export const KINDS: Readonly<Record<string, KindFacts>> = {
-  "AWS::ApplicationAutoScaling::ScalableTarget": { words: "range of a fleet of containers", replacedBy: ["ResourceId", "ScalableDimension", "ServiceNamespace"] },
+  "AWS::ApplicationAutoScaling::ScalableTarget": {
+    words: "range of a fleet of containers",
+    replacedBy: ["ResourceId", "ScalableDimension", "ServiceNamespace"],
+  },
   "AWS::ApplicationAutoScaling::ScalingPolicy": { words: "scaling policy", replacedBy: ["PolicyName", "ScalingTargetId"] },
   "AWS::AutoScaling::AutoScalingGroup": {
     words: "fleet",

@@ -28,6 +28,12 @@ export interface TaskInput {
   take: (output: string) => string;
 }
 
+/** The name of all descriptions of a service's task, one for each release. */
+export const familyOf = ({ app, name }: TaskInput["site"], service: string) => `${app.name}-${name}-service-${service}`;
+
+/** Its own, and that of its release phase. */
+export const familiesOf = (site: TaskInput["site"], service: string) => [familyOf(site, service), `${familyOf(site, service)}-phase`];
+
 /** What both CloudFormation and the call take. */
 export function describeTask(input: TaskInput) {
   const { site, service, fleet, executionRole, taskRole } = input;
@@ -35,7 +41,7 @@ export function describeTask(input: TaskInput) {
   const container = settings.container as Container;
   const sealed = container.dockerfile === undefined;
   return {
-    family: `${site.app.name}-${site.name}-${service}`,
+    family: familyOf(site, service),
     requiresCompatibilities: ["FARGATE" as const],
     networkMode: "awsvpc" as const,
     cpu: String(container.cpu * 1024),

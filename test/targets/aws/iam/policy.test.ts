@@ -4,7 +4,7 @@ import type { PolicyStatement } from "../../../../src/reports.ts";
 import { GRANTS } from "../../../../src/targets/aws/iam/grants.ts";
 import { listPermissions } from "../../../../src/targets/aws/iam/list.ts";
 import { makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
-import { FULL, production, runningIn, SMALL } from "../stacks/apps.ts";
+import { CONTAINERS, FULL, production, runningIn, SMALL } from "../stacks/apps.ts";
 import { makeCases } from "../stacks/generated.ts";
 
 const full = listPermissions(production(FULL));
@@ -56,7 +56,7 @@ describe("policies", () => {
     for (const { commands } of full.permissions) {
       // To send a command is a matter of its machine and of its document, each under a condition of its own.
       const actions = actionsFor(full, commands[0] as string).filter((action) => action !== "ssm:SendCommand");
-      expect(actions.filter((action) => !/^[a-z0-9]+:[A-Z][A-Za-z0-9]+$/.test(action))).toEqual([]);
+      expect(actions.filter((action) => !/^[a-z0-9-]+:[A-Z][A-Za-z0-9]+$/.test(action))).toEqual([]);
       expect(new Set(actions).size, commands[0]).toBe(actions.length);
     }
   });
@@ -112,6 +112,10 @@ describe("scopes", () => {
     expect(statementOf(full, "commission", "iam:PassRole")).toMatchObject({
       Resource: ["arn:aws:iam::123456789012:role/shop-production-*", "arn:aws:iam::123456789012:role/shop-foundation-*"],
       Condition: { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } },
+    });
+    // And to containers and what starts them, where there are some.
+    expect(statementOf(listPermissions(production(CONTAINERS)), "deploy", "iam:PassRole").Condition).toEqual({
+      StringEquals: { "iam:PassedToService": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"] },
     });
   });
 
