@@ -63,6 +63,14 @@ def delete_service(physical_id, props):
 SERVICE = provisioners._RESOURCE_HANDLERS["AWS::ECS::Service"]
 
 
+def list_families(data):
+    """ministack takes AWS's word for families in any state for a state of its own."""
+    return listed_families({**data, "status": "" if data.get("status") == "ALL" else data.get("status", "ACTIVE")})
+
+
+listed_families = ecs._list_task_definition_families
+
+
 def create_record(logical_id, props, stack_name):
     return f"{stack_name}-{logical_id}", {}
 
@@ -80,7 +88,7 @@ RECORD = {"create": create_record, "update": update_record, "delete": delete_rec
 
 def install():
     ecs._run_task = run_task
-    ecs._ACTION_MAP["RunTask"] = run_task
+    ecs._ACTION_MAP.update({"RunTask": run_task, "ListTaskDefinitionFamilies": list_families})
     provisioners._RESOURCE_HANDLERS.update({
         "AWS::ECS::Service": {**SERVICE, "create": create_service, "update": update_service, "delete": delete_service},
         "AWS::ApplicationAutoScaling::ScalableTarget": RECORD,
