@@ -62,10 +62,29 @@ export const quotaNotes = (app: EnvironmentApp): string[] =>
 /** Errors: AWS_LIMIT for what no account can have; CONFIG_CONFLICT for routes that nothing would go through. */
 export function refuseBeyondLimits(app: EnvironmentApp): void {
   refuseUnproxied(app);
+  refuseUnmadeReader(app);
   const [first, ...more] = needsOf(app)
     .filter(({ count, limit, quota }) => quota === undefined && count > limit)
     .map(({ what, count, limit, next }) => beyondLimit({ where: `environment "${app.name}"`, what, count, limit, next }));
   if (first) throw new LandfallError(first.parts, more);
+}
+
+/** A database's read-only user is made by the release phase on a machine. In a container's image is no client of a database. */
+function refuseUnmadeReader({ name, app }: EnvironmentApp): void {
+  if (Object.values(app.services).some(({ container }) => !container)) return;
+  const [id] =
+    Object.entries(app.resources).find(
+      ([, resource]) => (resource.type === "postgres" || resource.type === "mysql") && resource.url === undefined && resource.readOnlyUser,
+    ) ?? [];
+  if (id === undefined) return;
+  throw new LandfallError({
+    code: "CONFIG_CONFLICT",
+    what: `database "${id}" has a read-only user, and all services of environment "${name}" run as containers`,
+    where: "resources in landfall.config.ts",
+    why: "The user is made on a machine of the release phase, and this app has none.",
+    standing: "Nothing was changed.",
+    next: `add  readOnlyUser: false  to resource "${id}"`,
+  });
 }
 
 /** What a balancer cannot do is left to the proxy on each machine; beside a container there is none. */

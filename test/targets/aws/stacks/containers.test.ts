@@ -41,6 +41,13 @@ test("machines that run are not replaced by containers in one place", () => {
   expect(() => makeStacks(production(SMALL), runningIn(app))).toThrow('service "web" of environment "production" runs as containers');
 });
 
+test("a read-only user that nothing would make is refused", () => {
+  const { scheduler: _, ...services } = CONTAINERS.services;
+  expect(() => makeStacks(production({ ...CONTAINERS, services }))).toThrow('database "database" has a read-only user');
+  const resources = { ...CONTAINERS.resources, database: { type: "postgres" as const, readOnlyUser: false } };
+  expect(() => makeStacks(production({ ...CONTAINERS, services, resources }))).not.toThrow();
+});
+
 test("a route that needs a proxy is refused where there is none", () => {
   const app: AppInput = { ...CONTAINERS, routes: [{ path: "/admin/*", basicAuth: { user: "admin", password: "ADMIN" } }] };
   expect(() => makeStacks(production(app))).toThrow('route 1 asks for a password, and service "web" runs as containers');
