@@ -54,6 +54,8 @@ export function playMachines(account: string, port: number, play: Play = () => (
       await s3.putObject({ Bucket, Key: `reports/${errand.id}/output.txt`, Body: `== ${errand.kind}\n${tail.join("\n")}\n` });
       const whole: ErrandResult = { ok: true, step: "done", code: 0, ...(errand.kind === "build" ? { sha256: DIGEST } : {}), ...result, tail };
       await s3.putObject({ Bucket, Key: `reports/${errand.id}/result.json`, Body: JSON.stringify(whole) });
+      // It switches itself off: what makes an image only stands still then.
+      await (errand.kind === "bake" ? ec2.stopInstances({ InstanceIds: [instance] }) : ec2.terminateInstances({ InstanceIds: [instance] }));
     }
   };
   const looking = (async () => {

@@ -68,7 +68,10 @@ export async function ensureImages(context: Context, site: Site, recipe: Recipe 
 async function ensureImage(context: Context, site: Site, recipe: Recipe, architecture: Architecture): Promise<{ id: string; made: boolean }> {
   const name = `image ${recipe.hash.slice(0, 10)} (${architecture})`;
   const found = await findImage(context, recipe.hash, architecture);
+  // Its machine may have been left by a run that was killed, or refused, after the image was asked for.
+  const endBuilder = () => endErrands(context, { kind: "bake", about: `${recipe.hash}-${architecture}` });
   if (found?.State === "available") {
+    await endBuilder();
     context.emit({ type: "unchanged", step: "image", text: `${name} is there already` });
     return { id: found.ImageId as string, made: false };
   }
@@ -76,8 +79,7 @@ async function ensureImage(context: Context, site: Site, recipe: Recipe, archite
   await during(context.emit, name, name, async () => {
     id = found?.ImageId ?? (await bake(context, site, recipe, architecture));
     await waitAvailable(context, id);
-    // Its machine may have been left by a run that was killed between the two.
-    await endErrands(context, { kind: "bake", about: `${recipe.hash}-${architecture}` });
+    await endBuilder();
     return `${name} made: ${id}`;
   });
   return { id, made: true };
