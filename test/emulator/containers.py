@@ -1,5 +1,5 @@
 """Containers as far as an emulator without an engine can have them: tasks with an address, the tags of their service, and a place behind the
-balancer; jobs of a release phase that end well at once; and ranges of Application Auto Scaling, which are recorded only."""
+balancer; release phases that end at once, by the status in their command; and ranges of Application Auto Scaling, which are recorded only."""
 import itertools
 
 from ministack.services import alb, ecs
@@ -26,7 +26,9 @@ def run_task(data):
         if service:
             task["tags"] = ecs._tags[task["taskArn"]] = list(service["tags"])
         if PHASE in task["taskDefinitionArn"]:
-            ecs._mark_task_stopped(task["taskArn"], task, "Essential container in task exited", "EssentialContainerExited", 0)
+            command = ecs._task_defs[ecs._resolve_td_key(task["taskDefinitionArn"])]["containerDefinitions"][0]["command"][0]
+            code = int(command.removeprefix("exit ")) if command.startswith("exit ") else 0
+            ecs._mark_task_stopped(task["taskArn"], task, "Essential container in task exited", "EssentialContainerExited", code)
     return answer
 
 

@@ -114,6 +114,8 @@ onEmulator("containers on the emulator", (world) => {
     ]);
     expect(status.services[0]?.instances.map(({ release }) => release)).toEqual([first.release, first.release]);
 
+    const phases = () => world.stage.progress.filter((event) => event.type === "finished" && event.step === "release phase").length;
+    expect(phases()).toBe(1);
     const made = calls().length;
     expect(await open(APP).deploy({ dirty: true })).toMatchObject({ changed: false });
     expect(calls()).toHaveLength(made);
@@ -122,8 +124,10 @@ onEmulator("containers on the emulator", (world) => {
     expect(second).toMatchObject({ changed: true, previous: first.release });
     expect((await running(APP)).map(({ image }) => image)).not.toEqual(images);
     const before = calls().length;
+    expect(phases()).toBe(2);
     expect(await open(APP).rollback({})).toMatchObject({ release: first.release });
     expect(calls()).toHaveLength(before);
+    expect(phases()).toBe(2);
     expect((await running(APP)).map(({ image }) => image)).toEqual(images);
 
     expect((await open(APP).scale({ web: 4 })).services[0]).toMatchObject({ wanted: 4, healthy: 4 });
@@ -152,6 +156,18 @@ onEmulator("containers on the emulator", (world) => {
     expect(await open(input).rollback({})).toMatchObject({ release: first.release });
     expect((await running(input)).map(({ at }) => at)).toContain("web.blue");
   }, 240_000);
+
+  it("whose release phase fails roll nothing out, and leave no description of its task", async () => {
+    const input: AppInput = { ...APP, release: { expand: "exit 7" } };
+    await world.stage.commission(input);
+    await expect(open(input).deploy({ dirty: true })).rejects.toMatchObject({
+      code: "MIGRATION_FAILED",
+      parts: { evidence: expect.arrayContaining([["ended", "status 7 at: exit 7"]]) },
+    });
+    expect(await running(input)).toEqual([]);
+    const ecs = await world.stage.context(input).clients.ecs();
+    for (const status of ["ACTIVE", "INACTIVE"] as const) expect((await ecs.listTaskDefinitions({ status })).taskDefinitionArns).toEqual([]);
+  }, 120_000);
 
   it("whose Dockerfile is not there are refused", async () => {
     await world.stage.commission(APP);

@@ -164,11 +164,8 @@ export function describeHosts(status: Status, region: string, artifacts: string 
         hosts.map((one) => [
           one.id,
           {
-            ansible_connection: "amazon.aws.aws_ssm",
-            ansible_aws_ssm_instance_id: one.id,
-            ansible_aws_ssm_region: region,
-            ...(artifacts === undefined ? {} : { ansible_aws_ssm_bucket_name: artifacts }),
-            ansible_host: one.id,
+            // A container is listed, and takes no connection.
+            ...(one.id.startsWith("i-") ? reachedThrough(one.id, region, artifacts) : {}),
             landfall_app: status.app,
             landfall_environment: status.environment,
             landfall_service: one.service,
@@ -183,6 +180,14 @@ export function describeHosts(status: Status, region: string, artifacts: string 
     ...Object.fromEntries(services.map(({ name, instances }) => [name, { hosts: instances.map(({ id }) => id) }])),
   };
 }
+
+const reachedThrough = (id: string, region: string, artifacts: string | undefined) => ({
+  ansible_connection: "amazon.aws.aws_ssm",
+  ansible_aws_ssm_instance_id: id,
+  ansible_aws_ssm_region: region,
+  ...(artifacts === undefined ? {} : { ansible_aws_ssm_bucket_name: artifacts }),
+  ansible_host: id,
+});
 
 /** The inventory of what runs now. */
 export async function observeHosts(context: Context): Promise<Inventory> {

@@ -13,15 +13,14 @@ export const logStreamOf = (id: string): string => `${CONTAINER}/${CONTAINER}/${
 
 interface Asked {
   cluster: string;
-  /** The name of an ECS service; all tasks of the cluster when left out. */
-  serviceName?: string;
-  startedBy?: string;
+  /** Of their descriptions; all tasks of the cluster when left out. */
+  family?: string;
   /** ECS knows tasks that have stopped for about an hour. */
   stopped?: boolean;
 }
 
 /** The newest first. A cluster that is gone has none. */
-export async function observeTasks({ clients }: Pick<Context, "clients">, { cluster, serviceName, startedBy, stopped }: Asked): Promise<Task[]> {
+export async function observeTasks({ clients }: Pick<Context, "clients">, { cluster, family, stopped }: Asked): Promise<Task[]> {
   const ecs = await clients.ecs();
   const tasks: Task[] = [];
   let nextToken: string | undefined;
@@ -29,8 +28,7 @@ export async function observeTasks({ clients }: Pick<Context, "clients">, { clus
     do {
       const page = await ecs.listTasks({
         cluster,
-        serviceName,
-        startedBy,
+        family,
         desiredStatus: stopped ? "STOPPED" : "RUNNING",
         maxResults: DESCRIBED_MAX,
         nextToken,

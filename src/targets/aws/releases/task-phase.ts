@@ -5,7 +5,7 @@ import { type Context, locate } from "../context.ts";
 import { logicalName } from "../stacks/names.ts";
 import { taskFactsOf } from "../stacks/running.ts";
 import { logGroupName } from "../stacks/settings.ts";
-import { CONTAINER, describeTask } from "../stacks/task.ts";
+import { CONTAINER, describeTask, familiesOf } from "../stacks/task.ts";
 import { exitCodeOf, observeTasks, readTask, reasonOf, taskId } from "../tasks.ts";
 import type { ErrandReport } from "./errand.ts";
 import { placeOf, type Site } from "./site.ts";
@@ -31,8 +31,10 @@ interface PhaseInput {
 export async function runTaskPhase(context: Context, site: Site, stored: StoredRelease, input: PhaseInput): Promise<ErrandReport> {
   const cluster = site.look(`service-${input.service}`, `${logicalName(input.service)}Cluster`);
   const startedBy = `${input.phase}-${stored.release.id}`;
-  const running = await observeTasks(context, { cluster, startedBy });
-  const ended = await observeTasks(context, { cluster, startedBy, stopped: true });
+  const [, family] = familiesOf(context.app, input.service);
+  const isOurs = (task: Task) => task.startedBy === startedBy;
+  const running = (await observeTasks(context, { cluster, family })).filter(isOurs);
+  const ended = (await observeTasks(context, { cluster, family, stopped: true })).filter(isOurs);
   const known = running[0] ?? ended.find((task) => exitCodeOf(task) === 0);
   if (known) return watch(context, cluster, known, input);
   return withDefinition(context, site, stored, input, async (taskDefinition) => {
@@ -65,7 +67,7 @@ async function withDefinition<T>(
   const ecs = await context.clients.ecs();
   const { taskDefinition: { taskDefinitionArn = "" } = {} } = await ecs.registerTaskDefinition({
     ...described,
-    family: `${described.family}-phase`,
+    family: familiesOf(context.app, service)[1],
     containerDefinitions: described.containerDefinitions.map((one) => ({ ...one, entryPoint, portMappings: [] })),
     tags: tagsOf(context, release.id).map(({ Key, Value }) => ({ key: Key, value: Value })),
   });

@@ -32,7 +32,7 @@ export interface TaskInput {
 export const familyOf = ({ app, name }: TaskInput["site"], service: string) => `${app.name}-${name}-service-${service}`;
 
 /** Its own, and that of its release phase. */
-export const familiesOf = (site: TaskInput["site"], service: string) => [familyOf(site, service), `${familyOf(site, service)}-phase`];
+export const familiesOf = (site: TaskInput["site"], service: string) => [familyOf(site, service), `${familyOf(site, service)}-phase`] as const;
 
 /** What both CloudFormation and the call take. */
 export function describeTask(input: TaskInput) {
