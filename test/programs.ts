@@ -26,6 +26,8 @@ const PROGRAMS: Program[] = [
   { debianPackage: "jq", what: "jq", isThere: () => answers("jq", "--version") },
   { debianPackage: "postgresql-client", what: "psql", isThere: () => answers("psql", "--version") },
   { debianPackage: "iproute2", what: "ss", isThere: () => answers("ss", "--version") },
+  { debianPackage: "buildah", what: "buildah", isThere: () => isOnPath("buildah") },
+  { debianPackage: "docker-registry", what: "docker-registry", isThere: () => isOnPath("docker-registry") },
   { debianPackage: "curl", what: "curl", isThere: () => answers("curl", "--version") },
   // Of no use to anybody but root, and then only for machines that are booted.
   ...(process.platform === "linux" && process.getuid?.() === 0

@@ -29,6 +29,8 @@ export const CHANGES: Change[] = [
   ["services.machine", service("web", { machine: { types: ["m7g.xlarge"], disk: "40GB", spot: false } })],
   ["services.port", service("api", { port: 9100 })],
   ["a further service", service("mailer", { command: "exec node mailer.js" })],
+  ["a further service, as containers", service("hooks", { command: "exec node hooks.js", container: {} })],
+  ["services.container", service("hooks", { container: { cpu: 1, memory: "2GB", spot: true } })],
   ["resources.queue", resource("jobs", { visibilityTimeout: "2m", deadLetterAfter: 7 })],
   ["resources.database", resource("database", { disk: "200GB", diskMax: "1000GB", backups: "21d", machine: "db.m7g.xlarge", multiZone: false })],
   ["resources.database.finalSnapshot", resource("database", { finalSnapshot: false })],
