@@ -25,7 +25,7 @@ describe("every key", () => {
         "environments.<name>.tls.key",
       ]),
     );
-    expect(keys.find(({ path }) => path.endsWith(".memory"))).toMatchObject({
+    expect(keys.find(({ path }) => path === "resources.<name>.memory")).toMatchObject({
       only: "cache",
       absence: { kind: "default", value: "64MB" },
       type: expect.stringMatching(/^a size/),

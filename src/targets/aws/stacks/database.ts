@@ -86,7 +86,8 @@ export function drawDatabase(place: DataSite, name: string, database: Database):
     deletionProtection: database.deletionProtection,
     autoMinorVersionUpgrade: true,
   });
-  if (database.type === "mysql") acknowledgeMajorVersion(instance);
+  if (database.type === "mysql") acknowledgeMajorVersion(instance, "E3691");
+  else if (!version.includes(".")) acknowledgeMajorVersion(instance, "W3691");
   instance.applyRemovalPolicy(database.finalSnapshot ? cdk.RemovalPolicy.SNAPSHOT : cdk.RemovalPolicy.DESTROY);
   acknowledge(instance, {
     RDS11: "It listens in isolated subnets, to security groups that are named one by one; another port would only confuse people.",
@@ -136,9 +137,9 @@ function drawDatabaseAlarms({ blueprint, site, alarms }: DataSite, name: string,
   });
 }
 
-/** RDS takes "8.4" for its newest 8.4.x and upgrades within it; the checkers' lists have full versions only. */
-function acknowledgeMajorVersion(instance: rds.CfnDBInstance): void {
-  instance.cfnOptions.metadata = { "cfn-lint": { config: { ignore_checks: ["E3691"] } } };
+/** RDS takes "8.4" for its newest 8.4.x, "17" for its newest 17.x, and upgrades within it; the checkers' lists have full versions only. */
+function acknowledgeMajorVersion(instance: rds.CfnDBInstance, check: string): void {
+  instance.cfnOptions.metadata = { "cfn-lint": { config: { ignore_checks: [check] } } };
   acknowledge(instance, { E9006: "A major version, so that RDS's own upgrades within it are no difference to the template." }, "");
 }
 
