@@ -172,6 +172,7 @@ const resource = z.discriminatedUnion("type", [
 const recipe = z.strictObject({
   packages: key(z.array(z.string().regex(/^[a-z0-9][a-z0-9.+-]+$/, { error: "a Debian package's name" })).default([]), { about: "Debian packages that the app needs. Locally they are looked for, never installed." }),
   files: key(z.array(z.string().min(1)).default([]), { about: "Files of the app that the steps read, such as a lock file. With the steps they decide the image's hash.", example: '["package.json", "package-lock.json"]' }),
+  image: key(z.enum(["recipe", "release"]).default("recipe"), { about: "AWS: what the image of a machine holds. `recipe`: a change of the code makes none, and instances fetch the release when they start. `release`: it is baked in, which takes minutes more for each release." }),
   steps: key(z.array(command).default([]), { about: "Run once per image, in its folder, where only `files` are. What they make there is linked into every release.", example: '["npm ci --omit=dev"]' }),
 });
 

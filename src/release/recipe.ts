@@ -7,11 +7,14 @@ import type { Source, SourceFile } from "./source.ts";
 
 const HASH_LENGTH = 16;
 
+/** What decides an image; what else is said of images does not. */
+export type RecipeContent = Omit<Recipe, "image">;
+
 /**
  * The image's address: 16 hex digits over packages, steps and the bytes of the recipe's files. The order of packages
  * and files does not count, nor the machine, nor any other file. Throws RECIPE_FILE_MISSING naming every absent file.
  */
-export async function recipeHash(recipe: Recipe, source: Source): Promise<string> {
+export async function recipeHash(recipe: RecipeContent, source: Source): Promise<string> {
   const hash = createHash("sha256").update("landfall recipe 1\n");
   hash.update(`${JSON.stringify({ packages: [...new Set(recipe.packages)].sort(), steps: recipe.steps })}\n`);
   for (const file of recipeFiles(recipe, source)) await hashFile(hash, file);
@@ -19,7 +22,7 @@ export async function recipeHash(recipe: Recipe, source: Source): Promise<string
 }
 
 /** The files of the source that the recipe names, in the source's order; a folder's name stands for all that is in it. */
-export function recipeFiles(recipe: Recipe, source: Source): SourceFile[] {
+export function recipeFiles(recipe: RecipeContent, source: Source): SourceFile[] {
   const names = recipe.files.map(cleanName);
   const missing = recipe.files.filter((_, index) => !source.files.some(({ path }) => isWithin(path, names[index] as string)));
   if (missing.length > 0) throw filesMissing(missing, source);

@@ -112,6 +112,19 @@ onEmulator("releases on the emulator", (world) => {
     expect(await running(input)).toEqual([`web.blue=${first.release}`, `worker.blue=${first.release}`]);
   });
 
+  it("are baked into an image of their own where the configuration asks for it", async () => {
+    const input: AppInput = { ...APP, recipe: { ...APP.recipe, image: "release" } };
+    await world.stage.commission(input);
+    const { errands } = play();
+    const first = await open(input).deploy({ dirty: true });
+    write("two");
+    const second = await open(input).deploy({ dirty: true });
+    expect(errands.map(({ kind }) => kind)).toEqual(["bake", "bake", "bake"]);
+    expect((await images())?.filter((name) => name?.includes(first.release) || name?.includes(second.release))).toHaveLength(2);
+    await open(input).rollback({});
+    expect(errands).toHaveLength(3);
+  });
+
   it("are built on a machine of the image, and migrated on one of their own", async () => {
     const input: AppInput = { ...APP, release: { build: ["npm run assets"], expand: "npm run migrate" } };
     await world.stage.commission(input);

@@ -2,9 +2,8 @@
 import { execFile } from "node:child_process";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Recipe } from "../../config/schema.ts";
 import { LandfallError } from "../../error.ts";
-import { recipeFiles } from "../../release/recipe.ts";
+import { type RecipeContent, recipeFiles } from "../../release/recipe.ts";
 import type { Source, SourceFile } from "../../release/source.ts";
 import { systemClock } from "../../system/clock.ts";
 import type { Places } from "./places.ts";
@@ -13,14 +12,14 @@ import { ensureWhole, listWhole, removeWhole } from "./whole.ts";
 
 interface ImageRecord {
   hash: string;
-  recipe: Recipe;
+  recipe: RecipeContent;
   /** Milliseconds since 1970. */
   madeAt: number;
 }
 
 export interface ImageOptions {
   places: Places;
-  recipe: Recipe;
+  recipe: RecipeContent;
   /** From `recipeHash`. */
   hash: string;
   source: Source;

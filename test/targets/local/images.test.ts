@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
-import type { Recipe } from "../../../src/config/schema.ts";
+import type { RecipeContent } from "../../../src/release/recipe.ts";
 import { recipeHash } from "../../../src/release/release.ts";
 import { loadSource } from "../../../src/release/source.ts";
 import { isRunning, observeStart } from "../../../src/system/processes.ts";
@@ -15,8 +15,8 @@ import { requires } from "../../skips.ts";
 
 const FILES = { "package.json": "{}", "lib/setup.sh*": "#!/bin/sh\necho made > made\n", "server.js": "1" };
 
-function prepare(recipe: Partial<Recipe>, files: Record<string, string> = FILES) {
-  const whole: Recipe = { packages: [], files: ["package.json", "lib"], steps: [], ...recipe };
+function prepare(recipe: Partial<RecipeContent>, files: Record<string, string> = FILES) {
+  const whole: RecipeContent = { packages: [], files: ["package.json", "lib"], steps: [], ...recipe };
   const { folder: app } = makeRepository(files);
   const home = makeFolder();
   const places = placesOf(home, "guestbook", "local");
@@ -28,7 +28,7 @@ function prepare(recipe: Partial<Recipe>, files: Record<string, string> = FILES)
   return { app, home, places, lines, ensure, recipe: whole };
 }
 
-function startMaker(home: string, hash: string, app: string, recipe: Recipe): { child: ChildProcess; lines: AsyncIterableIterator<string> } {
+function startMaker(home: string, hash: string, app: string, recipe: RecipeContent): { child: ChildProcess; lines: AsyncIterableIterator<string> } {
   const program = join(import.meta.dirname, "image-maker.ts");
   const child = spawn(process.execPath, [...TYPESCRIPT, program, home, hash, app, JSON.stringify(recipe)], { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => {

@@ -11,7 +11,7 @@ import { observeRunning } from "../running.ts";
 import { requireSecrets } from "../secrets.ts";
 import { type Running, servingFleet } from "../stacks/running.ts";
 import { ensureContainers, requireContainers } from "./containers.ts";
-import { ensureImages, ensureRecipe, type Images } from "./image.ts";
+import { ensureBootImages, ensureImages, ensureRecipe, type Images } from "./image.ts";
 import { performBack, performStages } from "./perform.ts";
 import { runContract, runExpand } from "./phases.ts";
 import { type EnvironmentRecord, loadRecord, writeRecord } from "./record.ts";
@@ -28,10 +28,12 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   const release = await makeRelease({ app: context.app, source, secretsRevision });
   context.emit({ type: "note", text: `release ${release.id}: ${release.description}` });
   const recipe = await ensureRecipe(context, site.bucket, source);
-  const { images, made } = await ensureImages(context, site, recipe);
+  // A release is built on the image of its recipe, whatever its instances boot from.
+  const built = await ensureImages(context, site, recipe);
   const containers = await ensureContainers(context, site, release, source);
-  const stored = await ensureRelease(context, site, { release, source, recipe, images, containers });
-  const report = await rollTo(context, site, { stored, images, from, imageMade: made });
+  const stored = await ensureRelease(context, site, { release, source, recipe, images: built.images, containers });
+  const { images, made } = context.app.app.recipe.image === "release" ? await ensureBootImages(context, site, stored) : built;
+  const report = await rollTo(context, site, { stored, images, from, imageMade: built.made || made });
   if (!options.contract && !context.app.app.release.autoContract) return report;
   return { ...report, contracted: await contract(context, site, stored, images) };
 }
@@ -45,7 +47,7 @@ export async function rollback(context: Context, { to }: { to?: string }): Promi
   const id = to ?? record.rolledOut.filter((other) => other !== serving).at(-1);
   if (id === undefined) throw nothingBefore(context.app.name, serving);
   const stored = await loadStored(context, site.bucket, id);
-  const { images } = await ensureImages(context, site, stored.recipe);
+  const { images } = await ensureBootImages(context, site, stored);
   return rollTo(context, site, { stored, images, from, imageMade: false });
 }
 
@@ -128,7 +130,7 @@ export async function resumeRollout(context: Context): Promise<DeployReport | un
   if (!rollout) return undefined;
   const from = context.clock.now();
   const stored = await loadStored(context, site.bucket, rollout.to);
-  const { images } = await ensureImages(context, site, stored.recipe);
+  const { images } = await ensureBootImages(context, site, stored);
   return rollTo(context, site, { stored, images, from, imageMade: false });
 }
 

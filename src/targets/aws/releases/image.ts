@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Image } from "@aws-sdk/client-ec2";
 import { LandfallError } from "../../../error.ts";
-import { bakeScript, errandScript, imageHash } from "../../../machine/index.ts";
+import { bakeScript, errandScript, imageHash, type ReleaseArtifact } from "../../../machine/index.ts";
 import { during } from "../../../progress.ts";
 import { packSource } from "../../../release/pack.ts";
 import { recipeFiles } from "../../../release/recipe.ts";
@@ -29,6 +29,8 @@ export interface Recipe {
   hash: string;
   key: string;
   sha256: string;
+  /** Baked in as well. */
+  release?: ReleaseArtifact;
 }
 
 /** Puts the bake script and the recipe's files into the bucket, unless they are there, or nothing runs on machines. Errors: RECIPE_FILE_MISSING. */
@@ -65,8 +67,18 @@ export async function ensureImages(context: Context, site: Site, recipe: Recipe 
   return { images: Object.fromEntries(results.map(({ architecture, id }) => [architecture, id])), made: results.some(({ made }) => made) };
 }
 
+/** What instances of a release boot from: the images of its recipe, or ones that hold the release too. */
+export async function ensureBootImages(
+  context: Context,
+  site: Site,
+  { recipe, artifact }: { recipe?: Recipe; artifact: ReleaseArtifact },
+): Promise<{ images: Images; made: boolean }> {
+  if (!recipe || context.app.app.recipe.image === "recipe") return ensureImages(context, site, recipe);
+  return ensureImages(context, site, { ...recipe, hash: `${recipe.hash}-${artifact.id}`, release: artifact });
+}
+
 async function ensureImage(context: Context, site: Site, recipe: Recipe, architecture: Architecture): Promise<{ id: string; made: boolean }> {
-  const name = `image ${recipe.hash.slice(0, 10)} (${architecture})`;
+  const name = nameOf(recipe, architecture);
   const found = await findImage(context, recipe.hash, architecture);
   // Its machine may have been left by a run that was killed, or refused, after the image was asked for.
   const endBuilder = () => endErrands(context, { kind: "bake", about: `${recipe.hash}-${architecture}` });
@@ -84,6 +96,9 @@ async function ensureImage(context: Context, site: Site, recipe: Recipe, archite
   });
   return { id, made: true };
 }
+
+const nameOf = ({ hash, release }: Recipe, architecture: Architecture) =>
+  `image ${hash.slice(0, 10)}${release ? ` with release ${release.id}` : ""} (${architecture})`;
 
 async function findImage({ clients, app: { app } }: Context, hash: string, architecture: Architecture): Promise<Image | undefined> {
   const { Images = [] } = await (await clients.ec2()).describeImages({
@@ -105,10 +120,11 @@ async function bake(context: Context, site: Site, recipe: Recipe, architecture: 
     {
       kind: "bake",
       about: `${recipe.hash}-${architecture}`,
-      step: `image ${recipe.hash.slice(0, 10)} (${architecture})`,
+      step: nameOf(recipe, architecture),
       bucket: site.bucket,
       machine: builderMachine(context, site, Parameter?.Value ?? "", builderType(architecture)),
-      script: (id) => errandScript({ kind: "bake", id, bucket: site.bucket, region, minutesMax: BAKE_MINUTES_MAX, archive: recipe }),
+      script: (id) =>
+        errandScript({ kind: "bake", id, bucket: site.bucket, region, minutesMax: BAKE_MINUTES_MAX, archive: recipe, release: recipe.release }),
       timeoutMs: BAKE_MINUTES_MAX * 60_000,
       tags: {},
     },
