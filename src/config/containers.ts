@@ -173,8 +173,15 @@ function scheduleConflicts({ owner, name, service: { schedule, timeout } }: Plac
   ];
 }
 
-/** Undefined when there is no next run, or the schedule cannot be read: that has an error of its own. */
+const gaps = new Map<string, number | undefined>();
+
+/** Undefined when there is no next run, or the schedule cannot be read: that has an error of its own. Reckoned once: it takes 50 ms. */
 function shortestGap(schedule: string): number | undefined {
+  if (!gaps.has(schedule)) gaps.set(schedule, findShortestGap(schedule));
+  return gaps.get(schedule);
+}
+
+function findShortestGap(schedule: string): number | undefined {
   try {
     // From a day that is not today: the same file gives the same answer always.
     const runs = new Cron(schedule, { paused: true, timezone: "UTC" }).nextRuns(RUNS, new Date("2026-01-01T00:00:00Z"));

@@ -33,17 +33,27 @@ const scaling = some(
   ["cpu"],
 );
 const drain = some({ ask: path, start: path, timeout: duration });
-const container = some({
-  cpu: fc.constantFrom(0.25, 1, 16),
-  memory: fc.constantFrom("512MB", "2GB", "32GiB"),
+/** Mostly a pair that Fargate has. */
+const size = fc.oneof(
+  { weight: 15, arbitrary: fc.constantFrom({ cpu: 0.25, memory: "512MB" }, { cpu: 1, memory: "2GB" }, { cpu: 16, memory: "32GiB" }, {}) },
+  { weight: 1, arbitrary: fc.constant({ cpu: 16, memory: "512MB" }) },
+);
+const sized = (keys: Record<string, fc.Arbitrary<unknown>>) => fc.tuple(size, some(keys)).map(([one, other]) => ({ ...one, ...other }));
+const container = sized({
   architecture: fc.constantFrom("arm64", "amd64"),
-  dockerfile: fc.constantFrom("Dockerfile", "docker/web"),
   spot: fc.boolean(),
   healthy: some({ least: percentage, most: fc.constantFrom("100%", "200%") }),
 });
+const fromDockerfile = sized({ dockerfile: fc.constantFrom("Dockerfile", "docker/web") });
+/** What a task has no time or no signal for is left to mutations. */
+const { stop: _stop, ...inTask } = process;
 const web = fc.oneof(
   some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, drain }, ["command", "port"]),
-  some({ ...process, port: fc.integer({ min: 1, max: 65535 }), instances, container }, ["command", "port", "container"]),
+  some({ ...inTask, port: fc.integer({ min: 1, max: 65535 }), instances, container: fc.oneof(container, fromDockerfile) }, [
+    "command",
+    "port",
+    "container",
+  ]),
 );
 const scaled = fc.record({
   command,
@@ -55,10 +65,14 @@ const scaled = fc.record({
 const machine = some({ types: fc.constantFrom(["t4g.small"], ["t3.small", "m7i.large"]), disk: fc.constantFrom("10GB", "33GB"), spot: fc.boolean() });
 const worker = some({ ...process, instances, machine }, ["command"]);
 const scheduler = some({ ...process, singleton: fc.boolean() }, ["command"]);
-const job = some({ ...process, container, timeout: fc.constant("2m"), schedule: fc.constantFrom("* * * * *", "*/5 1 * * mon", "0 0 1 1 *") }, [
-  "command",
-  "schedule",
-]);
+const job = fc.oneof(
+  some({ ...process, schedule: fc.constantFrom("* * * * *", "*/5 1 * * mon", "0 0 1 1 *") }, ["command", "schedule"]),
+  some({ ...inTask, container, timeout: fc.constant("2m"), schedule: fc.constantFrom("*/5 1 * * mon", "0 0 1 1 *") }, [
+    "command",
+    "schedule",
+    "timeout",
+  ]),
+);
 const url = fc.oneof(fc.constant("postgres://db/app"), fc.record({ secret: fc.constant("DB") }));
 const database = {
   machine: fc.constantFrom("db.t4g.micro", "db.m7g.large"),
