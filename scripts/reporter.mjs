@@ -21,6 +21,6 @@ function count(counts, module, test) {
   else
     counts.skipped.push({
       test: `${module.relativeModuleId} > ${test.fullName}`,
-      reason: note ?? (test.options.mode === "todo" ? "to be written" : "no reason given"),
+      reason: note ?? (test.options.mode === "todo" ? "to be written" : (/\(needs ([^)]*)\)/.exec(test.fullName)?.[1] ?? "no reason given")),
     });
 }

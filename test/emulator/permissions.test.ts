@@ -63,6 +63,8 @@ const UNSEEN: Record<Command, Record<string, string>> = {
     "s3:DeleteObjectVersion": EMPTYING,
   },
   decommission: {
+    "ecs:ListTaskDefinitions": "of services that are containers: containers.test.ts decommissions some",
+    "ecs:DeleteTaskDefinitions": "of services that are containers: containers.test.ts decommissions some",
     "cloudformation:DescribeStackResourceDrifts": "for the status that resume ends with",
     "cloudformation:CancelUpdateStack": "when a change is under way, as abort does above",
     "cloudformation:DeleteChangeSet": "when one was made and not executed, as commission does above",

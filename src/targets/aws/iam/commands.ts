@@ -11,7 +11,7 @@ const LOOK = call("cloudformation", "DescribeStacks GetTemplate");
 
 // Without the right to list a bucket, S3 says of an object that is not there that it is not allowed: a new environment's lease, for one.
 const STATUS = [
-  ...call("cloudformation", "DescribeStacks DescribeStackEvents"),
+  "cloudformation:DescribeStacks",
   DRIFT,
   ...call("s3", "GetObject ListBucket"),
   "ec2:DescribeInstances",
@@ -90,7 +90,7 @@ export const COMMANDS: readonly CommandFacts[] = [
     own: [...LOOK, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus"), DRIFT, PRICING],
     handlers: ["read"],
   },
-  { commands: ["status", "hosts", "events"], own: STATUS, containers: TASKS, handlers: [] },
+  { commands: ["status", "hosts", "events"], own: [...STATUS, "cloudformation:DescribeStackEvents"], containers: TASKS, handlers: [] },
   {
     commands: ["logs"],
     own: ["ec2:DescribeInstances", "logs:FilterLogEvents"],
