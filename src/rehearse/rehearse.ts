@@ -232,9 +232,23 @@ async function nameReleases(app: EnvironmentApp, before: Source, after: Source):
   return [first, first === second ? `${second}b` : second];
 }
 
+const onlyContainers = (services: string[]) =>
+  new LandfallError({
+    code: "REHEARSAL_IMPOSSIBLE",
+    what: `there is no machine to rehearse: ${services.join(", ")} ${services.length === 1 ? "runs" : "run"} as containers`,
+    why: "A rehearsal boots the machines that AWS would start.",
+    standing: "Nothing was changed.",
+    next: "run the image with the engine that made it",
+  });
+
 /** The environment with resources of its own, no more machines than asked for, and only the services that are rehearsed. */
-function asRehearsed({ app: { app, environment, name }, services, max }: RehearsalInput): EnvironmentApp {
-  const kept = Object.entries(app.services).filter(([id]) => services === undefined || services.includes(id));
+function asRehearsed({ app: { app, environment, name }, services, max, emit }: RehearsalInput): EnvironmentApp {
+  const asked = Object.entries(app.services).filter(([id]) => services === undefined || services.includes(id));
+  const contained = asked.filter(([, { container }]) => container).map(([id]) => `"${id}"`);
+  const kept = asked.filter(([, { container }]) => !container);
+  if (kept.length === 0) throw onlyContainers(contained);
+  if (contained.length > 0)
+    emit({ type: "note", text: `not rehearsed, because they run as containers and not on machines: ${contained.join(", ")}` });
   const limited = kept.map(([id, service]): [string, Service] => {
     const min = Math.max(1, Math.min(service.instances.min, max));
     return [id, { ...service, instances: { min, max: Math.max(min, service.instances.max) } }];
