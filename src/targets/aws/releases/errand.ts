@@ -13,6 +13,10 @@ export const ERRAND_TAG = "landfall:errand";
 const ID_TAG = "landfall:errand-id";
 /** A machine that was asked for and is not there after this time was lost. */
 const BOOT_MS = 10 * 60_000;
+/** EC2 may not know a machine yet that it has just started, nor a profile that was just made. */
+const KNOWN_AFTER_MS = 60_000;
+const PROFILE_LOOKS = 5;
+const PROFILE_PAUSE_MS = 3_000;
 
 export interface Machine {
   image: string;
@@ -89,7 +93,7 @@ async function findErrand({ clients, app: { app } }: Context, input: Pick<Errand
   return found?.InstanceId && id ? { id, instance: found.InstanceId } : undefined;
 }
 
-async function startMachine({ clients, app: { app }, emit }: Context, input: ErrandInput): Promise<Errand> {
+async function startMachine({ clients, app: { app }, emit, clock, signal }: Context, input: ErrandInput): Promise<Errand> {
   const { machine, tags, kind } = input;
   const id = `${nameOf(input)}-${randomUUID().slice(0, 8)}`;
   const own = { "landfall:app": app.name, ...tags, Name: `${app.name}-${kind}`, [ERRAND_TAG]: nameOf(input), [ID_TAG]: id };
@@ -120,7 +124,6 @@ async function startMachine({ clients, app: { app }, emit }: Context, input: Err
     TagSpecifications: (["instance", "volume", "network-interface"] as const).map((ResourceType) => ({ ResourceType, Tags })),
   };
   const ec2 = await clients.ec2();
-  // The profile may have been made a moment ago, and EC2 hears of it seconds later.
   for (let attempt = 1; ; attempt++) {
     try {
       const { Instances = [] } = await ec2.runInstances(request);
@@ -128,15 +131,16 @@ async function startMachine({ clients, app: { app }, emit }: Context, input: Err
       emit({ type: "output", step: input.step, line: `machine ${instance} (${machine.type}) starts` });
       return { id, instance };
     } catch (error) {
-      if (attempt > 5 || !(error instanceof Error) || !/Invalid IAM Instance Profile/i.test(error.message)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 3000));
+      if (attempt > PROFILE_LOOKS || !(error instanceof Error) || !/Invalid IAM Instance Profile/i.test(error.message)) throw error;
+      await clock.sleep(PROFILE_PAUSE_MS, signal);
     }
   }
 }
 
 async function watch(context: Context, input: ErrandInput, errand: Errand): Promise<ErrandReport> {
   const { clock, emit } = context;
-  const until = clock.now() + BOOT_MS + input.timeoutMs;
+  const from = clock.now();
+  const until = from + BOOT_MS + input.timeoutMs;
   let shown = 0;
   const show = async () => {
     const output = (await findObject(context, input.bucket, `reports/${errand.id}/output.txt`)) ?? "";
@@ -151,7 +155,8 @@ async function watch(context: Context, input: ErrandInput, errand: Errand): Prom
     await show();
     const report = await findObject(context, input.bucket, `reports/${errand.id}/result.json`);
     if (report !== undefined) return parseReport(report);
-    if (hasEnded(machine)) throw await lost(context, input, errand, `the machine is ${machine?.State?.Name ?? "gone"}`);
+    if (machine ? hasEnded(machine) : clock.now() - from > KNOWN_AFTER_MS)
+      throw await lost(context, input, errand, `the machine is ${machine?.State?.Name ?? "gone"}`);
     if (clock.now() > until) throw await lost(context, input, errand, `nothing was heard of it for ${describeDuration(BOOT_MS + input.timeoutMs)}`);
   }
   throw new TypeError("polling ended by itself");
@@ -168,7 +173,7 @@ function parseReport(text: string): ErrandReport {
   };
 }
 
-const hasEnded = (machine: Instance | undefined) => !machine || /^(stopped|stopping|shutting-down|terminated)$/.test(machine.State?.Name ?? "");
+const hasEnded = (machine: Instance) => /^(stopped|stopping|shutting-down|terminated)$/.test(machine.State?.Name ?? "");
 
 export async function observeMachine({ clients }: Context, { instance }: Errand): Promise<Instance | undefined> {
   try {

@@ -163,7 +163,11 @@ async function createImage({ clients, app: { app } }: Context, { instance }: Err
 async function waitAvailable(context: Context, id: string): Promise<void> {
   const ec2 = await context.clients.ec2();
   for await (const _ of pollEvery(context)) {
-    const { Images = [] } = await ec2.describeImages({ ImageIds: [id] });
+    const { Images = [] } = await ec2.describeImages({ ImageIds: [id] }).catch((error: unknown) => {
+      // EC2 may not know yet what it has just begun to make.
+      if (error instanceof Error && error.name === "InvalidAMIID.NotFound") return { Images: [] };
+      throw error;
+    });
     const { State, StateReason } = Images[0] ?? {};
     if (State === "available") return;
     if (State === "pending" || State === undefined) continue;
