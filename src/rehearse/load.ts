@@ -1,22 +1,15 @@
 // Requests at a constant rate, and what became of each: what users would have met.
+
 import { Agent, request } from "node:http";
+import type { RehearsedPhase } from "../reports.ts";
 
 /** An answer that takes longer is lost to whoever waits for it. */
 const TIMEOUT_MS = 10_000;
 /** As much of an answer as tells why. */
 const WORDS_MAX = 80;
 
-export interface Counts {
-  requests: number;
-  /** Not answered, broken off, late, or answered with a status of 500 or above. */
-  lost: number;
-  /** Milliseconds that half of them, 99 of 100 and the slowest took. */
-  medianMs: number;
-  p99Ms: number;
-  slowestMs: number;
-  /** What was lost, in words, each once with its count. */
-  losses: Record<string, number>;
-}
+/** Lost: not answered, broken off, late, or answered with a status of 500 or above. */
+type Counts = Omit<RehearsedPhase, "name" | "durationMs">;
 
 export interface Load {
   /** What became of the requests that were sent since the last call; waits for those under way. */

@@ -2,7 +2,6 @@
 // the artifact bucket that no environment uses any more.
 import type { CleanReport } from "../../reports.ts";
 import { takeCensus } from "./census/census.ts";
-import { pages } from "./census/kinds/look.ts";
 import { DISK_SNAPSHOT, INSTANCE, MACHINE_IMAGE, VOLUME } from "./census/kinds/machines.ts";
 import { chooseImages, chooseObjects, isAbandoned, isErrand, type Stored, usesOf } from "./census/old.ts";
 import { sweep } from "./census/sweep.ts";
@@ -12,6 +11,7 @@ import { removeStacks } from "./cloudformation/remove.ts";
 import { observeEnvironment, observeStacks, type Standing } from "./cloudformation/stand.ts";
 import type { Context } from "./context.ts";
 import { listLeases } from "./lease.ts";
+import { pages } from "./pages.ts";
 
 /** Runs under the environment's lease, so that whatever worked for this environment is of the past. Errors: LEFT_BEHIND, STACK_STUCK, AWS_*. */
 export async function clean(context: Context): Promise<CleanReport> {

@@ -8,6 +8,7 @@ import { observeEnvironment, type Standing } from "./cloudformation/stand.ts";
 import { addressOf, describeResources } from "./commission.ts";
 import { type Context, locate } from "./context.ts";
 import { findOpen } from "./lease.ts";
+import { pages } from "./pages.ts";
 import { loadDrift, lookedAt } from "./plan/drift.ts";
 import { loadRecord } from "./releases/record.ts";
 import { observeTaskFleet, type TaskFleet } from "./task-status.ts";
@@ -64,41 +65,26 @@ function unfinishedOf(stacks: Map<string, Standing>): Pick<Status, "unfinished">
   return { unfinished: { operation: "commission", since: stuck.changedAt ?? 0, step: `stack ${stuck.name} is ${stuck.status}` } };
 }
 
-async function observeGroups({ clients, app: { app, name } }: Context): Promise<AutoScalingGroup[]> {
-  const autoScaling = await clients.autoScaling();
-  const groups: AutoScalingGroup[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await autoScaling.describeAutoScalingGroups({
-      NextToken,
-      Filters: [
-        { Name: "tag:landfall:app", Values: [app.name] },
-        { Name: "tag:landfall:environment", Values: [name] },
-      ],
-    });
-    groups.push(...(page.AutoScalingGroups ?? []));
-    NextToken = page.NextToken;
-  } while (NextToken);
-  return groups;
+const ofEnvironment = ({ app: { app, name } }: Context) => [
+  { Name: "tag:landfall:app", Values: [app.name] },
+  { Name: "tag:landfall:environment", Values: [name] },
+];
+
+async function observeGroups(context: Context): Promise<AutoScalingGroup[]> {
+  const autoScaling = await context.clients.autoScaling();
+  return pages(async (NextToken) => {
+    const page = await autoScaling.describeAutoScalingGroups({ NextToken, Filters: ofEnvironment(context) });
+    return { list: page.AutoScalingGroups, next: page.NextToken };
+  });
 }
 
-async function observeMachines({ clients, app: { app, name } }: Context): Promise<Instance[]> {
-  const ec2 = await clients.ec2();
-  const machines: Instance[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await ec2.describeInstances({
-      NextToken,
-      Filters: [
-        { Name: "tag:landfall:app", Values: [app.name] },
-        { Name: "tag:landfall:environment", Values: [name] },
-        { Name: "instance-state-name", Values: ["pending", "running", "shutting-down", "stopping"] },
-      ],
-    });
-    machines.push(...(page.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []));
-    NextToken = page.NextToken;
-  } while (NextToken);
-  return machines;
+async function observeMachines(context: Context): Promise<Instance[]> {
+  const ec2 = await context.clients.ec2();
+  const Filters = [...ofEnvironment(context), { Name: "instance-state-name", Values: ["pending", "running", "shutting-down", "stopping"] }];
+  return pages(async (NextToken) => {
+    const page = await ec2.describeInstances({ NextToken, Filters });
+    return { list: page.Reservations?.flatMap(({ Instances }) => Instances ?? []), next: page.NextToken };
+  });
 }
 
 const tagOf = ({ Tags }: { Tags?: { Key?: string; Value?: string }[] }, key: string): string | undefined =>

@@ -5,7 +5,7 @@ import { LandfallError } from "../../../error.ts";
 import type { Blueprint, Site } from "./blueprint.ts";
 import { acknowledge, cdk } from "./cdk.ts";
 import { eventBridgeCron } from "./cron.ts";
-import { count, drawAlarm } from "./metrics.ts";
+import { drawTooFewAlarm } from "./metrics.ts";
 import { logicalName } from "./names.ts";
 import { executionStatementsOf, taskStatementsOf, WILDCARDS } from "./permissions.ts";
 import { allow, arn, drawRole } from "./policies.ts";
@@ -148,15 +148,14 @@ function drawEcsService(input: TaskFleetInput, settings: Service, task: ecs.CfnT
       queueName: input.queueName,
       requestLabel: target && { label: `${target.balancer}/${target.group.attrTargetGroupFullName}`, attached: target.attached },
     });
-  if (size.min > 0)
-    drawAlarm(stack, `${id}InstancesAlarm`, {
-      about: `${site.app.name}, ${site.name}: service ${service} has had fewer instances than ${size.min} for 10 minutes`,
-      topic: input.topic(),
-      dimensions,
-      metric: "tasksRunning",
-      below: count(size.min),
-      minutes: 10,
-    });
+  drawTooFewAlarm(stack, {
+    id,
+    label: `${site.app.name}, ${site.name}: service ${service}`,
+    least: size.min,
+    topic: input.topic,
+    dimensions,
+    metric: "tasksRunning",
+  });
   return drawn;
 }
 

@@ -4,7 +4,7 @@ import type { Service } from "../../../config/schema.ts";
 import type { Blueprint, Site } from "./blueprint.ts";
 import { acknowledge, cdk } from "./cdk.ts";
 import { changedKind } from "./containers.ts";
-import { count, drawAlarm } from "./metrics.ts";
+import { drawTooFewAlarm } from "./metrics.ts";
 import { logicalName } from "./names.ts";
 import type { Fleet, Slot } from "./running.ts";
 import { drawScaling } from "./scaling.ts";
@@ -73,15 +73,14 @@ export function drawFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
       queueName: input.queueName,
       requestLabel: target && { label: `${target.balancer}/${target.group.attrTargetGroupFullName}`, attached: target.attached },
     });
-  if (size.min > 0)
-    drawAlarm(stack, `${id}InstancesAlarm`, {
-      about: `${site.app.name}, ${site.name}: service ${service} has had fewer instances than ${size.min} for 10 minutes`,
-      topic: input.topic(),
-      dimensions: { AutoScalingGroupName: group.ref },
-      metric: "instancesInService",
-      below: count(size.min),
-      minutes: 10,
-    });
+  drawTooFewAlarm(stack, {
+    id,
+    label: `${site.app.name}, ${site.name}: service ${service}`,
+    least: size.min,
+    topic: input.topic,
+    dimensions: { AutoScalingGroupName: group.ref },
+    metric: "instancesInService",
+  });
   return group;
 }
 

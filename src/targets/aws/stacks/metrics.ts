@@ -79,6 +79,30 @@ export function drawAlarm<M extends MetricName>(stack: Stack, id: string, option
   });
 }
 
+interface TooFew {
+  /** Of the fleet. */
+  id: string;
+  /** `shop, production: service web`. */
+  label: string;
+  least: number;
+  topic: () => string;
+  dimensions: Dimensions;
+  metric: "instancesInService" | "tasksRunning";
+}
+
+/** Rings when a fleet has too few instances for long; there is none for a fleet that may have none. */
+export function drawTooFewAlarm(stack: Stack, { id, label, least, topic, dimensions, metric }: TooFew): void {
+  if (least === 0) return;
+  drawAlarm(stack, `${id}InstancesAlarm`, {
+    about: `${label} has had fewer instances than ${least} for 10 minutes`,
+    topic: topic(),
+    dimensions,
+    metric,
+    below: count(least),
+    minutes: 10,
+  });
+}
+
 /** Fewer requests than this in a minute say nothing about a share of them. */
 const REQUESTS_MIN = 10;
 

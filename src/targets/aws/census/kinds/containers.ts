@@ -1,9 +1,10 @@
 // Containers: services and their clusters, and the descriptions of tasks, of which AWS keeps every one that was ever made.
 import type { ECS } from "@aws-sdk/client-ecs";
+import { pages } from "../../pages.ts";
 import { familiesOf } from "../../stacks/task.ts";
 import { observeTasks, stopTasks } from "../../tasks.ts";
 import type { Kind, Sighting, Survey } from "../thing.ts";
-import { each, pages } from "./look.ts";
+import { each } from "./look.ts";
 
 const ecsOf = ({ context }: Survey): Promise<ECS> => context.clients.ecs();
 

@@ -1,8 +1,9 @@
 // What keeps data, and copies of it.
 import { emptyBucket } from "../../cloudformation/unblock.ts";
+import { pages } from "../../pages.ts";
 import { isDatabaseName } from "../ours.ts";
 import type { Kind, Survey } from "../thing.ts";
-import { day, each, pages, tagsOf } from "./look.ts";
+import { day, each, tagsOf } from "./look.ts";
 
 const rdsOf = ({ context }: Survey) => context.clients.rds();
 const cachesOf = ({ context }: Survey) => context.clients.elastiCache();

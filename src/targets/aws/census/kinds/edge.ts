@@ -1,7 +1,8 @@
 // Where requests came in: balancers, certificates, firewalls, names.
 import type { ListResourceRecordSetsCommandOutput, ResourceRecordSet } from "@aws-sdk/client-route-53";
+import { pages } from "../../pages.ts";
 import type { Kind, Sighting, Survey } from "../thing.ts";
-import { each, isGone, pages } from "./look.ts";
+import { each, isGone } from "./look.ts";
 
 const balancingOf = ({ context }: Survey) => context.clients.balancing();
 const namesOf = ({ context }: Survey) => context.clients.route53();

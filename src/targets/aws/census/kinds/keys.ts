@@ -1,6 +1,8 @@
 // Keys, secrets, settings, roles, and the registry.
+
+import { pages } from "../../pages.ts";
 import type { Kind, Survey } from "../thing.ts";
-import { each, pages, tagsOf } from "./look.ts";
+import { each, tagsOf } from "./look.ts";
 
 /** AWS lets no key go at once. */
 const KEY_WINDOW_DAYS = 7;

@@ -24,23 +24,6 @@ export async function each(ids: string[], look: (id: string) => Promise<State | 
 export const rows = <Row>(list: Row[] | undefined, describe: (row: Row) => [id: string | undefined, state: State | undefined]): States =>
   new Map((list ?? []).map(describe).flatMap(([id, state]) => (id && state ? [[id, state] as const] : [])));
 
-interface Page<Row> {
-  list: Row[] | undefined;
-  next: string | undefined;
-}
-
-/** All pages of a list. */
-export async function pages<Row>(ask: (next: string | undefined) => Promise<Page<Row>>): Promise<Row[]> {
-  const found: Row[] = [];
-  let next: string | undefined;
-  do {
-    const page = await ask(next);
-    found.push(...(page.list ?? []));
-    next = page.next || undefined;
-  } while (next);
-  return found;
-}
-
 /** The day, as a person writes it in a list. */
 export const day = (date: Date | undefined): string => date?.toISOString().slice(0, 10) ?? "";
 

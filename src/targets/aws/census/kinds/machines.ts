@@ -1,7 +1,8 @@
 // Machines, what they run from, and the network that they are in. In the order in which they can go.
 import type { EC2 } from "@aws-sdk/client-ec2";
+import { pages } from "../../pages.ts";
 import type { Kind, State, States, Survey } from "../thing.ts";
-import { day, each, pages, rows, tagsOf } from "./look.ts";
+import { day, each, rows, tagsOf } from "./look.ts";
 
 const ec2Of = ({ context }: Survey): Promise<EC2> => context.clients.ec2();
 

@@ -1,7 +1,9 @@
 // What watched: logs, alarms, dashboards, topics.
+
+import { pages } from "../../pages.ts";
 import { isDatabaseName } from "../ours.ts";
 import type { Kind, Sighting, Survey } from "../thing.ts";
-import { each, pages, rows } from "./look.ts";
+import { each, rows } from "./look.ts";
 
 const DATABASE_LOGS = "/aws/rds/instance/";
 /** CloudFormation cuts long names of stacks; so much of them is always there. */
