@@ -2,7 +2,25 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** What takes minutes begins first: otherwise one worker is left alone with it at the end. */
-const SLOW = ["rehearsal", "palette", "crashes", "opinions", "applications", "faults", "trust", "fleet", "guestbook", "commission", "generated"];
+const SLOW = [
+  "rehearsal",
+  "machines/canary",
+  "palette",
+  "crashes",
+  "shared-releases",
+  "secrecy",
+  "package",
+  "node-versions",
+  "opinions",
+  "applications",
+  "faults",
+  "trust",
+  "fleet",
+  "guestbook",
+  "logs",
+  "commission",
+  "generated",
+];
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

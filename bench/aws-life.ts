@@ -9,7 +9,7 @@ import { makeStage, type Stage } from "../test/emulator/stage.ts";
 const { values } = parseArgs({ options: { services: { type: "string", default: "4" } } });
 const RUNS = 3;
 
-const environments = { production: { target: "aws" as const, network: { nat: "none" as const }, alerts: ["mailto:a@example.com"] } };
+const environments = { production: { target: "aws" as const, network: { nat: "none" as const }, notify: ["mailto:a@example.com"] } };
 const APPS: Record<string, AppInput> = {
   small: { name: "small", services: { web: { command: "node server.js", port: 3000 } }, environments },
   whole: {

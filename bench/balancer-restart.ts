@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findFreePort } from "../src/system/network.ts";
+import { socketPathOf } from "../src/system/socket-path.ts";
 import type { ProcessSpec, SupervisorApi } from "../src/targets/local/supervisor/api.ts";
-import { socketPathOf } from "../src/targets/local/supervisor/socket.ts";
 import { makeEnvironment } from "../test/targets/local/supervisor/environment.ts";
 
 const perSecond = Number(process.argv[2] ?? 400);
@@ -76,19 +76,19 @@ async function kill(): Promise<void> {
 }
 
 async function startAll(supervisor: SupervisorApi): Promise<ProcessSpec> {
-  const { places } = environment;
+  const { paths } = environment;
   const common = {
-    cwd: places.environment,
+    cwd: paths.environment,
     env: { PATH: process.env.PATH ?? "" },
     secretEnv: {},
     stop: { signal: "SIGTERM", timeoutMs: 15_000 },
   } as const;
   const main = fileURLToPath(new URL("../dist/targets/local/balancer/main.js", import.meta.url));
-  const argv = [process.execPath, main, socketPathOf(places.balancerSocket), places.environment];
+  const argv = [process.execPath, main, socketPathOf(paths.balancerSocket), paths.environment];
   const spec: ProcessSpec = { ...common, id: "balancer", kind: "balancer", argv, listen: [port, metricsPort], restart: "always" };
   await supervisor.start(spec);
-  const limits = { bodyBytesMax: 1e6, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 };
-  await supervisor.setEdge({ port, metricsPort, limits, routes: [], defaultService: "web", services: {} });
+  const limits = { bodyBytesMax: 1e6, headerTimeoutMs: 10_000, bodyTimeoutMs: 3_600_000, idleTimeoutMs: 60_000, connectionsMax: 10_000 };
+  await supervisor.setEdge({ port, metricsPort, limits, routes: [], defaultService: "web", handling: {} });
   const instance = { ...common, id: "web.1", kind: "instance", service: "web", argv: ["sleep", "1000"], restart: "never" } as const;
   await supervisor.start({ ...instance, argv: [...instance.argv], port: (upstream.address() as AddressInfo).port });
   await supervisor.attach({ id: "web.1" });
@@ -99,7 +99,7 @@ try {
   const supervisor = await environment.supervisor();
   const spec = await startAll(supervisor);
   await measure("nothing", async () => undefined);
-  await measure("renewed", () => supervisor.renew(spec));
+  await measure("renewed", () => supervisor.renew({ spec }));
   await measure("killed", kill);
   // The supervisor is not there to start it again at once, and holds no socket.
   await environment.crashSupervisor();

@@ -1,143 +1,144 @@
-// Requests a second and p99 of the balancer beside Caddy, nginx and HAProxy: one core each, the same upstream, interleaved rounds.
-// npm run build && node bench/balancer.mjs [rounds] [seconds]
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// Landfall's balancer beside Traefik, Caddy, nginx and HAProxy, over HTTP and HTTPS: requests a second when saturated, and the times of answers
+// at half of each one's own capacity under a constant rate. Each balancer has core 0 to itself; the upstream and the load have core 1. In every
+// round each has its turn, in another order. Prints a table and whether the aims are met, and ends with 1 when one is missed.
+// npm run build && node bench/balancer.mjs [--rounds=5] [--seconds=5] [--json]     (10 minutes, and what is built once)
+import { mkdirSync, readFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
-import { accepts, findProgram, freePort, installPrograms, median, withServers } from "./stage.mjs";
+import { parseArgs } from "node:util";
+import { ensureLocalCertificate } from "../dist/targets/local/balancer/local-ca.js";
+import { contenders, upstreamArgv } from "./balancer/contenders.mjs";
+import { awaitAnswer, saturate, sendSteadily } from "./balancer/load.mjs";
+import { cpuSeconds, endAll, openFolder, startOn, watchCore } from "./balancer/processes.mjs";
+import { findPrograms } from "./balancer/programs.mjs";
+import { describeAim, describeTable, judge, summarise } from "./balancer/verdict.mjs";
+import { accepts, freePort } from "./stage.mjs";
 
-const [rounds = 3, seconds = 3] = process.argv.slice(2).map(Number);
-const folder = mkdtempSync(join(tmpdir(), "landfall-bench-"));
-const started = [];
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "5" }, json: { type: "boolean", default: false } },
+});
+const [rounds, seconds] = [values.rounds, values.seconds].map(Number);
+if (!(Number.isInteger(rounds) && rounds > 0 && Number.isInteger(seconds) && seconds > 0))
+  throw new Error("--rounds and --seconds are whole numbers from 1");
 
-installPrograms({ wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy", caddy: "caddy" });
-if (!findProgram("wrk")) process.exit(1);
+const BALANCER_CORE = 0;
+const LOAD_CORE = 1;
+const SCHEMES = ["http", "https"];
+const BODY = "x".repeat(1024);
 
-/** The balancers share core 0; the upstream and wrk share the other. */
-function start(core, argv, environment = {}) {
-  const child = spawn("taskset", ["-c", String(core), ...argv], { stdio: "ignore", env: { ...withServers, ...environment } });
-  started.push(child);
-}
+const say = (text) => console.error(text);
+const shuffle = (list) =>
+  list
+    .map((seat) => ({ seat, place: Math.random() }))
+    .sort((left, right) => left.place - right.place)
+    .map(({ seat }) => seat);
 
-const file = (name, text) => {
-  const whole = join(folder, name);
-  writeFileSync(whole, text);
-  return whole;
-};
+if (availableParallelism() < 2) throw new Error("the balancer and its load need a core each");
+const programs = await findPrograms(say);
+for (const needed of ["nginx", "wrk", "fortio"]) if (!programs[needed]) throw new Error(`nothing can be measured without ${needed}`);
+const load = loadavg()[0];
 
-async function startUpstream() {
-  const port = await freePort();
-  const nginx = findProgram("nginx");
-  // nginx as the upstream costs so little that the balancer in front is what is measured; node serves where it is missing.
-  if (nginx)
-    start(1, [
-      nginx,
-      "-p",
-      folder,
-      "-c",
-      file("upstream.conf", nginxConfig(port, "location / { default_type text/plain; return 200 'hello, world'; }", "upstream")),
-    ]);
-  else start(1, [process.execPath, "-e", `require("http").createServer((_, r) => r.end("hello, world")).listen(${port}, "127.0.0.1")`]);
-  await accepts(port);
-  return port;
-}
+const folder = openFolder();
+const certificate = await ensureLocalCertificate(join(folder, "certificate"), []);
+const authority = readFileSync(certificate.authorityFile);
+const upstream = await freePort();
+await begin("upstream", {
+  core: LOAD_CORE,
+  port: upstream,
+  argvIn: (home) => upstreamArgv({ program: programs.nginx.file, folder: home, port: upstream, body: BODY }),
+});
 
-const nginxConfig = (port, location, name, upstream = "") =>
-  `daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log ${folder}/${name}.log; events { worker_connections 4096; }
-   http { access_log off; client_body_temp_path ${folder}/${name}-body; proxy_temp_path ${folder}/${name}-proxy; keepalive_requests 100000000; ${upstream}
-   server { listen 127.0.0.1:${port}; ${location} } }`;
+const seats = await openSeats();
+const measured = new Map(seats.map((seat) => [seat, []]));
+// The first round only warms up.
+for (const seat of shuffle(seats)) await saturate({ core: LOAD_CORE, wrk: programs.wrk.file, address: seat.address, seconds });
+for (let round = 1; round <= rounds; round++)
+  for (const seat of shuffle(seats)) {
+    const { saturated, steady } = await measure(seat);
+    measured.get(seat).push({ saturated, steady });
+    say(
+      `round ${round}: ${seat.name} over ${seat.scheme}: ${saturated.rate.toFixed(0)} requests/s, p99 ${steady.p99Ms.toFixed(2)} ms at ${steady.asked}/s`,
+    );
+  }
+await endAll();
+report();
+process.exit();
 
-const contenders = {
-  async landfall(port, upstream) {
-    const home = mkdtempSync(join(folder, "balancer-"));
-    const edge = {
-      port,
-      metricsPort: await freePort(),
-      limits: { bodyBytesMax: 1e8, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 },
-      routes: [],
-      defaultService: "web",
-      services: {},
-    };
-    writeFileSync(join(home, "balancer.json"), JSON.stringify({ edge, upstreams: [{ id: "a", service: "web", port: upstream, state: "attached" }] }));
-    const { balancerArgv } = await import("../dist/targets/local/balancer/argv.js");
-    start(0, balancerArgv(join(home, "control.sock"), home));
-  },
-  caddy: async (port, upstream) =>
-    start(
-      0,
-      [
-        findProgram("caddy"),
-        "run",
-        "--adapter",
-        "caddyfile",
-        "--config",
-        file("Caddyfile", `{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:${port} {\n reverse_proxy 127.0.0.1:${upstream}\n}\n`),
-      ],
-      { GOMAXPROCS: "1", HOME: folder },
-    ),
-  nginx: async (port, upstream) =>
-    start(0, [
-      findProgram("nginx"),
-      "-p",
-      folder,
-      "-c",
-      file(
-        "proxy.conf",
-        nginxConfig(
-          port,
-          `location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }`,
-          "proxy",
-          `upstream up { server 127.0.0.1:${upstream}; keepalive 128; keepalive_requests 100000000; }`,
-        ),
-      ),
-    ]),
-  haproxy: async (port, upstream) =>
-    start(0, [
-      findProgram("haproxy"),
-      "-f",
-      file(
-        "haproxy.cfg",
-        `global\n nbthread 1\ndefaults\n mode http\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n http-reuse always\nfrontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s 127.0.0.1:${upstream}\n`,
-      ),
-    ]),
-};
-
-function measure(port) {
-  const text = execFileSync("taskset", ["-c", "1", findProgram("wrk"), "-t1", "-c64", `-d${seconds}s`, "--latency", `http://127.0.0.1:${port}/`], {
-    encoding: "utf8",
+/** Starts a program in a folder of its own, waits until it listens, and returns its group. */
+async function begin(name, { core, port, argvIn }) {
+  const home = join(folder, name);
+  mkdirSync(home, { recursive: true });
+  const log = join(home, "output.log");
+  const { group, ended } = startOn(core, await argvIn(home), { environment: { HOME: home }, log });
+  const listens = Promise.race([
+    accepts(port),
+    ended.then((code) => {
+      throw new Error(`it ended with ${code}`);
+    }),
+  ]);
+  await listens.catch((error) => {
+    throw new Error(`${name}: ${error.message}: ${readFileSync(log, "utf8").trim().split("\n").slice(-3).join(" | ")}`);
   });
-  const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
-  if (failed > 0) console.log(`${failed} answers were not 2xx on port ${port}`);
-  const percentile = (which) => new RegExp(`${which}%\\s+([\\d.]+\\S+)`).exec(text)?.[1];
-  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]), p50: percentile(50), p99: percentile(99) };
+  return group;
 }
 
-try {
-  const upstream = await startUpstream();
-  const ports = {};
-  for (const [name, begin] of Object.entries(contenders)) {
-    if (name !== "landfall" && !findProgram(name)) continue;
-    ports[name] = await freePort();
-    await begin(ports[name], upstream);
-    await accepts(ports[name]);
+/** One process for each balancer and scheme; what cannot be started is left out, and said. */
+async function openSeats() {
+  const open = [];
+  for (const name of Object.keys(contenders).filter((name) => programs[name] || name === "landfall"))
+    for (const scheme of SCHEMES)
+      try {
+        open.push(await openSeat(name, scheme));
+      } catch (error) {
+        if (name === "landfall") throw error;
+        say(`left out: ${error.message}`);
+      }
+  return open;
+}
+
+async function openSeat(name, scheme) {
+  const port = await freePort();
+  const address = `${scheme}://127.0.0.1:${port}/`;
+  const tls = scheme === "https" ? certificate : undefined;
+  const argvIn = (home) => contenders[name]({ program: programs[name]?.file, port, upstream, folder: home, tls });
+  const group = await begin(`${name}-${scheme}`, { core: BALANCER_CORE, port, argvIn });
+  await awaitAnswer({ address, authority, body: BODY });
+  return { name, scheme, address, group };
+}
+
+async function measure({ address, group }) {
+  const watched = async (act) => {
+    const [loadBusy, cpu, from] = [watchCore(LOAD_CORE), cpuSeconds(group), performance.now()];
+    const result = await act();
+    return { ...result, coreShare: (1_000 * (cpuSeconds(group) - cpu)) / (performance.now() - from), loadCoreShare: loadBusy() };
+  };
+  const saturated = await watched(() => saturate({ core: LOAD_CORE, wrk: programs.wrk.file, address, seconds }));
+  const rate = saturated.rate / 2;
+  const fortio = programs.fortio.file;
+  const { authorityFile } = certificate;
+  return { saturated, steady: await watched(() => sendSteadily({ core: LOAD_CORE, fortio, address, authorityFile, seconds, rate })) };
+}
+
+function report() {
+  const names = [...new Set(seats.map(({ name }) => name))];
+  const versions = Object.fromEntries(names.map((name) => [name, programs[name]?.version ?? `on node ${process.versions.node}`]));
+  const results = SCHEMES.map((scheme) => {
+    const summaries = Object.fromEntries(seats.filter((seat) => seat.scheme === scheme).map((seat) => [seat.name, summarise(measured.get(seat))]));
+    return { scheme, summaries, aims: judge(summaries) };
+  });
+  if (values.json) {
+    const perRound = seats.map((seat) => ({ name: seat.name, scheme: seat.scheme, rounds: measured.get(seat) }));
+    console.log(JSON.stringify({ processor: cpus()[0].model, loadBefore: load, rounds, seconds, versions, results, perRound }, null, 2));
+  } else {
+    console.log(
+      Object.entries(versions)
+        .map((pair) => pair.join(" "))
+        .join(", "),
+    );
+    console.log(
+      `${cpus()[0].model}, load average ${load.toFixed(1)} before; medians of ${rounds} rounds of ${seconds} s and ${seconds} s, answers of ${BODY.length} bytes`,
+    );
+    for (const { scheme, summaries, aims } of results) console.log(["", describeTable(scheme, summaries), ...aims.map(describeAim)].join("\n"));
   }
-  const results = Object.fromEntries(Object.keys(ports).map((name) => [name, []]));
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, port] of Object.entries(ports)) {
-      const result = measure(port);
-      // The first round only warms up.
-      if (round > 0) results[name].push(result);
-    }
-  }
-  const rates = Object.fromEntries(Object.entries(results).map(([name, list]) => [name, median(list.map(({ rate }) => rate))]));
-  const perRound = (list, which) => list.map((result) => result[which]).join(" ");
-  const width = rounds * 9;
-  console.log(`balancer    requests/s   ${"p50 per round".padEnd(width)} ${"p99 per round".padEnd(width)} landfall is`);
-  for (const [name, list] of Object.entries(results)) {
-    const times = `${perRound(list, "p50").padEnd(width)} ${perRound(list, "p99").padEnd(width)}`;
-    console.log(`${name.padEnd(10)} ${rates[name].toFixed(0).padStart(11)}   ${times} ${(rates.landfall / rates[name]).toFixed(2)} of it`);
-  }
-} finally {
-  for (const child of started) child.kill();
-  rmSync(folder, { recursive: true, force: true });
+  if (results.some(({ aims }) => aims.some(({ verdict }) => verdict === "missed"))) process.exitCode = 1;
 }

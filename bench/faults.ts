@@ -38,7 +38,7 @@ interface Result {
   output: string;
 }
 
-const sandbox = makeSandbox();
+const sandbox = makeSandbox({ strayApps: true });
 const seed = Number(values.seed);
 
 /** Mulberry32. */

@@ -53,7 +53,7 @@ async function cost(strategy, count, seed) {
   const services = [{ service: "web", count, singleton: false, web: true }];
   const desired = { release: "new", services, strategy, batch: "10%", canary: { weights: [0.05, 0.25], instances: Math.min(count, 3) } };
   const journal = beginOperation({ file: join(folder, "journal.jsonl"), clock, guard: () => {} }, "deploy", {});
-  const judging = { step: 5_000, timeout: 60_000, samples: 50 };
+  const judging = { step: 5_000, timeout: 60_000, minRequests: 50, undecided: "promote" };
   const from = process.cpuUsage();
   await clock.until(runRollout({ fleet: world.fleet, journal, clock, desired, before: { ...desired, release: "old" }, judging, emit: () => {} }));
   const { user, system } = process.cpuUsage(from);

@@ -8,9 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import type { CommissionReport, Status } from "../src/reports.ts";
 import { controlClient } from "../src/system/control.ts";
-import { placesOf } from "../src/targets/local/places.ts";
+import { socketPathOf } from "../src/system/socket-path.ts";
+import { pathsOf } from "../src/targets/local/paths.ts";
 import type { SupervisorApi } from "../src/targets/local/supervisor/api.ts";
-import { socketPathOf } from "../src/targets/local/supervisor/socket.ts";
 import { pidFileOf } from "../src/targets/local/supervisor/start.ts";
 import { change, makeSandbox } from "../test/end-to-end/sandbox.ts";
 
@@ -19,7 +19,7 @@ const CONNECTIONS = 32;
 
 const sandbox = makeSandbox();
 const app = sandbox.copyApp("test/fixtures/apps/hello");
-const places = placesOf(sandbox.home, "hello", "local");
+const paths = pathsOf(sandbox.home, "hello", "local");
 let strategy = "rolling";
 let version = 0;
 
@@ -38,7 +38,7 @@ async function release(next: typeof strategy, slow = false) {
   strategy = next;
   version += 1;
   const config = readFileSync(join(app, "landfall.config.ts"), "utf8").replace(/\n {2}rollout: .*|(?=\n\}\);)/, "");
-  const rollout = `  rollout: { strategy: "${strategy}", soak: "5s", canary: { weights: ["5%", "20%"], step: "10s", samples: 300, timeout: "60s" } },`;
+  const rollout = `  rollout: { strategy: "${strategy}", soak: "5s", canary: { weights: ["5%", "20%"], step: "10s", minRequests: 300, timeout: "60s" } },`;
   writeFileSync(join(app, "landfall.config.ts"), config.replace(/\n\}\);/, `\n${rollout}\n});`));
   change(app, "delay.txt", slow ? "30" : "0");
   change(app, "version.txt", String(version));
@@ -133,7 +133,7 @@ try {
     [
       "kill -9 of the supervisor, commission",
       async () => {
-        const { pid } = JSON.parse(readFileSync(pidFileOf(places), "utf8")) as { pid: number };
+        const { pid } = JSON.parse(readFileSync(pidFileOf(paths), "utf8")) as { pid: number };
         process.kill(pid, "SIGKILL");
         await sleep(1_000);
         await must("commission", "local");
@@ -157,7 +157,7 @@ try {
   for (const time of ["for the first time after the supervisor was", "again"]) {
     const last = startLoad(address);
     await sleep(1_000);
-    const { processes } = await controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket)).observe();
+    const { processes } = await controlClient<SupervisorApi>(socketPathOf(paths.supervisorSocket)).observe();
     process.kill(processes.find(({ spec }) => spec.id === "balancer")?.pid as number, "SIGKILL");
     await sleep(3_000);
     await last.stop();

@@ -1,43 +1,50 @@
-// A rolling deploy of ten instances, one after the other. First beside its limit: the app's own start and stop, once per wave. Then
-// beside the same rollout by Ansible and HAProxy, and by pm2, each under the same load. All of it for an app that starts at once and
-// for one that takes a second. npm run build && node bench/rollout.mjs [rounds]
+// A rolling deploy of ten instances, one after the other. First beside its limit: the app's own start and stop, once per wave, and the window
+// in which a new release is watched, once for the first wave and once for the last. Then, without a window, beside the same rollout by Ansible
+// and HAProxy, and by pm2, each under the same load. All of it for an app that starts at once and for one that takes a second.
+// npm run build && node bench/rollout.mjs [rounds] [--alone]   (--alone: beside its limit only)
 import { fork } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEnvironment } from "../dist/index.js";
+import { execute } from "./cache.mjs";
 import { openAnsible } from "./rollout/ansible.mjs";
-import { execute } from "./rollout/cache.mjs";
 import { openPm2 } from "./rollout/pm2.mjs";
 import { landfall, measureApp, median, ms, onStage, show, took } from "./stage.mjs";
 
-const rounds = Number(process.argv[2] ?? 3);
+const isAlone = process.argv.includes("--alone");
+const rounds = Number(process.argv.slice(2).find((word) => word !== "--alone") ?? 3);
 const INSTANCES = 10;
 const PER_SECOND = 200;
 const BODY = "^hello from release \\w+, instance [\\w.]+\\n$";
 
+/** The default of `health.steadyFor`, and none, as the peers have it. */
+const WINDOWS_MS = [5_000, 0];
+
 const APPS = {
-  "quick app": "",
-  "1 s app": "await new Promise((resolve) => setTimeout(resolve, 1_000));\nserver.listen(",
+  "quick app": { aim: 1.1, start: "" },
+  "1 s app": { aim: 1.05, start: "await new Promise((resolve) => setTimeout(resolve, 1_000));\nserver.listen(" },
 };
 
 const change = (folder) => appendFileSync(join(folder, "server.js"), "// another release\n");
 const load = () => `load average ${loadavg()[0].toFixed(1)}`;
 const pause = () => new Promise((resolve) => setTimeout(resolve, 1_000));
 
-for (const [name, start] of Object.entries(APPS))
-  await onStage({ instances: INSTANCES, adapt: (folder) => adapt(folder, start) }, async (stage) => {
-    stage.run("commission", "local");
-    stage.run("deploy", "local", "--dirty");
-    await besideItsLimit(name, stage);
-    await besidePeers(name, stage);
-  });
-await import("./growth.mjs");
+for (const [name, { aim, start }] of Object.entries(APPS))
+  for (const windowMs of WINDOWS_MS)
+    await onStage({ instances: INSTANCES, adapt: (folder) => adapt(folder, { start, windowMs }) }, async (stage) => {
+      stage.run("commission", "local");
+      stage.run("deploy", "local", "--dirty");
+      await besideItsLimit({ name, aim, windowMs }, stage);
+      if (windowMs === 0 && !isAlone) await besidePeers(name, stage);
+    });
+if (!isAlone) await import("./growth.mjs");
 
-/** The web service alone, as the peers have it, and with the start that was asked for. */
-function adapt(folder, start) {
+/** The web service alone, with the window and the start that were asked for. */
+function adapt(folder, { start, windowMs }) {
   replaceIn(join(folder, "landfall.config.ts"), /^ {4}ticker: .*\n/m, "");
+  replaceIn(join(folder, "landfall.config.ts"), 'steadyFor: "500ms"', `steadyFor: "${windowMs}ms"`);
   if (start) replaceIn(join(folder, "server.js"), "server.listen(", start);
 }
 
@@ -48,7 +55,7 @@ function replaceIn(file, what, by) {
   writeFileSync(file, replaced);
 }
 
-async function besideItsLimit(name, { folder }) {
+async function besideItsLimit({ name, aim, windowMs }, { folder }) {
   const alone = [];
   const deploys = [];
   for (let round = 0; round < rounds; round++) {
@@ -58,12 +65,13 @@ async function besideItsLimit(name, { folder }) {
   }
   const start = median(alone.map((app) => app.start));
   const stop = median(alone.map((app) => app.stop));
-  const limit = INSTANCES * (start + stop);
+  // The last old instance stops while the last new one is watched.
+  const limit = INSTANCES * (start + stop) + windowMs + Math.max(0, windowMs - stop);
   const whole = median(deploys.map((one) => one.whole));
   show(
     "rollout",
     `${(whole / limit).toFixed(2)} x`,
-    `its limit, ${name}: ${ms(whole)} / ${ms(limit)}, ${INSTANCES} waves of start ${ms(start)} and stop ${ms(stop)}, median of ${rounds}; ${load()} (aim 1.15)`,
+    `its limit, ${name}, window ${ms(windowMs)}: ${ms(whole)} / ${ms(limit)}, ${INSTANCES} waves of start ${ms(start)} and stop ${ms(stop)}, median of ${rounds}; ${load()} (aim ${aim})`,
   );
   const typical = deploys.find((one) => one.whole >= whole);
   const described = Object.entries(typical.steps).map(([step, time]) => `${step} ${ms(time)}`);

@@ -56,7 +56,7 @@ export function installPrograms(packages) {
   const absent = () => Object.keys(packages).filter((program) => !findProgram(program));
   const names = absent().map((program) => packages[program]);
   if (names.length > 0 && process.getuid() === 0) spawnSync("apt-get", ["install", "-y", "--no-install-recommends", ...names], { stdio: "ignore" });
-  for (const program of absent()) console.log(`missing: ${program} (Debian package ${packages[program]})`);
+  for (const program of absent()) console.error(`missing: ${program} (Debian package ${packages[program]})`);
 }
 
 export async function accepts(port) {

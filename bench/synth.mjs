@@ -1,5 +1,5 @@
 // From a configuration's text to the templates of an environment on AWS, in a new process each time: wall time and peak memory by the
-// number of services, and the same stacks written by the CDK as it comes. npm run build && node bench/synth.mjs
+// number of services. npm run build && node bench/synth.mjs
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,8 +8,6 @@ import { median, ms, show, took } from "./stage.mjs";
 
 const SIZES = [1, 10, 50, 200];
 const ROUNDS = 5;
-/** The CDK's own synthesis takes most of a minute for the largest. */
-const PEER_SIZE = 10;
 
 const dist = new URL("../dist/", import.meta.url).href;
 const base = mkdtempSync(join(tmpdir(), "landfall-synth-"));
@@ -34,7 +32,7 @@ function writeConfig(count) {
     resources: { database: { type: "postgres" }, jobs: { type: "queue" }, uploads: { type: "bucket" }, cache: { type: "cache" } },
     services,
     routes,
-    environments: { production: { target: "aws", alerts: ["mailto:team@example.com"] } },
+    environments: { production: { target: "aws", notify: ["mailto:team@example.com"] } },
   };
   const file = join(folder, "landfall.config.ts");
   writeFileSync(file, `export default ${JSON.stringify(app, null, 2)};\n`);
@@ -43,29 +41,23 @@ function writeConfig(count) {
 
 const PROGRAM = `
   const { loadConfig } = await import("${dist}config/load.js");
-  const { appIn } = await import("${dist}config/app.js");
+  const { deploymentOf } = await import("${dist}config/app.js");
   const { app } = await loadConfig(process.argv[1]);
-  const { makeStacks, drawStacks } = await import("${dist}targets/aws/stacks/index.js");
-  const site = appIn(app, "production");
+  const { makeStacks } = await import("${dist}targets/aws/templates/index.js");
+  const site = deploymentOf(app, "production");
   const fleet = { blue: { release: "7f3c2a", image: "ami-0123456789abcdef0", script: "exit 0" } };
   const running = Object.fromEntries(Object.keys(app.services).map((name) => [name, fleet]));
   const count = (template) => Object.keys(template.Resources).length;
-  let resources = 0;
-  if (process.argv[2] === "cdk") {
-    const { cdk } = await import("${dist}targets/aws/stacks/cdk.js");
-    const cdkApp = new cdk.App({ outdir: process.argv[3] });
-    drawStacks({ ...site, running, cdkApp });
-    resources = cdkApp.synth().stacks.reduce((sum, { template }) => sum + count(template), 0);
-  } else resources = makeStacks(site, running).reduce((sum, { body }) => sum + count(JSON.parse(body)), 0);
+  const resources = makeStacks(site, running).reduce((sum, { body }) => sum + count(JSON.parse(body)), 0);
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
   console.log(JSON.stringify({ resources, megabytes: Math.round(maxRSS / 1024), processor: (userCPUTime + systemCPUTime) / 1000 }));`;
 
 /** LANDFALL_HOME is new each time, so that no configuration that passed before is kept there. */
-async function measure(file, ...more) {
+async function measure(file) {
   const home = mkdtempSync(join(base, "home-"));
   let answer = {};
   const time = await took(() => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", PROGRAM, file, ...more], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", PROGRAM, file], {
       encoding: "utf8",
       env: { ...process.env, LANDFALL_HOME: home },
     });
@@ -84,16 +76,7 @@ try {
     // The processor's time says what it takes also on a machine that is busy with something else.
     const processor = median(runs.map((run) => run.processor));
     const { resources, megabytes } = runs[0];
-    const more = `${ms(processor)} of the processor, ${megabytes} MB at most, ${resources} resources, median of ${ROUNDS}`;
-    if (count !== PEER_SIZE) show(`synth ${count}`, ms(time), more);
-    else {
-      const peer = await measure(file, "cdk", join(base, "cdk.out"));
-      show(
-        `synth ${count}`,
-        ms(time),
-        `${more}; ${(peer.processor / processor).toFixed(1)} x less than the CDK's own synthesis of the same stacks (${ms(peer.processor)}, ${peer.megabytes} MB)`,
-      );
-    }
+    show(`synth ${count}`, ms(time), `${ms(processor)} of the processor, ${megabytes} MB at most, ${resources} resources, median of ${ROUNDS}`);
   }
 } finally {
   rmSync(base, { recursive: true, force: true });

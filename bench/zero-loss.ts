@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CommissionReport, Status } from "../src/reports.ts";
 import { controlClient } from "../src/system/control.ts";
+import { socketPathOf } from "../src/system/socket-path.ts";
 import type { BalancerApi } from "../src/targets/local/balancer/api.ts";
-import { placesOf } from "../src/targets/local/places.ts";
+import { pathsOf } from "../src/targets/local/paths.ts";
 import type { ProcessRecord, SupervisorApi } from "../src/targets/local/supervisor/api.ts";
-import { socketPathOf } from "../src/targets/local/supervisor/socket.ts";
 import { startLoad } from "../test/end-to-end/load.ts";
 import { change, makeSandbox } from "../test/end-to-end/sandbox.ts";
 
@@ -17,9 +17,9 @@ const rounds = Number(process.argv[3] ?? 5);
 const sandbox = makeSandbox();
 const app = sandbox.copyApp("examples/guestbook");
 const config = readFileSync(join(app, "landfall.config.ts"), "utf8");
-const places = placesOf(sandbox.home, "guestbook", "local");
-const balancer = controlClient<BalancerApi>(socketPathOf(places.balancerSocket));
-const supervisor = controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket));
+const paths = pathsOf(sandbox.home, "guestbook", "local");
+const balancer = controlClient<BalancerApi>(socketPathOf(paths.balancerSocket));
+const supervisor = controlClient<SupervisorApi>(socketPathOf(paths.supervisorSocket));
 
 async function landfall<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await sandbox.run(app, ...args, "--json");

@@ -9,7 +9,12 @@ if (!existsSync(built)) {
   process.exit(1);
 }
 const { describeConfiguration, describeErrorCodes } = await import(built.href);
-const pages = { "docs/configuration.md": describeConfiguration(), "docs/errors.md": describeErrorCodes() };
+const { describeCommands } = await import(new URL("dist/cli/reference.js", root).href);
+const pages = {
+  "docs/configuration.md": describeConfiguration(),
+  "docs/commands.md": await describeCommands(),
+  "docs/errors.md": describeErrorCodes(),
+};
 
 const stale = Object.keys(pages).filter((page) => {
   const file = fileURLToPath(new URL(page, root));

@@ -88,14 +88,15 @@ function isAsLocked() {
   return existsSync(record) && statSync(record).mtimeMs >= statSync(join(root, "package-lock.json")).mtimeMs;
 }
 
-/** Compiles src/ to dist/ when a source is newer than the last build without type errors. `strict`: type errors end the process. */
+/** Compiles src/ to dist/, and bundles it, when a source is newer than the last build without errors. `strict`: errors end the process. */
 export function buildIfOlder({ strict }) {
   const stamp = join(root, "dist", ".checked");
   const from = Date.now() / 1000;
   if (existsSync(stamp) && statSync(stamp).mtimeMs > newestChange()) return;
-  const status = run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], {
-    stdio: ["ignore", 2, 2],
-  });
+  const node = (...words) => run(process.execPath, words, { stdio: ["ignore", 2, 2] });
+  // The compiler writes its files in spite of type errors.
+  const compiled = node(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json");
+  const status = node(join(root, "scripts", "bundle.mjs")) || compiled;
   if (status !== 0) {
     // Without a stamp the next run compiles again, and so shows the errors again.
     rmSync(stamp, { force: true });
@@ -111,8 +112,9 @@ export function buildIfOlder({ strict }) {
 /** The latest change to what the compiler reads; folders count too, because a removed file only shows there. */
 function newestChange() {
   const src = join(root, "src");
-  const paths = readdirSync(src, { recursive: true }).map((name) => join(src, name));
-  return Math.max(...[src, ...paths, join(root, "tsconfig.json"), join(root, "tsconfig.build.json")].map((path) => statSync(path).mtimeMs));
+  const settings = ["tsconfig.json", "tsconfig.build.json", "scripts/bundle.mjs"];
+  const paths = [src, ...readdirSync(src, { recursive: true }).map((name) => join(src, name)), ...settings.map((name) => join(root, name))];
+  return Math.max(...paths.map((path) => statSync(path).mtimeMs));
 }
 
 /** npm links the commands of dependencies only, not of the package itself: this makes `npx landfall` work in the checkout. */

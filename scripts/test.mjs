@@ -13,16 +13,18 @@ const status = run(process.execPath, [vitest, "run", ...reporters, ...process.ar
 const counts = loadCounts(file);
 rmSync(folder, { recursive: true, force: true });
 
+const failed = counts.failed.length;
 for (const { test, reason } of counts.skipped) console.log(`skipped: ${test} (${reason})`);
-if (counts.passed + counts.failed === 0) console.error("error: no test ran, so nothing was proven");
-console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped.length} skipped`);
-process.exitCode = counts.passed === 0 || counts.failed > 0 ? status || 1 : status;
+for (const { test, reason } of counts.failed) console.log(`failed: ${test} (${reason})`);
+if (counts.passed + failed === 0) console.error("error: no test ran, so nothing was proven");
+console.log(`${counts.passed} passed, ${failed} failed, ${counts.skipped.length} skipped`);
+process.exitCode = counts.passed === 0 || failed > 0 ? status || 1 : status;
 
 /** Without the file vitest itself ended early, which is a failure of its own. */
 function loadCounts(path) {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch {
-    return { passed: 0, failed: status === 0 ? 0 : 1, skipped: [] };
+    return { passed: 0, failed: status === 0 ? [] : [{ test: "all of them", reason: "vitest ended early" }], skipped: [] };
   }
 }

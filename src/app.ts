@@ -1,12 +1,16 @@
 // The front door: finds the configuration, picks the target. The only file that knows which targets there are.
-import { appIn } from "./config/app.ts";
-import { findConfig, loadConfig } from "./config/load.ts";
+import { deploymentOf } from "./config/deployment.ts";
+import { findConfig, loadConfig, loadConfigFor } from "./config/load.ts";
+import { assertNamedFiles } from "./config/named-files.ts";
 import type { App } from "./config/schema.ts";
-import { LandfallError } from "./error.ts";
+import { LandfallError, present } from "./error.ts";
 import type { Emit } from "./progress.ts";
-import { nearest } from "./release/nearest.ts";
-import type { CheckReport, RehearsalReport } from "./reports.ts";
+import type { CheckReport, EnvironmentEntry, RehearsalReport } from "./reports.ts";
+import type { Strategy } from "./rollout/strategy.ts";
+import { openMasked } from "./targets/masked.ts";
 import type { EnvironmentTarget } from "./targets/target.ts";
+import { hideIn, hidePasswords } from "./text/mask.ts";
+import { suggest } from "./text/suggest.ts";
 
 export interface OpenOptions {
   /** Where to look for the configuration: this folder, then those above it. Default: the working folder. */
@@ -16,26 +20,36 @@ export interface OpenOptions {
   signal?: AbortSignal;
   /** Wait for an operation that is under way on the environment, instead of rejecting with LEASE_HELD. */
   wait?: boolean;
+  /** To remove it: mistakes of the configuration that are in nothing of this environment are passed over. */
+  removing?: boolean;
 }
 
 /**
  * Opens one environment of the app found in `folder`.
  * Errors: CONFIG_* for what is wrong in the file, ENVIRONMENT_UNKNOWN.
  *
- * @example const staging = await openEnvironment("staging"); await staging.deploy({});
+ * @example const local = await openEnvironment("local"); await local.commission(); await local.deploy({});
  */
 export async function openEnvironment(name: string, options: OpenOptions = {}): Promise<EnvironmentTarget> {
-  const { app, folder } = await loadConfig(findConfig(options.folder ?? process.cwd()));
+  const load = options.removing ? (file: string) => loadConfigFor(name, file) : loadConfig;
+  const { app, folder } = await load(findConfig(options.folder ?? process.cwd()));
   const environment = Object.hasOwn(app.environments, name) ? app.environments[name] : undefined;
   if (!environment) throw unknownEnvironment(name, Object.keys(app.environments));
-  const input = { app: appIn(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal, wait: options.wait };
-  if (environment.target === "aws") return (await import("./targets/aws/target.ts")).openAws(input);
-  return (await import("./targets/local/target.ts")).openLocal(input);
+  const input = { deployment: deploymentOf(app, name), folder, emit: options.emit ?? (() => {}), signal: options.signal, wait: options.wait };
+  const open =
+    environment.target === "aws" ? (await import("./targets/aws/target.ts")).openAws : (await import("./targets/local/target.ts")).openLocal;
+  return openMasked(open, input);
 }
 
-/** Everything that can be known to be wrong without changing anything; rejects with all problems of the file. */
+/** All environments of this machine, of whatever app. */
+export async function listEnvironments(): Promise<EnvironmentEntry[]> {
+  return (await import("./targets/local/queries/list.ts")).listLocal();
+}
+
+/** Finds mistakes without changing anything; rejects with all problems of the file. */
 export async function check(options: OpenOptions = {}): Promise<CheckReport> {
-  const { app, file } = await loadConfig(findConfig(options.folder ?? process.cwd()));
+  const { app, file, folder } = await loadConfig(findConfig(options.folder ?? process.cwd()));
+  assertNamedFiles(app, folder);
   return {
     file,
     app: app.name,
@@ -51,8 +65,8 @@ export interface RehearseOptions extends OpenOptions {
   max?: number;
   /** Requests a second; 20 when left out. */
   rate?: number;
-  /** `rolling`, `blueGreen`; both when left out. */
-  strategies?: ("rolling" | "blueGreen")[];
+  /** `rolling` and `blueGreen` when left out. */
+  strategies?: Strategy[];
   /** Release the working tree as it is. */
   dirty?: boolean;
   /** A git reference: the release that serves before. Without one the release is rolled out over itself. */
@@ -62,19 +76,20 @@ export interface RehearseOptions extends OpenOptions {
 /**
  * Tries a rollout on machines booted on this one: of an environment, or of one service in the first environment on AWS (or the first one).
  * Needs Linux and root. Errors: REHEARSAL_IMPOSSIBLE, SERVICE_UNKNOWN for what is neither, and all that a deploy can fail with.
- *
- * @example (await rehearse("production", { from: "v1.4.0" })).lost // 0
  */
 export async function rehearse(name: string, options: RehearseOptions = {}): Promise<RehearsalReport> {
   const { app, folder } = await loadConfig(findConfig(options.folder ?? process.cwd()));
   const environments = Object.keys(app.environments);
   const isEnvironment = environments.includes(name);
   if (!isEnvironment && !Object.hasOwn(app.services, name)) throw nothingToRehearse(name, environments, Object.keys(app.services));
-  const environment = isEnvironment ? name : (environments.find((one) => app.environments[one]?.target === "aws") ?? (environments[0] as string));
-  const { max = 5, rate = 20, strategies = ["rolling", "blueGreen"], dirty = false, from, emit = () => {}, signal } = options;
+  const environment = isEnvironment
+    ? name
+    : (environments.find((id) => app.environments[id]?.target === "aws") ?? present(environments[0], "environment"));
+  const { max = 5, rate = 20, strategies = ["rolling", "blueGreen"], dirty = false, from, signal, wait } = options;
+  const emit: Emit = (progress) => options.emit?.(hideIn(progress, hidePasswords));
   const services = isEnvironment ? undefined : [name];
   return (await import("./rehearse/rehearse.ts")).rehearse({
-    app: appIn(app, environment),
+    deployment: deploymentOf(app, environment),
     folder,
     services,
     max,
@@ -84,22 +99,23 @@ export async function rehearse(name: string, options: RehearseOptions = {}): Pro
     from,
     emit,
     signal,
+    wait,
   });
 }
 
 async function awsNotesOf(app: App): Promise<string[]> {
   const names = Object.keys(app.environments).filter((name) => app.environments[name]?.target === "aws");
   if (names.length === 0) return [];
-  const { awsNotes } = await import("./targets/aws/notes.ts");
-  return names.flatMap((name) => awsNotes(appIn(app, name)));
+  const { awsNotes } = await import("./targets/aws/queries/check-notes.ts");
+  return names.flatMap((name) => awsNotes(deploymentOf(app, name)));
 }
 
-function unknownEnvironment(name: string, known: string[]): LandfallError {
-  const [meant] = nearest(name, known);
+function unknownEnvironment(name: string, names: string[]): LandfallError {
+  const meant = suggest(name, names);
   return new LandfallError({
     code: "ENVIRONMENT_UNKNOWN",
     what: `there is no environment "${name}" in this app`,
-    why: `landfall.config.ts has ${known.map((id) => `"${id}"`).join(", ")}`,
+    why: `landfall.config.ts has ${names.map((id) => `"${id}"`).join(", ")}`,
     standing: "Nothing was changed.",
     next: meant === undefined ? `use one of those, or add "${name}" under environments` : `did you mean "${meant}"?`,
   });

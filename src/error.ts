@@ -1,4 +1,5 @@
 // The one error class. A LandfallError is data; src/cli/print/ turns it into text.
+import { type Hide, hideIn, hidePasswords } from "./text/mask.ts";
 
 /** A place in a text file. Lines and columns count from 1. */
 export interface SourcePlace {
@@ -35,7 +36,8 @@ export interface ErrorParts {
 
 /**
  * Every failure a user can meet, in five parts: what, where, why, standing, next.
- * Never holds a secret. `more` lists further problems of the same kind (configuration problems come all at once).
+ * No part holds the password of a URL, whose words it may pass on; `withoutSecrets` knows more. `more` lists further problems of the
+ * same kind (configuration problems come all at once).
  */
 export class LandfallError extends Error {
   override readonly name = "LandfallError";
@@ -44,15 +46,67 @@ export class LandfallError extends Error {
   readonly more: LandfallError[];
 
   constructor(parts: ErrorParts, more: LandfallError[] = []) {
-    super(parts.what, { cause: parts.cause });
-    this.code = parts.code;
-    this.parts = parts;
+    const { code, cause, where, ...texts } = parts;
+    const masked = hideIn(texts, hidePasswords);
+    super(masked.what, { cause });
+    this.code = code;
+    this.parts = { code, ...masked, ...(where !== undefined && { where: withoutPasswords(where) }), ...(cause !== undefined && { cause }) };
     this.more = more;
   }
 
   get exitCode(): ExitCode {
     return ERROR_CODES[this.code].exit;
   }
+}
+
+/** The stars take as much room, so that what is underlined is still the same. */
+const withoutPasswords = (where: SourcePlace | string): SourcePlace | string =>
+  typeof where === "string" ? hidePasswords(where) : { ...where, ...(where.text !== undefined && { text: hidePasswords(where.text, { keepLength: true }) }) };
+
+/** What was thrown with every text in it gone through `hide`: another LandfallError, or the same error of others. */
+export function withoutSecrets(thrown: LandfallError, hide: Hide): LandfallError;
+export function withoutSecrets(thrown: unknown, hide: Hide): unknown;
+export function withoutSecrets(thrown: unknown, hide: Hide): unknown {
+  if (typeof thrown === "string") return hide(thrown);
+  if (!(thrown instanceof Error)) return thrown;
+  if (thrown instanceof LandfallError) {
+    const { code, cause, ...texts } = thrown.parts;
+    const hidden = new LandfallError(
+      { code, ...hideIn(texts, hide), cause: withoutSecrets(cause, hide) },
+      thrown.more.map((error) => withoutSecrets(error, hide)),
+    );
+    return Object.assign(hidden, { stack: hide(thrown.stack ?? "") });
+  }
+  for (const key of Object.getOwnPropertyNames(thrown)) {
+    const text: unknown = Reflect.get(thrown, key);
+    if (typeof text === "string") Object.defineProperty(thrown, key, { value: hide(text) });
+  }
+  return thrown;
+}
+
+/** The message of whatever was thrown, which need not be an Error, nor one of this realm. */
+export const messageOf = (thrown: unknown): string => (hasKey(thrown, "message") ? String(thrown.message) : String(thrown));
+
+/** The code of what Node threw, such as ENOENT. */
+export const codeOf = (thrown: unknown): string | undefined => (hasKey(thrown, "code") && typeof thrown.code === "string" ? thrown.code : undefined);
+
+const hasKey = <Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> => typeof value === "object" && value !== null && key in value;
+
+/** What Node adds to the errors of the operating system. Spelt out, because the types of this file are read where Node's are not installed. */
+interface SystemError extends Error {
+  code?: string;
+  errno?: number;
+  path?: string;
+  syscall?: string;
+}
+
+/** What was thrown as Node's own errors are, which may have a code, a path and a system call. */
+export const errnoOf = (thrown: unknown): SystemError => (thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
+
+/** A value that is always there: without it the program itself is wrong. `what` names it. */
+export function present<Value>(value: Value | undefined, what: string): Value {
+  if (value === undefined) throw new TypeError(`there is no ${what}`);
+  return value;
 }
 
 interface CodeFacts {
@@ -79,9 +133,8 @@ export const ERROR_CODES = {
   ENVIRONMENT_UNKNOWN: { exit: 2, about: "The environment is not among those of the configuration." },
   ENVIRONMENT_NOT_COMMISSIONED: { exit: 1, about: "The environment does not stand yet. `landfall commission` makes it." },
   USAGE: { exit: 2, about: "A command, option or argument that Landfall does not know, or one that is missing." },
-  NOT_BUILT: { exit: 1, about: "This part of Landfall does not exist yet. Nothing was changed." },
   LEASE_HELD: { exit: 3, about: "Another operation holds the environment. Its holder and start are named." },
-  LEASE_LOST: { exit: 3, about: "The operation did nothing for half a minute (stopped, or hung), and another one took the environment over. It stopped where it was." },
+  LEASE_LOST: { exit: 3, about: "The operation did nothing for half a minute (on AWS, for a minute and a half), stopped or hung, and another one took the environment over. It stopped where it was." },
   WAY_BACK_FAILED: { exit: 1, about: "A rollout failed, and going back failed as well. What was healthy serves; `landfall resume` or `landfall abort` tries again." },
   ABORT_IMPOSSIBLE: { exit: 1, about: "The interrupted operation has gone too far to be undone. `landfall resume` finishes it." },
   CONFIRMATION_DECLINED: { exit: 3, about: "The question was not answered with the environment's name. Nothing was changed." },
@@ -91,6 +144,7 @@ export const ERROR_CODES = {
   GIT_DIRTY: { exit: 2, about: "The working tree differs from the commit. Commit, or release the working tree with --dirty." },
   SOURCE_EMPTY: { exit: 2, about: "The app's folder holds no file to release: nothing is committed there, or everything is ignored." },
   SOURCE_FILE_UNSUPPORTED: { exit: 2, about: "Something in the app's folder cannot be released: a git submodule, a repository inside it, a socket, a name that is not UTF-8." },
+  SOURCE_LFS_POINTER: { exit: 1, about: "A file is kept by Git LFS, and neither its bytes nor a way to fetch them are on this machine: the app would get a pointer in its place." },
   SOURCE_CHANGED: { exit: 1, about: "A file of the working tree was changed while it was being released. Run the command again." },
   RECIPE_FILE_MISSING: { exit: 2, about: "A file that the recipe names is not in the release." },
   RECIPE_PACKAGE_MISSING: { exit: 2, about: "A Debian package that the recipe needs is not installed on this machine." },
@@ -103,13 +157,15 @@ export const ERROR_CODES = {
   RELEASE_BARRED: { exit: 1, about: "The release cannot come back, because a contract phase has run since; or a contract phase was not run, because another release serves." },
   DRAIN_VETOED: { exit: 1, about: "An instance, asked whether it may be stopped, said “not yet” until its drain time-out. `--force` stops it all the same." },
   CANARY_WORSE: { exit: 1, about: "The canary failed more often, or was slower, than fresh instances of the old release under the same traffic; or it crashed." },
-  CANARY_UNKNOWN: { exit: 1, about: "The canary got too few requests to be judged within its time." },
+  CANARY_UNKNOWN: { exit: 1, about: "Too little is known of the canary: it got too few requests within its time and `rollout.canary.undecided` is `refuse`, or it answered hardly any while its baseline did." },
   HEALTH_NEVER_PASSED: { exit: 1, about: "An instance gave one answer and then another to its health check until the deadline, and none that passes." },
   HEALTH_STATUS: { exit: 1, about: "The health check was answered again and again with the same status outside the accepted range." },
+  HEALTH_LOST: { exit: 1, about: "An instance passed its health check, and failed it again before it had been healthy for `health.steadyFor`." },
   HEALTH_TIMED_OUT: { exit: 1, about: "The instance takes the health check's connection, and gives no whole answer within the time-out." },
   HEALTH_NOT_HTTP: { exit: 1, about: "What listens on the instance's port does not answer in HTTP: it closes the connection, or speaks something else, such as HTTPS." },
   HEALTH_LEAKS: { exit: 1, about: "The answer to the health check holds a secret's value, or a listing of the instance's environment. Such a release is never given traffic. The names are shown, the values are not." },
   INSTANCE_CRASHED: { exit: 1, about: "The process ended before it was healthy, for none of the causes that have a code of their own. Its exit reason and last log lines are shown." },
+  INSTANCE_IN_BACKGROUND: { exit: 1, about: "The command of an instance ended, and what it had started ran on in the background, where nobody watches it; it was ended. Let the command stay in the foreground." },
   INSTANCE_ENDED: { exit: 1, about: "The command ended with status 0 instead of running on: it had nothing more to do, or it put itself into the background." },
   INSTANCE_OUT_OF_MEMORY: { exit: 1, about: "The process was killed by the kernel for lack of memory, or ended because its own memory limit was reached." },
   INSTANCE_DISK_FULL: { exit: 1, about: "The process could not write because a volume is full. The free space of the environment's volume is shown." },
@@ -120,6 +176,7 @@ export const ERROR_CODES = {
   INSTANCE_COMMAND_NOT_FOUND: { exit: 1, about: "The shell did not find the service's command (status 127)." },
   INSTANCE_COMMAND_NOT_EXECUTABLE: { exit: 1, about: "The service's command is a file that cannot be executed (status 126)." },
   INSTANCE_FILE_MISSING: { exit: 1, about: "The process did not find a file or a module that it needs." },
+  INSTANCE_WRITE_REFUSED: { exit: 1, about: "The process had no right to write a file: the folder of its release is read-only, for root too. Data belongs in the folder that LANDFALL_DATA names." },
   INSTANCE_WRONG_PORT: { exit: 1, about: "The process listens on another port than the one it was given in PORT." },
   INSTANCE_WRONG_ADDRESS: { exit: 1, about: "The process listens on its port, but not at the address where requests come to it: 127.0.0.1." },
   INSTANCE_FOREIGN_ANSWER: { exit: 1, about: "The health check passes, but another process than the instance answers it." },
@@ -129,13 +186,17 @@ export const ERROR_CODES = {
   INSTANCE_UNREACHABLE: { exit: 1, about: "No instance of the service stands that a command could be run on." },
   SESSION_PLUGIN_MISSING: { exit: 2, about: "A command in a container goes over ECS Exec, which needs AWS's session-manager-plugin on this machine." },
   SECRET_MISSING: { exit: 2, about: "A service asks for a secret that was never set in this environment." },
+  SECRET_REFUSED: { exit: 2, about: "A secret has a name that no variable can have or that a resource gives already, or a value that no process could be given: it holds a NUL byte, or is too long." },
+  SECRET_IN_USE: { exit: 3, about: "The release that serves was given the secret, and could not be started again without it. It is not removed." },
   SECRETS_KEY_UNSAFE: { exit: 2, about: "The key file of the secrets is missing, damaged, or readable by other users." },
+  PACKAGE_MISSING: { exit: 2, about: "A part of Landfall that npm installs for this platform alone is not there. The line that installs it is given." },
   RESOURCE_PROGRAM_MISSING: { exit: 2, about: "A resource needs a program that is not on this machine. The package that brings it is named." },
   RESOURCE_FAILED: { exit: 1, about: "A resource did not start or stopped answering." },
   PROCESS_UNKNOWN: { exit: 1, about: "The supervisor was asked for a process that it does not have: it was never started, or has been stopped since." },
   SUPERVISOR_UNREACHABLE: { exit: 1, about: "The environment's supervisor does not answer. `landfall commission` starts it again." },
   BALANCER_UNREACHABLE: { exit: 1, about: "The environment's balancer does not answer its supervisor. `landfall logs` shows its own words." },
-  PORT_TAKEN: { exit: 2, about: "The address the balancer should listen on is in use by another process." },
+  CERTIFICATE_UNUSABLE: { exit: 2, about: "A file of the key `tls` is missing, is no PEM, or the key is that of another certificate." },
+  PORT_TAKEN: { exit: 2, about: "A port of the balancer or of a resource is in use by another process, or may not be listened on. Nothing listens elsewhere instead. Once the port is free a balancer that has run before starts by itself; else repeat the command." },
   SERVICE_UNKNOWN: { exit: 2, about: "The service is not among those of the configuration." },
   RELEASE_UNKNOWN: { exit: 2, about: "There is no such release in this environment." },
   NOTHING_TO_ROLL_BACK: { exit: 1, about: "No earlier release is kept in this environment." },
@@ -146,10 +207,12 @@ export const ERROR_CODES = {
   AWS_CREDENTIALS_REFUSED: { exit: 2, about: "AWS does not know the credentials, or their secret part is another one." },
   AWS_CREDENTIALS_EXPOSED: { exit: 2, about: "The file with the credentials for AWS can be read by other users of this machine." },
   AWS_ACCOUNT_DIFFERS: { exit: 3, about: "The credentials are of another account than the environment's key `account`. Nothing was changed." },
-  AWS_ACCESS_DENIED: { exit: 1, about: "AWS does not allow a call to who acts. The call is named as policies name it; `landfall iam` prints what is needed." },
+  AWS_ACCESS_DENIED: { exit: 1, about: "The credentials do not allow a call to AWS. The call is named as policies name it; `landfall iam` prints what is needed." },
   AWS_UNREACHABLE: { exit: 1, about: "AWS did not answer, after several attempts: no network, no such endpoint, or an outage." },
   AWS_FAILED: { exit: 1, about: "AWS answered again and again that it failed, or that the account makes too many calls." },
   AWS_LIMIT: { exit: 2, about: "The environment would have more of something in one place than AWS allows any account: target groups of a balancer, resources of a stack, bytes of an instance's settings." },
+  AWS_QUOTA: { exit: 1, about: "The account has as much of something (vCPUs, volumes, addresses) as AWS gives it until it asks for more, which Service Quotas does. `landfall plan` counts vCPUs." },
+  CHANGE_IMPOSSIBLE: { exit: 2, about: "AWS never makes the change to what stands: a database's disk only grows, and by a tenth at least. The next size is named. Nothing was changed." },
   STACK_FAILED: { exit: 1, about: "CloudFormation could not make, change or remove a resource. The first one that failed is named, in CloudFormation's words; it took back what the change had done." },
   STACK_STUCK: { exit: 1, about: "A stack is in a state that neither going on nor going back could end. What blocks it is named." },
   STACK_FOREIGN: { exit: 3, about: "A stack of a name that Landfall would give stands in the account without Landfall's tags. What is not Landfall's is never touched." },
@@ -158,14 +221,17 @@ export const ERROR_CODES = {
   CONTAINER_FILE_MISSING: { exit: 2, about: "The Dockerfile that a service names is not among the files of the release." },
   CONTAINER_BUILD_FAILED: { exit: 1, about: "A step of the Dockerfile failed. The engine's last lines are shown." },
   CONTAINER_PUSH_FAILED: { exit: 1, about: "The registry did not take the container image, or the login to it. The engine's last lines are shown." },
-  ERRAND_LOST: { exit: 1, about: "A machine that was started for one errand (an image, a build, a release phase) ended without saying how it went. It is terminated." },
+  TASK_LOST: { exit: 1, about: "A machine that was started for one task (an image, a build, a release phase) ended without saying how it went. It is terminated." },
+  DATA_MISSING: { exit: 3, about: "Data that the environment had is not where it was: nothing is there, an empty folder (a disk that is not mounted), or another database's or environment's data. Nothing is made in its place. Mount or put it back; `landfall commission --empty` with its name begins with an empty one." },
+  KEEP_REFUSED: { exit: 3, about: "Data could not be set aside, or taken up again, without a risk: something is in its place already, or it lies on another file system. Nothing was changed." },
   DATA_PROTECTED: { exit: 3, about: "A database has `deletionProtection`, and `decommission` removes it only when it is named: `--confirm-remove` with its name. Nothing was changed." },
+  STATE_DAMAGED: { exit: 1, about: "A file of the state is not as it was written, nor is its copy: cut short, changed, or not to be read. It is named, with what is lost and how to go on." },
   STATE_UNWRITABLE: { exit: 1, about: "The folder that keeps the state could not be written: read-only, full, or someone else's." },
   ONLY_ON_AWS: { exit: 2, about: "The command is about an account of AWS, and the environment is on this machine." },
   REHEARSAL_IMPOSSIBLE: { exit: 2, about: "No machine can be booted here: a rehearsal needs Linux, root, and some Debian packages, which are named." },
   EXPORT_EXISTS: { exit: 2, about: "`landfall export` writes into a new or empty folder only, so that nothing of an older export is left among the new files." },
-  COST_ABOVE_CEILING: { exit: 3, about: "A change would cost more than the environment's `costCeiling`, with every fleet at its largest. `landfall plan` shows it line by line." },
-  COST_UNKNOWN: { exit: 3, about: "The environment has a `costCeiling`, and the price of something in it is neither in the table of prices nor known to the Pricing API." },
+  COST_ABOVE_BUDGET: { exit: 3, about: "A change would cost more than the environment's `budget`, with every fleet that scales at its largest. `landfall plan` shows it line by line." },
+  COST_UNKNOWN: { exit: 3, about: "The environment has a `budget`, and the price of something in it is neither in the table of prices nor known to the Pricing API." },
   LEFT_BEHIND: { exit: 1, about: "After decommission something of the environment was still there. It is listed." },
 } as const satisfies Record<string, CodeFacts>;
 

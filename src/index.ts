@@ -1,15 +1,26 @@
-// Every public name of the library.
-export { check, type OpenOptions, openEnvironment, type RehearseOptions, rehearse } from "./app.ts";
-export { defineApp } from "./config/app.ts";
-export { type InitReport, recogniseApp, writeConfig } from "./config/init.ts";
+// Every public name of the library: what a configuration and a program that uses Landfall need, and what reports consist of.
+export { check, listEnvironments, type OpenOptions, openEnvironment, type RehearseOptions, rehearse } from "./app.ts";
+export { describeBoot, startAtBoot, stopAtBoot } from "./boot.ts";
+export { defineApp } from "./config/deployment.ts";
+export { type InitReport, writeConfig } from "./config/init.ts";
 export { findConfig, loadConfig } from "./config/load.ts";
 export type { App, AppInput } from "./config/schema.ts";
 export { ERROR_CODES, type ErrorCode, LandfallError } from "./error.ts";
 export { type LaunchReport, launch } from "./launch.ts";
-export * from "./plan/cost.ts";
-export { type Difference, wordsOf } from "./plan/differences.ts";
-export * from "./plan/plan.ts";
+export {
+  type BudgetVerdict,
+  type Cost,
+  type CostLine,
+  type Estimate,
+  judgeBudget,
+  priceOf,
+  type Range,
+  type Sum,
+  sumOf,
+  type UseLine,
+} from "./plan/cost.ts";
+export type { Difference } from "./plan/differences.ts";
+export type { Change, ChangeAction, Drift, Plan, ReleasePlan } from "./plan/plan.ts";
 export type { Emit, Progress } from "./progress.ts";
 export type * from "./reports.ts";
-export { loadText } from "./system/files.ts";
-export type { DeployOptions, EnvironmentTarget, PlanOptions } from "./targets/target.ts";
+export type { CommissionOptions, DeployOptions, EnvironmentTarget, ExecOptions, PlanOptions } from "./targets/target.ts";

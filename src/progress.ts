@@ -1,4 +1,4 @@
-// How long work tells what it is doing. The library never prints: it emits these, and the command line describes them.
+// Progress of long work. The library never prints: it emits these, and the command line describes them.
 
 export type Progress =
   | { type: "started"; step: string; text: string }
@@ -8,8 +8,10 @@ export type Progress =
   | { type: "failed"; step: string; text: string; durationMs: number }
   /** Was as it should be already. */
   | { type: "unchanged"; step: string; text: string }
-  /** Something the user should know; nothing failed. */
-  | { type: "note"; text: string };
+  /** Something the user should know. */
+  | { type: "note"; text: string }
+  /** Something that may need the user; nothing failed. */
+  | { type: "warning"; text: string };
 
 export type Emit = (progress: Progress) => void;
 
@@ -19,8 +21,8 @@ export async function during(emit: Emit, step: string, text: string, act: () => 
   const ended = () => ({ step, durationMs: Math.round(performance.now() - from) });
   emit({ type: "started", step, text });
   try {
-    const done = await act();
-    emit({ type: "finished", text: done, ...ended() });
+    const result = await act();
+    emit({ type: "finished", text: result, ...ended() });
   } catch (error) {
     emit({ type: "failed", text, ...ended() });
     throw error;

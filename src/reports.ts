@@ -1,14 +1,16 @@
-// What the operations return: plain data, printed by the command line as text or as JSON.
+// Reports of the operations: plain data, printed by the command line as text or as JSON.
+import type { Difference } from "./plan/differences.ts";
 import type { Drift } from "./plan/plan.ts";
+import type { Resource } from "./resources/index.ts";
 import type { Reading } from "./scaling/sample.ts";
-import type { Exit } from "./targets/local/supervisor/api.ts";
 
 export interface ResourceReport {
   name: string;
-  type: "postgres" | "mysql" | "queue" | "bucket" | "cache";
+  type: Resource["type"];
   /** Host and port, never a password. */
   address: string;
-  state: "running" | "stopped" | "external";
+  /** `missing`: its process may run, but its data is not where it was. `silent`: it runs, and does not answer. */
+  state: "running" | "stopped" | "external" | "missing" | "silent";
 }
 
 export interface CommissionReport {
@@ -17,6 +19,8 @@ export interface CommissionReport {
   changed: boolean;
   /** Where the balancer listens: `http://127.0.0.1:20080`. */
   address: string;
+  /** Of `tls: "local"`: the certificate that browsers and clients have to trust. */
+  authority?: string;
   resources: ResourceReport[];
 }
 
@@ -31,13 +35,26 @@ export interface DeployReport {
   imageMade: boolean;
   address: string;
   durationMs: number;
+  /** Locally, where nothing was to be done: the instances that should serve and are not healthy now. */
+  unwell?: string[];
   /** Whether the contract phase ran; absent when it was not asked for. */
   contracted?: boolean;
+  /** Going back: the secrets that have another value again than before. Absent when there is none. */
+  secretsBack?: string[];
+}
+
+export interface SecretsReport {
+  environment: string;
+  names: string[];
+  /** When a changed value reaches the app: with a release that is deployed, or with every instance that starts. */
+  reaches: "with the next deploy" | "when instances start next";
+  /** The releases that keep values of their own in which it was replaced. */
+  revokedIn: string[];
 }
 
 /** What `resume` and `abort` did. */
 export interface RecoveryReport {
-  /** `nothing` when no operation was interrupted and all stood as recorded. */
+  /** `nothing` when no operation was interrupted and all stood as recorded. Whether it is well is in `status`. */
   did: "finished" | "undone" | "brought back" | "nothing";
   /** The operation that was interrupted. */
   operation?: string;
@@ -45,13 +62,33 @@ export interface RecoveryReport {
   status: Status;
 }
 
+/** A unit of systemd, not yet written anywhere. */
+export interface BootReport {
+  app: string;
+  environment: string;
+  /** What its file is to be called. */
+  unit: string;
+  text: string;
+}
+
+/** What a local environment was stopped of, to be started again. */
+export interface StopReport {
+  app: string;
+  environment: string;
+  /** The ids of its processes. */
+  stopped: string[];
+}
+
 export interface InstanceReport {
   id: string;
   service: string;
   release: string;
   slot: number;
-  /** `failed`: it crashed so often in a row that it is not started any more; `resume` starts it again. */
-  state: "starting" | "healthy" | "unhealthy" | "warm" | "draining" | "restarting" | "failed" | "stopped";
+  /**
+   * `stopping`: it was asked to end, or was kept warm for long enough, and has not ended yet. `failed`: it crashed so often in a row that it is
+   * not started any more; `resume` starts it again. `unknown`: it runs, but the balancer, which asks it, does not.
+   */
+  state: "unknown" | "starting" | "healthy" | "unhealthy" | "warm" | "draining" | "restarting" | "stopping" | "failed" | "stopped";
   pid?: number;
   port?: number;
   /** On AWS: its address in the environment's network. */
@@ -68,24 +105,36 @@ export interface Status {
   environment: string;
   target: "local" | "aws";
   commissioned: boolean;
+  /** What is spoken, and where. */
   address?: string;
+  /** Locally: what of that the configuration has otherwise, until the next commission. */
+  differs?: Difference[];
   metrics?: string;
+  /** Of `tls: "local"`: the certificate that browsers and clients have to trust. */
+  authority?: string;
   release?: string;
   previous?: string;
   description?: string;
-  /** Locally: whether somebody watches the processes. */
-  supervisor?: "running" | "stopped";
+  /** Locally: whether somebody watches the processes. `silent`: it is there, and does not answer. */
+  supervisor?: "running" | "stopped" | "silent";
+  /** Locally: why the balancer does not serve, as a predicate: `does not run: …`. Absent while it does. */
+  balancer?: string;
   services: {
     name: string;
     kind: "web" | "worker" | "scheduler" | "job";
     wanted: number;
     healthy: number;
+    /** Of a job: when it is run. Absent when it is not run at all, which is to be mended. */
     schedule?: string;
     /** For services with `scaling`: each measure as it was seen last; empty until the first look. */
     scaling?: Reading[];
     instances: InstanceReport[];
   }[];
   resources: ResourceReport[];
+  /** Locally: data that is not where it was; absent when all is there. */
+  missing?: MissingData[];
+  /** Locally: what left its process group and its parent, so that nobody watches it. It is ended with its instance. Absent when there is none. */
+  strays?: StrayReport[];
   /** The operation that somebody is running now. */
   underWay?: { operation: string; since: number; pid: number; user: string };
   /** Where it stands, on AWS. */
@@ -96,7 +145,28 @@ export interface Status {
   /** When that was, in milliseconds since 1970: for the part that was looked at longest ago. Absent while some part never was, and locally. */
   driftLookedAt?: number;
   /** What was interrupted, if anything. */
-  unfinished?: { operation: string; since: number; step?: string };
+  unfinished?: {
+    operation: string;
+    since: number;
+    step?: string;
+    /** Locally, when its command was killed: what happens to it without being asked, and when (milliseconds since 1970). */
+    byItself?: { at: number; does: "finish" | "undo" };
+  };
+}
+
+/** Data that an environment had, and that is not there. */
+export interface MissingData {
+  /** As `commission --empty` takes it. */
+  name: string;
+  /** `the data of postgres "database"`. */
+  what: string;
+  path: string;
+  /** When the environment first had it, in milliseconds since 1970. */
+  since: number;
+  /** What is in its place. */
+  found: string;
+  /** Whether that is nothing, or an empty folder. */
+  isFree: boolean;
 }
 
 /** Ansible's dynamic inventory: `--list`. */
@@ -156,6 +226,8 @@ export interface LogLine {
   id: string;
   stream: "stdout" | "stderr";
   line: string;
+  /** When its rest follows, or was never written. */
+  part?: true;
 }
 
 export interface CheckReport {
@@ -166,6 +238,30 @@ export interface CheckReport {
   environments: string[];
   /** What is not wrong, but worth knowing. */
   notes: string[];
+}
+
+/** An environment of this machine. */
+export interface EnvironmentEntry {
+  app: string;
+  environment: string;
+  address: string;
+  release?: string;
+  /** Whether somebody looks after its processes: not before the first command after a restart of the machine. */
+  state: "running" | "stopped";
+  /** The app's. */
+  folder: string;
+}
+
+/** How a command ended that was run by hand. */
+export interface ExecReport {
+  /** Where it ran; absent when no instance of the service ran. */
+  instance?: string;
+  release: string;
+  /** Absent when a signal ended it. 127: there is no such program; 126: it cannot be executed. */
+  code?: number;
+  signal?: string;
+  /** Why it was never started. */
+  failure?: string;
 }
 
 export interface CleanReport {
@@ -214,7 +310,7 @@ export interface ExportReport {
 }
 
 export interface RehearsedPhase {
-  /** `steady`, `rolling`, `rolling back`, `blueGreen`, `switching back`. */
+  /** `steady`, then of each strategy its name and `rolling back` or `switching back`. */
   name: string;
   requests: number;
   lost: number;
@@ -241,4 +337,58 @@ export interface RehearsalReport {
   requests: number;
   lost: number;
   durationMs: number;
+}
+
+/** What an account would refuse, and what was asked of it to know that. */
+export interface PreflightReport {
+  app: string;
+  environment: string;
+  account: string;
+  region: string;
+  answers: PreflightAnswer[];
+}
+
+export interface PreflightAnswer {
+  /** `permissions`, `stacks`, `machines`. */
+  about: string;
+  /** What was asked: `412 calls of 9 commands, as arn:aws:iam::…`. */
+  asked: string;
+  /** What would fail; none when all would be taken. */
+  findings: PreflightFinding[];
+  /** What could not be asked yet, and why. */
+  unasked: string[];
+}
+
+export interface PreflightFinding {
+  what: string;
+  /** The account's own words. */
+  why?: string;
+  next?: string;
+}
+
+/** How a run of a process ended. */
+/** A process that was started for an instance and left its process group. */
+export interface Stray {
+  pid: number;
+  /** The name of its program. */
+  command: string;
+}
+
+export interface StrayReport extends Stray {
+  /** The process that it was started for: an instance's id. */
+  id: string;
+}
+
+export interface Exit {
+  at: number;
+  code?: number;
+  signal?: string;
+  /** The kernel killed it for lack of memory, as far as the kernel's counter tells. */
+  outOfMemory?: boolean;
+  /** Nobody saw how it ended: the machine was started again while it ran. */
+  lost?: boolean;
+  /** What it had left running outside of its process group, and was ended after it. */
+  left?: Stray[];
+  /** The last lines of its output, oldest first, at most 40. */
+  lastLines: string[];
 }

@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder, execute, install } from "../cache.mjs";
 import { accepts, findProgram, freePort, installPrograms, withServers } from "../stage.mjs";
-import { cacheFolder, execute, install } from "./cache.mjs";
 
 const VERSION = "2.19.14";
 const playbook = fileURLToPath(new URL("playbook.yml", import.meta.url));

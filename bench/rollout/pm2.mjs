@@ -1,8 +1,8 @@
 // The same rollout by `pm2 reload`: ten workers of a Node cluster on one port, without a balancer in front.
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cacheFolder, execute, install } from "../cache.mjs";
 import { freePort } from "../stage.mjs";
-import { cacheFolder, execute, install } from "./cache.mjs";
 
 const VERSION = "7.0.4";
 

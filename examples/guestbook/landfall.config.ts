@@ -9,7 +9,7 @@ export default defineApp({
   },
   resources: {
     database: { type: "postgres" },
-    jobs: { type: "queue", visibilityTimeout: "30s", deadLetterAfter: 5 },
+    jobs: { type: "queue", visibilityTimeout: "30s", maxReceiveCount: 5 },
     uploads: { type: "bucket" },
   },
   services: {
@@ -17,7 +17,7 @@ export default defineApp({
       command: "exec node web.js",
       port: 8080,
       instances: { min: 3, max: 6 },
-      health: { path: "/ready", interval: "1s", timeout: "2s", deadline: "30s" },
+      health: { path: "/ready", interval: "1s", timeout: "2s", startupTimeout: "30s" },
       drain: { ask: "/deploy/ready", start: "/deploy/drain", timeout: "30s" },
       stop: { timeout: "15s" },
     },

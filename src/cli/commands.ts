@@ -16,10 +16,21 @@ export const COMMANDS: CommandEntry[] = [
   {
     name: "check",
     usage: "",
-    about: "everything that can be known to be wrong without changing anything",
+    about: "find mistakes in the configuration, without changing anything",
     load: () => import("./commands/check.ts"),
   },
-  { name: "plan", usage: "<env>", about: "what would change, and what it costs", load: () => import("./commands/plan.ts") },
+  {
+    name: "plan",
+    usage: "<env>",
+    about: "show what would change, and what it costs",
+    load: async () => ({ default: (await import("./commands/plan.ts")).plan }),
+  },
+  {
+    name: "preflight",
+    usage: "<env>",
+    about: "ask an AWS account what it would refuse, before anything is made",
+    load: async () => ({ default: (await import("./commands/plan.ts")).preflight }),
+  },
   { name: "commission", usage: "<env>", about: "create or update the environment", load: () => import("./commands/commission.ts") },
   {
     name: "deploy",
@@ -27,43 +38,71 @@ export const COMMANDS: CommandEntry[] = [
     about: "release what is here, or at a git ref, and roll it out",
     load: () => import("./commands/deploy.ts"),
   },
-  { name: "rollback", usage: "<env>", about: "switch back to the release before", load: () => import("./commands/rollback.ts") },
-  { name: "resume", usage: "<env>", about: "finish an interrupted operation; bring back what stood", load: () => import("./commands/resume.ts") },
-  { name: "abort", usage: "<env>", about: "undo an interrupted operation", load: () => import("./commands/abort.ts") },
-  { name: "status", usage: "<env>", about: "what stands: address, release, instances, resources", load: () => import("./commands/status.ts") },
-  { name: "hosts", usage: "<env>", about: "the instances as an Ansible inventory", load: () => import("./commands/hosts.ts") },
-  { name: "logs", usage: "<env> [service]", about: "what the instances print", load: () => import("./commands/logs.ts") },
-  { name: "events", usage: "<env>", about: "what happened: deploys, restarts, verdicts", load: () => import("./commands/events.ts") },
+  { name: "rollback", usage: "<env>", about: "switch back to the previous release", load: () => import("./commands/rollback.ts") },
+  {
+    name: "resume",
+    usage: "<env>",
+    about: "finish an interrupted operation, or restore what was running",
+    load: async () => ({ default: (await import("./commands/recovery.ts")).resume }),
+  },
+  {
+    name: "abort",
+    usage: "<env>",
+    about: "undo an interrupted operation",
+    load: async () => ({ default: (await import("./commands/recovery.ts")).abort }),
+  },
+  {
+    name: "boot",
+    usage: "<env>",
+    about: "print the systemd unit that starts a local environment with its machine",
+    load: () => import("./commands/boot.ts"),
+  },
+  { name: "status", usage: "<env>", about: "show address, release, instances and resources", load: () => import("./commands/status.ts") },
+  { name: "list", usage: "", about: "list the environments of this machine", load: () => import("./commands/list.ts") },
+  { name: "hosts", usage: "<env>", about: "list the instances as an Ansible inventory", load: () => import("./commands/hosts.ts") },
+  { name: "logs", usage: "<env> [service]", about: "show what the instances print", load: () => import("./commands/logs.ts") },
+  { name: "events", usage: "<env>", about: "show what happened: deploys, restarts, verdicts", load: () => import("./commands/events.ts") },
   { name: "scale", usage: "<env> <counts...>", about: "set the number of instances of services", load: () => import("./commands/scale.ts") },
   {
     name: "exec",
     usage: "<env> <service> <command...>",
-    about: "run a command with a service's variables",
+    about: "run a command as an instance of a service would, with its files and variables",
     load: () => import("./commands/exec.ts"),
   },
-  { name: "iam", usage: "<env> [operation]", about: "what a person or a pipeline must be allowed on AWS", load: () => import("./commands/iam.ts") },
-  { name: "export", usage: "<env>", about: "templates and a runbook, to go on without Landfall", load: () => import("./commands/export.ts") },
+  {
+    name: "shell",
+    usage: "<env> <service>",
+    about: "open a shell where the commands of exec run",
+    load: async () => ({ default: (await import("./commands/exec.ts")).shell }),
+  },
+  {
+    name: "iam",
+    usage: "<env> [operation]",
+    about: "print the AWS permissions that a person or a pipeline needs",
+    load: () => import("./commands/iam.ts"),
+  },
+  { name: "export", usage: "<env>", about: "write templates and a runbook, to go on without Landfall", load: () => import("./commands/export.ts") },
   { name: "secrets", usage: "", about: "set, list or remove the secrets of an environment", load: () => import("./commands/secrets.ts") },
-  { name: "launch", usage: "<dir> <n>", about: "n ready servers of the app in dir, one command", load: () => import("./commands/launch.ts") },
+  {
+    name: "launch",
+    usage: "<dir> <n>",
+    about: "start n ready servers of the app in dir, with one command",
+    load: () => import("./commands/launch.ts"),
+  },
   {
     name: "rehearse",
     usage: "<env|service>",
-    about: "boot its machines here, deploy, roll and roll back under load",
+    about: "boot its machines here; deploy, roll out and roll back under load",
     load: () => import("./commands/rehearse.ts"),
   },
   { name: "clean", usage: "[env]", about: "remove old images and releases, and expired leases", load: () => import("./commands/clean.ts") },
-  { name: "decommission", usage: "<env>", about: "remove all of it and prove it", load: () => import("./commands/decommission.ts") },
+  {
+    name: "decommission",
+    usage: "<env>",
+    about: "remove the environment, and prove that nothing is left",
+    load: () => import("./commands/decommission.ts"),
+  },
 ];
-
-/** Commands that the design has and this version has not. They answer with NOT_BUILT, whatever follows them. */
-export const NOT_BUILT: Record<string, string> = {
-  backup: "keep a copy of the data",
-  restore: "bring a copy of the data back",
-  drill: "prove that a backup can be restored",
-  alerts: "try the notifications",
-  dashboard: "the environments in a browser",
-  ci: "a pipeline file for GitHub or GitLab",
-};
 
 /** What an argument stands for, wherever it occurs. */
 export const ARGUMENTS: Record<string, string> = {

@@ -1,7 +1,8 @@
-// What the commands share: opening an environment with progress and interruption, and printing a report as text or JSON.
-import type { Emit, EnvironmentTarget } from "../index.ts";
+// Shared by the commands: opening an environment with progress and interruption, and printing a report as text or JSON.
+import { messageOf } from "../error.ts";
+import type { Emit, EnvironmentTarget, OpenOptions } from "../index.ts";
 import { interruptible } from "./interruption.ts";
-import { type ProgressOptions, printProgress } from "./print/progress.ts";
+import { printProgress } from "./print/progress.ts";
 import { printJson, printOut } from "./print/terminal.ts";
 
 /** Options that many commands have. */
@@ -12,18 +13,18 @@ export interface CommonOptions {
 }
 
 /** For commands that only read: no progress, and an interruption ends them at once. */
-export async function openToRead(name: string, folder?: string): Promise<EnvironmentTarget> {
+export async function openToRead(name: string, options: Pick<OpenOptions, "folder" | "removing"> = {}): Promise<EnvironmentTarget> {
   const { openEnvironment } = await import("../index.ts");
-  return openEnvironment(name, { folder });
+  return openEnvironment(name, options);
 }
 
-type ActingOptions = CommonOptions & { output?: ProgressOptions["output"] };
+type ActingOptions = CommonOptions & Pick<OpenOptions, "removing">;
 
 /** For commands that change one environment of the app found here. */
 export const operate = <T>(name: string, options: ActingOptions, work: (environment: EnvironmentTarget) => Promise<T>): Promise<T> =>
   perform({ name }, options, async (context) => {
     const { openEnvironment } = await import("../index.ts");
-    return work(await openEnvironment(name, { ...context, wait: options.wait }));
+    return work(await openEnvironment(name, { ...context, removing: options.removing }));
   });
 
 /**
@@ -32,13 +33,13 @@ export const operate = <T>(name: string, options: ActingOptions, work: (environm
  */
 export function perform<T>(
   environment: { name: string; folder?: string },
-  options: ActingOptions,
-  work: (context: { emit: Emit; signal: AbortSignal }) => Promise<T>,
+  options: CommonOptions,
+  work: (context: { emit: Emit; signal: AbortSignal; wait?: boolean }) => Promise<T>,
 ): Promise<T> {
   return interruptible(async (signal) => {
-    const progress = printProgress({ output: options.output ?? (options.verbose ? "show" : "hide") });
+    const progress = printProgress({ output: options.verbose ? "show" : "hide" });
     try {
-      return await work({ emit: progress.emit, signal });
+      return await work({ emit: progress.emit, signal, wait: options.wait });
     } catch (error) {
       progress.end();
       throw signal.aborted ? await interrupted(environment, signal, error) : error;
@@ -59,7 +60,7 @@ async function interrupted({ name, folder }: { name: string; folder?: string }, 
   if (error instanceof LandfallError && error.code === "INTERRUPTED") return error;
   return new LandfallError({
     code: "INTERRUPTED",
-    what: `the operation on environment "${name}" was ${(signal.reason as Error).message}`,
+    what: `the operation on environment "${name}" was ${messageOf(signal.reason)}`,
     why: error instanceof LandfallError ? error.parts.what : undefined,
     ...(await observeStanding(name, folder)),
     cause: error,
@@ -68,7 +69,7 @@ async function interrupted({ name, folder }: { name: string; folder?: string }, 
 
 async function observeStanding(name: string, folder: string | undefined): Promise<{ standing: string; next?: string }> {
   try {
-    const status = await (await openToRead(name, folder)).status();
+    const status = await (await openToRead(name, { folder })).status();
     if (!status.commissioned) return { standing: `"${name}" is not commissioned; nothing serves.`, next: `landfall commission ${name}` };
     const healthy = status.services.filter(({ kind }) => kind !== "job").map((service) => `${service.healthy} of ${service.wanted} ${service.name}`);
     const standing = status.release

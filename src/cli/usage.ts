@@ -1,5 +1,8 @@
 // Wrong use of the command line. Kept apart from LandfallError so that a wrong word is found before the library is loaded.
 
+import { messageOf } from "../error.ts";
+import { parseDuration } from "../text/units.ts";
+
 /** Becomes a LandfallError with code USAGE (exit 2), or CONFIRMATION_DECLINED (exit 3), when it is reported. */
 export class UsageProblem extends Error {
   readonly code: "USAGE" | "CONFIRMATION_DECLINED";
@@ -14,13 +17,21 @@ export class UsageProblem extends Error {
   }
 }
 
-const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** The configuration has the names, so it is read before this is reported. */
+export class MissingEnvironment extends UsageProblem {
+  readonly command: string;
+
+  constructor(command: string, help: string) {
+    super(`"${command}" needs the name of an environment`, { next: help });
+    this.command = command;
+  }
+}
 
 /** `10m` before `now`, or a date such as `2026-03-01T12:00:00Z`. */
 export function parseSince(text: string | undefined, now: number): Date | undefined {
   if (text === undefined) return undefined;
-  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-  if (amount !== undefined) return new Date(now - Number(amount) * (UNITS_MS[unit] as number));
+  const durationMs = parseDuration(text);
+  if (durationMs !== undefined) return new Date(now - durationMs);
   const date = /^\d{4}-\d\d-\d\d/.test(text) ? new Date(text) : undefined;
   if (date && !Number.isNaN(date.getTime())) return date;
   throw new UsageProblem(`--since "${text}" is neither a duration nor a date`, {
@@ -34,7 +45,7 @@ export function parseGrep(text: string | undefined): RegExp | undefined {
     return new RegExp(text);
   } catch (error) {
     throw new UsageProblem(`--grep "${text}" is not a regular expression`, {
-      why: (error as Error).message,
+      why: messageOf(error),
       next: 'put a backslash before characters that are meant as they are, such as "\\(" or "\\["',
     });
   }

@@ -79,9 +79,9 @@ const fileOf = (path: string): string => join(folderOf(findHome()), `${sha256(pa
 
 const hashOf = (text: string): string => sha256(`${describeBuild()}\n${text}`);
 
-/** Another version of this folder may read a text otherwise. */
+/** Another version of this folder may read a text otherwise. When files were put here tells: in packages all versions bear one time of change. */
 function describeBuild(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   const code = readdirSync(here).filter((name) => /(?<!\.d)\.[jt]s$/.test(name));
-  return code.map((name) => `${name} ${statSync(join(here, name)).mtimeMs}`).join("\n");
+  return code.map((name) => `${name} ${statSync(join(here, name)).ctimeMs}`).join("\n");
 }

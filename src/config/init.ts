@@ -1,11 +1,11 @@
 // landfall init: a recognised app → landfall.config.ts.
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { LandfallError } from "../error.ts";
+import { codeOf, LandfallError, messageOf } from "../error.ts";
+import { type AppKind, type DetectedApp, detectApp } from "./detect-app.ts";
 import { configIn } from "./load.ts";
-import { type AppKind, type RecognisedApp, recogniseApp } from "./recognise.ts";
 
-export { type AppKind, recogniseApp } from "./recognise.ts";
+export { type AppKind, detectApp } from "./detect-app.ts";
 
 export interface InitReport {
   /** Absolute path of what was written. */
@@ -17,14 +17,12 @@ export interface InitReport {
 /**
  * Writes landfall.config.ts for the app found in `folder`. Never replaces a configuration unless `force` is set.
  * Errors: APP_NOT_RECOGNIZED, CONFIG_EXISTS, CONFIG_UNWRITABLE; nothing is written then.
- *
- * @example (await writeConfig(".", {})).file
  */
 export async function writeConfig(folder: string, { force = false }: { force?: boolean } = {}): Promise<InitReport> {
   const path = resolve(folder);
   const standing = configIn(path);
   if (standing && !force) throw exists(standing);
-  const recognised = recogniseApp(path);
+  const recognised = detectApp(path);
   const text = describeApp(recognised);
   const file = join(path, "landfall.config.ts");
   // Loaded here, because the checks are heavy and most commands need none.
@@ -39,12 +37,12 @@ function write(file: string, text: string, force: boolean): void {
   try {
     writeFileSync(file, text, { flag: force ? "w" : "wx" });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw exists(file);
+    if (codeOf(error) === "EEXIST") throw exists(file);
     throw new LandfallError({
       code: "CONFIG_UNWRITABLE",
       what: 'the configuration "landfall.config.ts" could not be written',
       where: file,
-      why: (error as Error).message,
+      why: messageOf(error),
       standing: "Nothing was written.",
       cause: error,
     });
@@ -61,8 +59,9 @@ const exists = (file: string) =>
     next: "landfall init --force   to replace it, or  landfall check  to check it",
   });
 
-function describeApp({ because, app }: RecognisedApp): string {
-  return `// Written by landfall init, from: ${because}. Every key is in docs/configuration.md.\nimport { defineApp } from "landfall";\n\nexport default defineApp(${describeValue(app, 0)});\n`;
+function describeApp({ because, app, notes }: DetectedApp): string {
+  const comments = notes.map((note) => `// ${note}\n`).join("");
+  return `// Written by landfall init, from: ${because}. Every key is in docs/configuration.md of the package landfall.\n${comments}import { defineApp } from "landfall";\n\nexport default defineApp(${describeValue(app, 0)});\n`;
 }
 
 const LINE_MAX = 90;

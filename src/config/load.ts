@@ -2,7 +2,7 @@
 // loaded only for a text that has not passed before.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, parse, relative, resolve } from "node:path";
-import { LandfallError } from "../error.ts";
+import { errnoOf, LandfallError } from "../error.ts";
 import { findCached, keepCached } from "./cache.ts";
 import type { App } from "./schema.ts";
 
@@ -47,7 +47,7 @@ function configOfPackage(folder: string): string | undefined {
 /** A package.json that cannot be read is npm's concern; here it only names no folder. */
 function landfallKey(file: string): string | undefined {
   try {
-    const { landfall } = JSON.parse(readFileSync(file, "utf8")) as { landfall?: unknown };
+    const { landfall }: { landfall?: unknown } = JSON.parse(readFileSync(file, "utf8"));
     return typeof landfall === "string" ? landfall : undefined;
   } catch {
     return undefined;
@@ -72,7 +72,7 @@ function notFound(start: string): LandfallError {
  * and whose app follows from that text alone, is not evaluated again.
  * Inside the configuration `landfall` is this program, whether or not the app has it among its dependencies, and offers
  * what describes an app (`defineApp`), not what acts.
- * Errors: CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_SYNTAX, CONFIG_THREW, CONFIG_NOT_DEFINED, and those of `validateText`,
+ * Errors: PACKAGE_MISSING, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_SYNTAX, CONFIG_THREW, CONFIG_NOT_DEFINED, and those of `validateText`,
  * all problems in one error, each with its place in the text.
  *
  * @example const { app, folder } = await loadConfig(findConfig(process.cwd()));
@@ -84,18 +84,51 @@ export async function loadConfig(file: string): Promise<{ app: App; file: string
   return { app, file: path, folder: dirname(path) };
 }
 
+/**
+ * As `loadConfig`; but mistakes that are in nothing of that environment are passed over: what is wrong with an app must not keep anybody from
+ * removing where it runs.
+ */
+export async function loadConfigFor(environment: string, file: string): Promise<Awaited<ReturnType<typeof loadConfig>>> {
+  try {
+    return await loadConfig(file);
+  } catch (error) {
+    if (!(error instanceof LandfallError)) throw error;
+    const path = resolve(file);
+    const { evaluateWithout } = await import("./evaluate.ts");
+    const app = await evaluateWithout(readConfig(path), path, environment).catch(() => undefined);
+    if (!app) throw error;
+    return { app, file: path, folder: dirname(path) };
+  }
+}
+
 async function evaluateAndKeep(path: string, text: string): Promise<App> {
-  const { evaluateText } = await import("./evaluate.ts");
+  const { evaluateText } = await import("./evaluate.ts").catch((error) => {
+    throw packageMissing(error) ?? error;
+  });
   const app = await evaluateText(text, path);
   keepCached(path, text, app);
   return app;
+}
+
+/** The parser's own words send people to a fault of npm that is none. Undefined for what went wrong otherwise. */
+function packageMissing(error: unknown): LandfallError | undefined {
+  if (!/Cannot find native binding/.test(String(error))) return undefined;
+  return new LandfallError({
+    code: "PACKAGE_MISSING",
+    what: `the parser of the configuration is not installed for ${process.platform}-${process.arch}`,
+    where: `npm package @oxc-parser/binding-${process.platform}-${process.arch}`,
+    why: "It comes as an optional dependency, which npm leaves out with --omit=optional and when it uses a node_modules of another platform.",
+    standing: STANDING,
+    next: "npm install --include=optional",
+    cause: error,
+  });
 }
 
 function readConfig(file: string): string {
   try {
     return readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message } = errnoOf(error);
     if (code === "ENOENT") throw fileNotThere(file);
     throw new LandfallError({
       code: "CONFIG_UNREADABLE",

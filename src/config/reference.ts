@@ -1,7 +1,7 @@
 // The reference pages, from the same table that validates. scripts/docs.mjs writes them to docs/.
 import { ERROR_CODES } from "../error.ts";
+import { type Absence, describeLiteral, type KeyEntry, keysOf } from "./describe-schema.ts";
 import { appSchema } from "./schema.ts";
-import { type Absence, describeLiteral, type KeyEntry, keysOf } from "./words.ts";
 
 const GENERATED = "<!-- Written by `node scripts/docs.mjs` from the source; changes belong there. -->";
 

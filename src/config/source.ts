@@ -1,16 +1,9 @@
-// Where something stands in the text of landfall.config.ts. Reads the syntax tree only; nothing is evaluated here.
-import { parseSync } from "oxc-parser";
+// Finds positions in the text of landfall.config.ts. Reads the syntax tree only; nothing is evaluated here.
+import { type Directive, type Node, type ObjectProperty, type Program, parseSync, type Statement } from "oxc-parser";
 import type { SourcePlace } from "../error.ts";
-import type { Path } from "./words.ts";
+import type { Path } from "./describe-schema.ts";
 
-/** A node of the syntax tree, in the shape of ESTree; offsets count UTF-16 units of the text. */
-interface Node {
-  type: string;
-  start: number;
-  end: number;
-  [property: string]: unknown;
-}
-
+/** Offsets count UTF-16 units of the text. */
 interface Span {
   start: number;
   end: number;
@@ -19,7 +12,8 @@ interface Span {
 export interface Source {
   file: string;
   text: string;
-  program: Node;
+  /** The syntax tree, in the shape of ESTree. */
+  program: Program;
   /** The first thing the parser could not read. */
   syntaxError?: { message: string; help?: string; span: Span };
 }
@@ -31,7 +25,7 @@ export function parseSource(text: string, file: string): Source {
   const label = first?.labels[0];
   const end = text.length;
   const syntaxError = first && { message: first.message, help: first.helpMessage ?? undefined, span: label ?? { start: end, end } };
-  return { file, text, program: program as unknown as Node, syntaxError };
+  return { file, text, program, syntaxError };
 }
 
 /** What is underlined: the name of a key, or the value beside it. */
@@ -42,25 +36,26 @@ export type Aim = "key" | "value";
  * When the path is not written out in this file, the place of the nearest key around it; at last the export itself.
  */
 export function placeOf(source: Source, path: Path, aim: Aim): SourcePlace {
-  const app = exportedApp(source.program);
+  const trail = { program: source.program, steps: 0 };
+  const app = exportedApp(trail);
   if (!app) return placeAt(source, { start: 0, end: 0 });
-  let found: Node = app.named;
+  let node: Span = app.named;
   let value: Node | undefined = app.value;
   for (const [depth, step] of path.entries()) {
-    const member: Member | undefined = value && memberOf(source.program, value, step);
+    const member: Member | undefined = value && memberOf(trail, value, step);
     if (!member) break;
     const isLast = depth === path.length - 1;
-    value = resolve(source.program, member.value);
-    found = isLast && aim === "value" ? member.value : member.key;
+    value = resolve(trail, member.value);
+    node = isLast && aim === "value" ? member.value : member.key;
   }
-  return placeAt(source, found);
+  return placeAt(source, node);
 }
 
 /** Where the file imports `specifier`, if it does. */
 export function placeOfImport(source: Source, mentions: (specifier: string) => boolean): SourcePlace | undefined {
-  const imports = bodyOf(source.program).map((statement) => statement.source as Node | undefined);
-  const found = imports.find((node) => typeof node?.value === "string" && mentions(node.value));
-  return found && placeAt(source, found);
+  const imports = source.program.body.flatMap((statement) => ("source" in statement && statement.source ? [statement.source] : []));
+  const argument = imports.find(({ value }) => mentions(value));
+  return argument && placeAt(source, argument);
 }
 
 /** A span as line, column and the text of its first line. */
@@ -79,67 +74,73 @@ export function placeAt({ file, text }: Pick<Source, "file" | "text">, span: Spa
   };
 }
 
-const bodyOf = (program: Node) => program.body as Node[];
+/** The program, and how many constants and members of it were followed so far. */
+interface Trail {
+  program: Program;
+  steps: number;
+}
 
 /** The expression that is exported, and the node to underline when the app as a whole is meant. */
-function exportedApp(program: Node): { named: Node; value: Node } | undefined {
-  const statement = bodyOf(program).find((node) => exportedExpression(node) !== undefined);
+function exportedApp(trail: Trail): { named: Span; value: Node } | undefined {
+  const statement = trail.program.body.find((node) => exportedExpression(node) !== undefined);
   const exported = statement && exportedExpression(statement);
   if (!exported) return undefined;
-  const value = resolve(program, exported);
+  const value = resolve(trail, exported);
   const call = value.type === "CallExpression" ? value : undefined;
-  const argument = (call?.arguments as Node[] | undefined)?.[0];
-  const keyword = { ...statement, end: statement.start + "export default".length };
+  const argument = call?.arguments[0];
+  const keyword = { start: statement.start, end: statement.start + "export default".length };
   return {
-    named: (call?.callee as Node | undefined) ?? (exported.type === "ObjectExpression" ? keyword : exported),
-    value: argument ? resolve(program, argument) : value,
+    named: call?.callee ?? (exported.type === "ObjectExpression" ? keyword : exported),
+    value: argument ? resolve(trail, argument) : value,
   };
 }
 
-function exportedExpression(statement: Node): Node | undefined {
-  if (statement.type === "ExportDefaultDeclaration") return statement.declaration as Node;
-  if (statement.type === "ExportNamedDeclaration") {
-    const specifiers = (statement.specifiers as Node[]).filter(({ exported }) => nameOf(exported as Node) === "default");
-    return specifiers[0]?.local as Node | undefined;
-  }
-  const expression = statement.expression as Node | undefined;
-  const left = expression?.type === "AssignmentExpression" ? (expression.left as Node) : undefined;
-  const isModuleExports =
-    left?.type === "MemberExpression" && nameOf(left.object as Node) === "module" && nameOf(left.property as Node) === "exports";
-  return isModuleExports ? (expression?.right as Node) : undefined;
+function exportedExpression(statement: Directive | Statement): Node | undefined {
+  if (statement.type === "ExportDefaultDeclaration") return statement.declaration;
+  if (statement.type === "ExportNamedDeclaration") return statement.specifiers.find(({ exported }) => nameOf(exported) === "default")?.local;
+  if (statement.type !== "ExpressionStatement" || statement.expression.type !== "AssignmentExpression") return undefined;
+  const { left, right } = statement.expression;
+  return left.type === "MemberExpression" && nameOf(left.object) === "module" && nameOf(left.property) === "exports" ? right : undefined;
 }
 
 const nameOf = (node: Node): string | undefined =>
-  node.type === "Identifier" ? (node.name as string) : node.type === "Literal" ? String(node.value) : undefined;
+  node.type === "Identifier" ? node.name : node.type === "Literal" ? String(node.value) : undefined;
 
 /** Constants may name each other in a circle that the program would not survive; the tree is read all the same. */
 const STEPS_MAX = 50;
 
+const further = ({ program, steps }: Trail): Trail => ({ program, steps: steps + 1 });
+
 /** The literal behind type annotations, constants and members of constants. */
-function resolve(program: Node, node: Node, steps = 0): Node {
-  if (steps > STEPS_MAX) return node;
-  if (["TSAsExpression", "TSSatisfiesExpression", "TSNonNullExpression", "TSTypeAssertion", "ParenthesizedExpression"].includes(node.type)) {
-    return resolve(program, node.expression as Node, steps + 1);
+function resolve(trail: Trail, node: Node): Node {
+  if (trail.steps > STEPS_MAX) return node;
+  switch (node.type) {
+    case "TSAsExpression":
+    case "TSSatisfiesExpression":
+    case "TSNonNullExpression":
+    case "TSTypeAssertion":
+    case "ParenthesizedExpression":
+      return resolve(further(trail), node.expression);
+    case "Identifier": {
+      const constant = initialValue(trail.program, node.name);
+      return constant ? resolve(further(trail), constant) : node;
+    }
+    case "MemberExpression": {
+      const step = node.computed ? nameOf(node.property) : node.property.name;
+      const object = resolve(further(trail), node.object);
+      const member = step === undefined ? undefined : memberOf(further(trail), object, step);
+      return member ? resolve(further(trail), member.value) : node;
+    }
+    default:
+      return node;
   }
-  if (node.type === "Identifier") {
-    const constant = initialValue(program, node.name as string);
-    return constant ? resolve(program, constant, steps + 1) : node;
-  }
-  if (node.type === "MemberExpression") {
-    const step = node.computed ? nameOf(node.property as Node) : ((node.property as Node).name as string);
-    const object = resolve(program, node.object as Node, steps + 1);
-    const member = step === undefined ? undefined : memberOf(program, object, step, steps + 1);
-    return member ? resolve(program, member.value, steps + 1) : node;
-  }
-  return node;
 }
 
-function initialValue(program: Node, name: string): Node | undefined {
-  const declarations = bodyOf(program)
-    .map((statement) => (statement.type === "ExportNamedDeclaration" ? (statement.declaration as Node | null) : statement))
-    .filter((statement) => statement?.type === "VariableDeclaration")
-    .flatMap((statement) => statement?.declarations as Node[]);
-  return declarations.find(({ id }) => nameOf(id as Node) === name)?.init as Node | undefined;
+function initialValue(program: Program, name: string): Node | undefined {
+  const declarations = program.body
+    .map((statement) => (statement.type === "ExportNamedDeclaration" ? statement.declaration : statement))
+    .flatMap((statement) => (statement?.type === "VariableDeclaration" ? statement.declarations : []));
+  return declarations.find(({ id }) => nameOf(id) === name)?.init ?? undefined;
 }
 
 interface Member {
@@ -148,27 +149,25 @@ interface Member {
 }
 
 /** The last one of that name counts, as it does when the program runs. */
-function memberOf(program: Node, node: Node, step: string | number, steps = 0): Member | undefined {
-  if (steps > STEPS_MAX) return undefined;
+function memberOf(trail: Trail, node: Node, step: string | number): Member | undefined {
+  if (trail.steps > STEPS_MAX) return undefined;
   if (node.type === "ArrayExpression") {
-    const elements = node.elements as (Node | null)[];
-    const spread = elements.some((element) => element?.type === "SpreadElement");
-    const element = spread ? undefined : elements[Number(step)];
+    const spread = node.elements.some((element) => element?.type === "SpreadElement");
+    const element = spread ? undefined : node.elements[Number(step)];
     return element ? { key: element, value: element } : undefined;
   }
   if (node.type !== "ObjectExpression") return undefined;
-  for (const property of (node.properties as Node[]).toReversed()) {
+  for (const property of node.properties.toReversed()) {
     if (property.type === "SpreadElement") {
-      const spread = memberOf(program, resolve(program, property.argument as Node, steps + 1), step, steps + 1);
+      const spread = memberOf(further(trail), resolve(further(trail), property.argument), step);
       if (spread) return spread;
     } else if (propertyName(property) === String(step)) {
-      return { key: property.key as Node, value: property.value as Node };
+      return { key: property.key, value: property.value };
     }
   }
   return undefined;
 }
 
-function propertyName(property: Node): string | undefined {
-  const key = property.key as Node;
-  return property.computed && key.type !== "Literal" ? undefined : nameOf(key);
+function propertyName({ key, computed }: ObjectProperty): string | undefined {
+  return computed && key.type !== "Literal" ? undefined : nameOf(key);
 }

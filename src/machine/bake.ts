@@ -1,34 +1,34 @@
 // The script that makes a machine's image: once for each recipe, the same text each time, and the same machine however often it runs.
-import type { App } from "../config/schema.ts";
-import { cleanName } from "../release/recipe.ts";
-import { needsProxy } from "../targets/aws/routes.ts";
+import type { Deployment } from "../config/deployment.ts";
+import { isDatabase, typeOf } from "../resources/index.ts";
+import { needsProxy } from "../routing/placement.ts";
+import { quote } from "../text/shell.ts";
 import { PROGRAMS, programText, SOURCED, UNITS } from "./programs.ts";
-import { quote, writeFile } from "./shell.ts";
+import { writeFile } from "./shell.ts";
 
 const LIB = "/usr/local/lib/landfall";
 /** What our programs call. */
-const PACKAGES = ["awscli", "ca-certificates", "curl", "gzip", "iproute2", "jq", "openssl", "python3", "tar", "util-linux"];
-const CLIENTS = { postgres: "postgresql-client", mysql: "default-mysql-client" } as const;
+const PACKAGES = ["awscli", "ca-certificates", "curl", "gzip", "iproute2", "jq", "openssl", "python3", "python3-botocore", "tar", "util-linux"];
 
 /**
  * Bash for a Debian 13, run as root from a folder that holds the recipe's files in `files/`. `LANDFALL_REGION` says where AWS's own
  * packages come from. A step that fails ends it, with the step's name in the file that `LANDFALL_STEP_FILE` names.
  */
-export function bakeScript(app: App): string {
+export function bakeScript(deployment: Deployment): string {
   const lines = [
     "#!/bin/bash",
     "# The image of an app, made on Debian 13 by root. Running it again gives the same machine.",
     programText("bake.sh").trimEnd(),
     "",
-    `step "packages" install_packages ${packagesOf(app).join(" ")}`,
+    `step "packages" install_packages ${packagesOf(deployment).join(" ")}`,
     'step "users" make_users',
     'step "folders" make_folders',
     'step "agent of Session Manager" install_agent',
-    ...(hasDatabase(app) ? ['step "certificates of databases" install_certificates'] : []),
+    ...(hasDatabase(deployment) ? ['step "certificates of databases" install_certificates'] : []),
     'step "programs" write_programs',
     'step "units" write_units',
-    `step "the recipe's files" copy_files ${app.recipe.files.map((file) => quote(cleanName(file))).join(" ")}`.trimEnd(),
-    ...app.recipe.steps.map((step) => `step ${quote(step)} run_as_app ${quote(step)}`),
+    'step "the recipe\'s files" copy_files',
+    ...deployment.recipe.steps.map((step) => `step ${quote(step)} run_as_app ${quote(step)}`),
     'step "sealing the image" seal_image',
     'step "cleaning" clean',
   ];
@@ -36,17 +36,16 @@ export function bakeScript(app: App): string {
   return `${lines.join("\n").replace(/^@[A-Z]+@$/gm, (place) => filled[place]?.join("\n") ?? place)}\n`;
 }
 
-const hasDatabase = (app: App): boolean => Object.values(app.resources).some(({ type }) => type in CLIENTS);
+const hasDatabase = (deployment: Deployment): boolean => Object.values(deployment.resources).some(isDatabase);
 
-function packagesOf(app: App): string[] {
-  const clients = Object.values(app.resources).flatMap(({ type }) => (type in CLIENTS ? [CLIENTS[type as keyof typeof CLIENTS]] : []));
-  return [...new Set([...PACKAGES, ...(needsProxy(app) ? ["nginx"] : []), ...clients, ...app.recipe.packages])].sort();
+function packagesOf(deployment: Deployment): string[] {
+  const clients = Object.values(deployment.resources).flatMap((resource) => typeOf(resource).client ?? []);
+  return [...new Set([...PACKAGES, ...(needsProxy(deployment) ? ["nginx"] : []), ...clients, ...deployment.recipe.packages])].sort();
 }
 
 const programLines = (): string[] => [
   ...PROGRAMS.flatMap(({ file, name }) => writeFile(`${LIB}/${name}`, "755", programText(file))),
   ...SOURCED.flatMap((file) => writeFile(`${LIB}/${file}`, "644", programText(file))),
-  ...writeFile(`${LIB}/scram-verifier`, "755", programText("scram-verifier.py")),
   ...writeFile(`${LIB}/proxy.conf`, "644", programText("proxy.conf")),
 ];
 

@@ -1,7 +1,7 @@
-// What an instance is told at its first start, after the variables that its stack gives it.
-import type { EnvironmentApp } from "../config/app.ts";
-import { needsProxy } from "../targets/aws/routes.ts";
-import { compileProxy } from "./proxy.ts";
+// The boot program of an instance: what it gets at its first start, after the variables that its stack gives it.
+import type { Deployment } from "../config/deployment.ts";
+import { proxyOf } from "../routing/placement.ts";
+import { compileProxy } from "../routing/proxy.ts";
 import { calendarsOf } from "./schedule.ts";
 import { assignments } from "./shell.ts";
 
@@ -14,17 +14,17 @@ export interface ReleaseArtifact {
 }
 
 interface BootInput {
-  app: EnvironmentApp;
+  deployment: Deployment;
   service: string;
   release: ReleaseArtifact;
 }
 
 /** Bash that stands in the user data after the `LANDFALL_…` variables of `settings.ts`. Holds no secret. */
-export function bootScript({ app: { app }, service, release }: BootInput): string {
-  const settings = app.services[service];
+export function bootScript({ deployment, service, release }: BootInput): string {
+  const settings = deployment.services[service];
   if (!settings) throw new TypeError(`no service "${service}"`);
   const { command, port, health, drain, stop, schedule, timeout, environment } = settings;
-  const proxy = port !== undefined && needsProxy(app) ? compileProxy(app, service) : undefined;
+  const proxy = proxyOf(deployment, service) ? compileProxy(deployment, service) : undefined;
   const lines = assignments({
     LANDFALL_RELEASE_KEY: release.key,
     LANDFALL_RELEASE_SHA256: release.sha256,
@@ -33,16 +33,19 @@ export function bootScript({ app: { app }, service, release }: BootInput): strin
     LANDFALL_STOP_SIGNAL: stop.signal,
     LANDFALL_STOP_TIMEOUT_MS: stop.timeout,
     LANDFALL_DRAIN_TIMEOUT_MS: drain.timeout,
+    LANDFALL_STEADY_FOR_MS: health.steadyFor,
     ...(schedule === undefined ? {} : { LANDFALL_SCHEDULE: calendarsOf(schedule).join("\n"), LANDFALL_JOB_TIMEOUT_MS: timeout }),
     ...(port === undefined
       ? {}
       : {
           LANDFALL_HEALTH_PATH: health.path,
+          LANDFALL_HEALTH_HOST: health.host,
           LANDFALL_HEALTH_FROM: health.status.from,
           LANDFALL_HEALTH_TO: health.status.to,
           LANDFALL_HEALTH_INTERVAL_MS: health.interval,
           LANDFALL_HEALTH_TIMEOUT_MS: health.timeout,
-          LANDFALL_HEALTH_DEADLINE_MS: health.deadline,
+          LANDFALL_HEALTH_DEADLINE_MS: health.startupTimeout,
+          LANDFALL_HEALTH_UNHEALTHY_AFTER: health.unhealthyAfter,
           LANDFALL_DRAIN_ASK: drain.ask,
           LANDFALL_DRAIN_START: drain.start,
         }),

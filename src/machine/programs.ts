@@ -1,4 +1,5 @@
 // The fixed programs and units of a machine: real files, so that they can be read, checked and run as they are.
+import { parse } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadText } from "../system/files.ts";
 
@@ -6,8 +7,29 @@ import { loadText } from "../system/files.ts";
 const FOLDER = fileURLToPath(new URL("../../src/machine/programs/", import.meta.url));
 
 /** What is sourced keeps its ending; what is run loses it, as programs do. */
-export const PROGRAMS = ["boot", "drain", "run-app", "ship-logs", "ship-metrics"].map((name) => ({ file: `${name}.sh`, name }));
-export const SOURCED = ["machine.sh", "release.sh", "environment.sh", "health.sh", "databases.sh"];
+export const PROGRAMS = [
+  "boot.sh",
+  "drain.sh",
+  "log-shipper.py",
+  "run-app.sh",
+  "scram-verifier.py",
+  "ship-logs.sh",
+  "ship-metrics.sh",
+  "stop-app.sh",
+].map((file) => ({
+  file,
+  name: parse(file).name,
+}));
+export const SOURCED = [
+  "machine.sh",
+  "release.sh",
+  "environment.sh",
+  "health.sh",
+  "databases.sh",
+  "stopping.sh",
+  "journal_reader.py",
+  "log_events.py",
+];
 export const UNITS = [
   "landfall-app.service",
   "landfall-boot.service",

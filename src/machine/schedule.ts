@@ -14,10 +14,10 @@ const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 export function calendarsOf(schedule: string): string[] {
   const fields = schedule.trim().toUpperCase().split(/\s+/);
   const [minute = "", hour = "", day = "", month = "", weekday = ""] = fields;
-  const time = `${numbers(minute, 0, 59, schedule)}:${numbers(hour, 0, 23, schedule)}`.split(":").reverse().join(":");
-  const months = numbers(named(month, MONTHS, 1), 1, 12, schedule);
+  const time = `${numbers(minute, [0, 59], schedule)}:${numbers(hour, [0, 23], schedule)}`.split(":").reverse().join(":");
+  const months = numbers(named(month, MONTHS, 1), [1, 12], schedule);
   const days = day === "*" ? ["*"] : daysOf(day, schedule);
-  const dates = (list: string[]) => list.map((one) => `*-${months}${one.startsWith("~") ? one : `-${one}`} ${time}:00 UTC`);
+  const dates = (list: string[]) => list.map((date) => `*-${months}${date.startsWith("~") ? date : `-${date}`} ${time}:00 UTC`);
   if (weekday === "*") return dates(days);
   const onWeekdays = weekdaysOf(weekday, schedule).flatMap(({ name, within }) => dates([within]).map((date) => `${name} ${date}`));
   return day === "*" ? onWeekdays : [...dates(days), ...onWeekdays];
@@ -27,7 +27,7 @@ export function calendarsOf(schedule: string): string[] {
 function daysOf(field: string, schedule: string): string[] {
   const parts = field.split(",");
   const plain = parts.filter((part) => part !== "L").join(",");
-  return [...(plain ? [numbers(plain, 1, 31, schedule)] : []), ...(parts.includes("L") ? ["~01"] : [])];
+  return [...(plain ? [numbers(plain, [1, 31], schedule)] : []), ...(parts.includes("L") ? ["~01"] : [])];
 }
 
 /** `5#2` is the second Friday: the one from the 8th to the 14th. `5#L` is the last one: among the last seven days. */
@@ -36,25 +36,28 @@ function weekdaysOf(field: string, schedule: string): { name: string; within: st
   const special = parts.flatMap((part) => {
     const [, day, nth] = /^([0-7])#([1-5L])$/.exec(part) ?? [];
     if (day === undefined) return [];
-    const name = WEEKDAYS[Number(day) % 7] as string;
+    const name = WEEKDAYS[Number(day) % 7] ?? "";
     return [{ name, within: nth === "L" ? "~07/1" : `${two(Number(nth) * 7 - 6)}..${two(Math.min(31, Number(nth) * 7))}` }];
   });
   const plain = parts.filter((part) => !/^[0-7]#/.test(part)).join(",");
   if (!plain) return special;
-  const days = [...new Set(valuesOf(plain, 0, 7, schedule).map((value) => value % 7))].sort((a, b) => a - b);
+  const days = [...new Set(valuesOf(plain, [0, 7], schedule).map((value) => value % 7))].sort((a, b) => a - b);
   return [{ name: days.map((value) => WEEKDAYS[value]).join(","), within: "*" }, ...special];
 }
 
 const named = (field: string, names: string[], first: number): string =>
   field.replace(/[A-Z]{3}/g, (name) => (names.includes(name) ? String(names.indexOf(name) + first) : name));
 
-const numbers = (field: string, from: number, to: number, schedule: string): string =>
-  field === "*" ? "*" : valuesOf(field, from, to, schedule).map(two).join(",");
+/** The values that a field may have. */
+type Range = [from: number, to: number];
+
+const numbers = (field: string, range: Range, schedule: string): string =>
+  field === "*" ? "*" : valuesOf(field, range, schedule).map(two).join(",");
 
 const two = (value: number): string => String(value).padStart(2, "0");
 
 /** All values of a field, in their order. */
-function valuesOf(field: string, from: number, to: number, schedule: string): number[] {
+function valuesOf(field: string, [from, to]: Range, schedule: string): number[] {
   const values = field.split(",").flatMap((part) => {
     const [, star, first, last, step] = /^(?:(\*)|(\d+)(?:-(\d+))?)(?:\/(\d+))?$/.exec(part) ?? [];
     if (star === undefined && first === undefined) throw unknownField(field, schedule);

@@ -1,7 +1,5 @@
 // Text for a shell.
-
-/** One word, whatever is in it. */
-export const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+import { quote } from "../text/shell.ts";
 
 /** Lines that set variables. */
 export const assignments = (values: Record<string, string | number | undefined>): string[] =>

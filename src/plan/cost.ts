@@ -1,4 +1,4 @@
-// What an environment costs, as data. Where the prices come from is a target's matter; how they are added up and held to a ceiling
+// The cost of an environment, as data. Where the prices come from is a target's matter; how they are added up and held to a budget
 // is here. A price that nobody knows is never taken for nothing: it stays apart, by name.
 
 /** The same number twice when it does not vary. */
@@ -49,7 +49,7 @@ export interface Cost {
   /** Paid once, for the change itself. */
   once: CostLine[];
   /** In US dollars a month. */
-  ceiling?: number;
+  budget?: number;
 }
 
 export interface Sum extends Range {
@@ -62,25 +62,25 @@ export const priceOf = ({ units, price }: CostLine): Range | undefined =>
 
 /** What is known, added up; what is not, beside it. */
 export function sumOf(lines: readonly CostLine[]): Sum {
-  const known = lines.map(priceOf).filter((range) => range !== undefined);
+  const ranges = lines.map(priceOf).filter((range) => range !== undefined);
   return {
-    min: known.reduce((sum, { min }) => sum + min, 0),
-    max: known.reduce((sum, { max }) => sum + max, 0),
+    min: ranges.reduce((sum, { min }) => sum + min, 0),
+    max: ranges.reduce((sum, { max }) => sum + max, 0),
     unknown: lines.filter(({ price }) => price === undefined),
   };
 }
 
-export type CeilingVerdict =
+export type BudgetVerdict =
   | { kind: "none" | "below"; sum: Sum }
-  /** With every fleet at its largest it would cost more than the ceiling. */
-  | { kind: "above"; sum: Sum; ceiling: number }
-  /** It cannot be told: a price is missing, and what is known is below the ceiling. */
-  | { kind: "unknown"; sum: Sum; ceiling: number };
+  /** With every fleet at its largest it would cost more than the budget. */
+  | { kind: "above"; sum: Sum; budget: number }
+  /** It cannot be told: a price is missing, and what is known is below the budget. */
+  | { kind: "unknown"; sum: Sum; budget: number };
 
-/** Holds the month after the change to the ceiling, with every fleet at its largest. */
-export function judgeCeiling({ after, ceiling }: Pick<Cost, "after" | "ceiling">): CeilingVerdict {
+/** Holds the month after the change to the budget, with every fleet at its largest. */
+export function judgeBudget({ after, budget }: Pick<Cost, "after" | "budget">): BudgetVerdict {
   const sum = sumOf(after.lines);
-  if (ceiling === undefined) return { kind: "none", sum };
-  if (sum.max > ceiling) return { kind: "above", sum, ceiling };
-  return sum.unknown.length > 0 ? { kind: "unknown", sum, ceiling } : { kind: "below", sum };
+  if (budget === undefined) return { kind: "none", sum };
+  if (sum.max > budget) return { kind: "above", sum, budget };
+  return sum.unknown.length > 0 ? { kind: "unknown", sum, budget } : { kind: "below", sum };
 }

@@ -1,4 +1,5 @@
-// What is different between two values of JSON, leaf by leaf.
+// The differences between two values of JSON, leaf by leaf.
+import { hidePasswords } from "../text/mask.ts";
 
 export interface Difference {
   /** Names on the way to it, joined by dots: `LaunchTemplateData.InstanceType`. */
@@ -20,12 +21,12 @@ const TEXT_MAX = 80;
  * @example findDifferences({ a: 1, b: { c: "x" } }, { a: 2, b: { c: "x" } }) // [{ property: "a", before: "1", after: "2" }]
  */
 export function findDifferences(before: unknown, after: unknown, path: string[] = []): Difference[] {
-  const [one, other] = [entriesOf(before), entriesOf(after)];
-  if (!one || !other || (Array.isArray(before) && Array.isArray(after) && before.length !== after.length && !one.keyed)) {
+  const [first, second] = [entriesOf(before), entriesOf(after)];
+  if (!first || !second || (Array.isArray(before) && Array.isArray(after) && before.length !== after.length && !first.keyed)) {
     return same(before, after) ? [] : [{ property: path.join("."), ...texts(before, after) }];
   }
-  const names = [...new Set([...one.values.keys(), ...other.values.keys()])];
-  return names.flatMap((name) => findDifferences(one.values.get(name), other.values.get(name), one.hidden ? path : [...path, name]));
+  const names = [...new Set([...first.values.keys(), ...second.values.keys()])];
+  return names.flatMap((name) => findDifferences(first.values.get(name), second.values.get(name), first.hidden ? path : [...path, name]));
 }
 
 interface Entries {
@@ -42,7 +43,7 @@ function entriesOf(value: unknown): Entries | undefined {
   if (!Array.isArray(value)) return { values: new Map(Object.entries(value)), keyed: false, hidden: false };
   const keys = value.map((element) => (element as { Key?: unknown } | null)?.Key);
   const keyed = value.length > 0 && keys.every((key) => typeof key === "string") && new Set(keys).size === keys.length;
-  if (keyed) return { values: new Map(value.map((element) => [element.Key as string, element.Value ?? element])), keyed, hidden: false };
+  if (keyed) return { values: new Map(value.map((element) => [String(element.Key), element.Value ?? element])), keyed, hidden: false };
   return { values: new Map(value.map((element, index) => [String(index), element])), keyed, hidden: true };
 }
 
@@ -52,7 +53,7 @@ const isComputed = (value: object): boolean => {
   return others.length === 0 && first !== undefined && (first === "Ref" || first.startsWith("Fn::"));
 };
 
-const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 function texts(before: unknown, after: unknown): Pick<Difference, "before" | "after"> {
   return {
@@ -62,13 +63,14 @@ function texts(before: unknown, after: unknown): Pick<Difference, "before" | "af
 }
 
 function textOf(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  // Before it is cut: of half a URL nobody could tell where its password is.
+  const text = hidePasswords(typeof value === "string" ? value : JSON.stringify(value));
   return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX - 1)}…`;
 }
 
 /** `LaunchTemplateData.InstanceType` → `instance type`; `DBInstanceClass` → `DB instance class`. */
 export function wordsOf(property: string): string {
-  const last = property.split(".").at(-1) as string;
+  const last = property.replace(/^.*\./s, "");
   return last
     .replace(/([a-z\d])([A-Z])/g, "$1 $2")
     .replace(/([A-Z]+)([A-Z][a-z])/g, "$1 $2")

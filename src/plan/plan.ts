@@ -1,4 +1,4 @@
-// What would change, as data: the same shape for every target, so that it can be printed, tested and refused.
+// A plan, as data: the same shape for every target, so that it can be printed, tested and refused.
 import type { Cost } from "./cost.ts";
 import type { Difference } from "./differences.ts";
 
@@ -17,7 +17,9 @@ export interface Change {
   differences: Difference[];
   /** What becomes of data that it holds; present only when that is in question. */
   data?: string;
-  /** What people notice while it is changed. */
+  /** The name that commission asks for, as `--confirm-replace`, before it does this. */
+  confirm?: string;
+  /** What people notice while it is changed, or what is gone with it. */
   effect?: string;
 }
 
@@ -50,11 +52,10 @@ export interface Plan {
   unchanged: number;
   /** What a deploy from here would do. */
   release?: ReleasePlan;
+  /** What applies the changes, or has to be done before a deploy brings the release. */
+  next: "commission" | "deploy";
   drift: Drift[];
   cost?: Cost;
   /** What is worth knowing besides. */
   notes: string[];
 }
-
-/** Changes that take away data, or may: what a command has to have confirmed by name. */
-export const threatsToData = ({ changes }: Pick<Plan, "changes">): Change[] => changes.filter(({ data }) => data !== undefined);

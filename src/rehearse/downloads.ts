@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import type { LocalCertificate } from "../targets/local/balancer/authority.ts";
+import type { LocalCertificate } from "../targets/local/balancer/local-ca.ts";
 import type { Answerer } from "./endpoints.ts";
 
 const UNIT =

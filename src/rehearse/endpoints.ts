@@ -1,16 +1,16 @@
-// AWS's service names as machines of a rehearsal find them: HTTPS with a certificate that their tree trusts. Each call is recognised,
+// AWS's service names as machines of a rehearsal find them: HTTPS with a certificate that their root file system trusts. Each call is recognised,
 // answered by the first that has an answer, and written down. What is no service name goes on to the network of this machine.
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Socket } from "node:net";
 import { createSecureContext, TLSSocket } from "node:tls";
-import type { LocalCertificate } from "../targets/local/balancer/authority.ts";
+import type { LocalCertificate } from "../targets/local/balancer/local-ca.ts";
 import { answerMetadata, type Subject } from "./metadata.ts";
 import type { Arrival } from "./network.ts";
-import { hostOfHello, hostOfRequest } from "./wanted.ts";
+import { hostOfHello, hostOfRequest } from "./sni.ts";
 
-/** Rehearsals are in this region, whatever the environment's is: a certificate's names must be known when the tree is made. */
+/** Rehearsals are in this region, whatever the environment's is: a certificate's names must be known when the root file system is made. */
 export const REGION = "eu-central-1";
 export const SERVED_NAMES = [
   "*.amazonaws.com",
@@ -26,6 +26,8 @@ const BODY_BYTES_MAX = 512 * 2 ** 20;
 export interface AwsCall {
   /** The machine's address. */
   from: string;
+  /** The machine itself, while it stands. */
+  subject?: Subject;
   /** As in the host name: `s3`, `ssm`, `cloudformation`. */
   service: string;
   /** As in the API's reference; for S3 the verb and what it is of: `GetObject`. */
@@ -93,7 +95,7 @@ export function makeEndpoints({ certificate, answerers, subjectOf, tell, resourc
 
   async function serve(request: IncomingMessage, response: ServerResponse, from: string): Promise<void> {
     if (request.headers.expect) response.writeContinue();
-    const call = recognise(request, await readAll(request), from);
+    const call = { ...recognise(request, await readAll(request), from), subject: subjectOf(from) };
     const answer = (await firstAnswer(answerers, call)) ?? unknown(call);
     tell({ ...call, at: Date.now(), status: answer.status });
     response.writeHead(answer.status, withoutUndefined(answer.headers ?? {}));

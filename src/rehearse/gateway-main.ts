@@ -3,7 +3,7 @@
 // address translation and no open port on this machine. It decides nothing, and ends with the process that started it.
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";
-import { answerQuery } from "./names.ts";
+import { answerQuery } from "./dns.ts";
 
 export interface GatewaySettings {
   address: string;
@@ -56,10 +56,10 @@ await new Promise<void>((resolve) => inwards.listen(settings.inwards, resolve));
 process.stdin.on("end", () => process.exit(0)).resume();
 process.stdout.write("ready\n");
 
-function join(one: Socket, other: Socket): void {
-  one.on("error", () => other.destroy());
-  other.on("error", () => one.destroy());
-  one.on("close", () => other.destroySoon());
-  other.on("close", () => one.destroySoon());
-  one.pipe(other).pipe(one);
+function join(client: Socket, server: Socket): void {
+  client.on("error", () => server.destroy());
+  server.on("error", () => client.destroy());
+  client.on("close", () => server.destroySoon());
+  server.on("close", () => client.destroySoon());
+  client.pipe(server).pipe(client);
 }

@@ -1,7 +1,9 @@
 // Requests at a constant rate, and what became of each: what users would have met.
-
 import { Agent, request } from "node:http";
+import type { Deployment } from "../config/deployment.ts";
 import type { RehearsedPhase } from "../reports.ts";
+import { compileRoutes } from "../routing/rules.ts";
+import type { Edge } from "../targets/local/balancer/api.ts";
 
 /** An answer that takes longer is lost to whoever waits for it. */
 const TIMEOUT_MS = 10_000;
@@ -17,15 +19,39 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Asks for each of `paths` in turn at `origin`, `perSecond` times a second, whether answers come or not. */
-export function startLoad(origin: string, paths: string[], perSecond: number): Load {
+/** What is asked for, so that one service gets it. */
+export interface Target {
+  path: string;
+  host?: string;
+}
+
+/** For each web service its health check's path, or where routes lead that elsewhere, the beginning of a path of its own. */
+export function findTargets({ services, routes }: Pick<Deployment, "services" | "routes">, edge: Pick<Edge, "routes" | "defaultService">) {
+  const rule = compileRoutes(edge.routes, edge.defaultService);
+  const targets: Target[] = [];
+  const unreached: string[] = [];
+  for (const [name, { kind, health }] of Object.entries(services)) {
+    if (kind !== "web") continue;
+    const own = routes.filter(({ service }) => service === name).map(({ path, host }): Target => ({ path: path.replace(/\*$/, ""), host }));
+    const target = [{ path: health.path }, ...own].find(({ path, host = "127.0.0.1" }: Target) => {
+      const { decision } = rule(path, host.toLowerCase(), path);
+      return decision.act === "serve" && decision.service === name;
+    });
+    if (target) targets.push(target);
+    else unreached.push(name);
+  }
+  return { targets, unreached };
+}
+
+/** Asks for each of `targets` in turn at `origin`, `perSecond` times a second, whether answers come or not. */
+export function startLoad(origin: string, targets: Target[], perSecond: number): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: 256 });
   let [sent, underWay] = [0, new Set<Promise<void>>()];
   let [times, losses] = [[] as number[], {} as Record<string, number>];
   const timer = setInterval(() => {
-    const path = paths[sent++ % paths.length] as string;
+    const target = targets[sent++ % targets.length] as Target;
     const began = performance.now();
-    const one = ask(agent, `${origin}${path}`).then((loss) => {
+    const one = ask(agent, origin, target).then((loss) => {
       times.push(performance.now() - began);
       if (loss) losses[loss] = (losses[loss] ?? 0) + 1;
       underWay.delete(one);
@@ -50,16 +76,17 @@ export function startLoad(origin: string, paths: string[], perSecond: number): L
 }
 
 /** Undefined when it was answered, else why not. */
-function ask(agent: Agent, url: string): Promise<string | undefined> {
+function ask(agent: Agent, origin: string, { path, host }: Target): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const asked = request(url, { agent, headers: { "user-agent": "landfall-rehearsal" } }, (answer) => {
-      let said = "";
+    const headers = { "user-agent": "landfall-rehearsal", ...(host === undefined ? {} : { host }) };
+    const asked = request(`${origin}${path}`, { agent, headers }, (answer) => {
+      let text = "";
       answer.on("data", (chunk: Buffer) => {
-        if (said.length < WORDS_MAX) said += chunk.toString();
+        if (text.length < WORDS_MAX) text += chunk.toString();
       });
       answer.once("error", (error) => resolve(error.message));
       answer.once("end", () =>
-        resolve((answer.statusCode ?? 0) >= 500 ? `status ${answer.statusCode} ${said.slice(0, WORDS_MAX).split("\n")[0]}`.trim() : undefined),
+        resolve((answer.statusCode ?? 0) >= 500 ? `status ${answer.statusCode} ${text.slice(0, WORDS_MAX).split("\n")[0]}`.trim() : undefined),
       );
     });
     const timer = setTimeout(() => asked.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);

@@ -1,8 +1,9 @@
 // One machine: a container that boots a whole Debian with systemd from layers, in the rehearsal's network.
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { endGroup } from "./control-group.ts";
 import { BRIDGE, type Network } from "./network.ts";
 
 /** What nspawn ends with when its machine wants to be started again, and does not do so itself. */
@@ -46,25 +47,16 @@ export interface Machine {
 }
 
 export function bootMachine(input: MachineInput): Machine {
-  const { name, address, folder, layers } = input;
-  const [written, root] = [join(folder, "written"), join(folder, "root")];
-  for (const part of [written, root, join(folder, "work")]) mkdirSync(part, { recursive: true });
-  execFileSync("mount", [
-    "-t",
-    "overlay",
-    "overlay",
-    "-o",
-    `lowerdir=${layers.join(":")},upperdir=${written},workdir=${join(folder, "work")},volatile`,
-    root,
-  ]);
+  const { name, address, folder } = input;
+  const { written, root } = mountDisk(input);
   writeAddress(root, input);
   mkdirSync(input.cgroup, { recursive: true });
   const log = createWriteStream(join(folder, "console.log"));
-  let [said, starts, ending] = ["", 0, false];
+  let [output, starts, ending] = ["", 0, false];
   let child: ChildProcess;
 
   const hear = (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-CONSOLE_CHARACTERS_MAX);
+    output = (output + chunk.toString()).slice(-CONSOLE_CHARACTERS_MAX);
     log.write(chunk);
   };
   const off = new Promise<void>((resolve) => {
@@ -87,7 +79,7 @@ export function bootMachine(input: MachineInput): Machine {
     address,
     written,
     root,
-    output: () => said,
+    output: () => output,
     starts: () => starts,
     off,
     kill,
@@ -100,13 +92,20 @@ export function bootMachine(input: MachineInput): Machine {
       clearTimeout(timer);
     },
     async remove({ keepWritten = false } = {}) {
+      // What was killed needs a moment to end, and writes until then.
+      await endGroup(input.cgroup);
       execFileSync("umount", ["--lazy", root]);
-      // What was killed may need a moment to end; what is left of the group goes with the ground.
-      removeCgroup(input.cgroup);
       // Not in one go: thousands of files, while requests are passed on here.
       for (const part of [root, join(folder, "work"), ...(keepWritten ? [] : [folder])]) await rm(part, { recursive: true, force: true });
     },
   };
+}
+
+function mountDisk({ folder, layers }: MachineInput): { written: string; root: string } {
+  const [written, root, work] = [join(folder, "written"), join(folder, "root"), join(folder, "work")];
+  for (const part of [written, root, work]) mkdirSync(part, { recursive: true });
+  execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${layers.join(":")},upperdir=${written},workdir=${work},volatile`, root]);
+  return { written, root };
 }
 
 /** The place where DHCP would put it on EC2. */
@@ -141,7 +140,7 @@ function spawnMachine({ name, network, cgroup }: MachineInput, root: string): Ch
   return spawn("sh", args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, SYSTEMD_LOG_LEVEL: "warning" } });
 }
 
-function runInside(nspawn: number, command: string): Promise<string> {
+async function runInside(nspawn: number, command: string): Promise<string> {
   const leader = leaderOf(nspawn);
   return new Promise((resolve, reject) => {
     const args = [`--target=${leader}`, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "sh", "-c", `cd / && ${command}`];
@@ -160,12 +159,4 @@ function leaderOf(nspawn: number): number {
   const leader = children.find((pid) => /^NSpid:\s+\d+\s+1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8")));
   if (leader === undefined) throw new Error("the machine has not started its first process yet");
   return leader;
-}
-
-/** Removes the group and those in it; false while something in it still has to end. */
-export function removeCgroup(folder: string): boolean {
-  return (
-    !existsSync(folder) ||
-    (spawnSync("find", [folder, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], { stdio: "ignore" }).status === 0 && !existsSync(folder))
-  );
 }

@@ -2,6 +2,7 @@
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { InstanceLife } from "./instance-life.ts";
 
 export interface Subject {
   instanceId: string;
@@ -13,8 +14,10 @@ export interface Subject {
   /** The name of its role. */
   role: string;
   tags: Record<string, string>;
-  /** `InService`, or `Terminated` once its group wants to end it. */
-  lifecycleState: string;
+  /** In its group; a machine of none has no such thing. */
+  life?: InstanceLife;
+  /** What the balancer finds of it. */
+  health?(): Promise<"healthy" | "unhealthy"> | "healthy" | "unhealthy";
   /** When AWS wants a spot instance back: `{ action: "terminate", time }`. */
   spotAction?: { action: string; time: string };
 }
@@ -69,7 +72,7 @@ const list = (entry: { [name: string]: Entry }): string =>
 const zoneOf = ({ region }: Subject): string => `${region}a`;
 
 function describe(subject: Subject): Entry {
-  const { instanceId, address, region, role, tags, lifecycleState, spotAction } = subject;
+  const { instanceId, address, region, role, tags, life, spotAction } = subject;
   const name = `ip-${address.replaceAll(".", "-")}.${region}.compute.internal`;
   return {
     "ami-id": subject.imageId,
@@ -86,7 +89,7 @@ function describe(subject: Subject): Entry {
       "security-credentials": { [role]: credentials() },
     },
     tags: { instance: tags },
-    autoscaling: { "target-lifecycle-state": lifecycleState },
+    ...(life ? { autoscaling: { "target-lifecycle-state": life.target } } : {}),
     ...(spotAction ? { spot: { "instance-action": JSON.stringify(spotAction), "termination-time": spotAction.time } } : {}),
   };
 }

@@ -107,12 +107,12 @@ async function startGateway(name: string, settings: GatewaySettings): Promise<Ch
   const child = spawn("nsenter", [`--net=/run/netns/${name}`, process.execPath, program, JSON.stringify(settings)], {
     stdio: ["pipe", "pipe", "pipe"],
   });
-  let said = "";
+  let text = "";
   child.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-2000);
+    text = (text + chunk.toString()).slice(-2000);
   });
   const ended = once(child, "exit").then(() => {
-    throw new Error(`the gateway of the network "${name}" ended: ${said.trim()}`);
+    throw new Error(`the gateway of the network "${name}" ended: ${text.trim()}`);
   });
   await Promise.race([once(child.stdout, "data"), ended]);
   ended.catch(() => {});

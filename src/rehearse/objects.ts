@@ -11,7 +11,6 @@ const HEADERS_OF_TRANSPORT = [
   "connection",
   "content-length",
   "transfer-encoding",
-  "content-encoding",
   "expect",
   "x-amz-trailer",
   "x-amz-decoded-content-length",
@@ -25,21 +24,27 @@ export interface Bucket {
   get(key: string): Promise<Buffer | undefined>;
 }
 
-/** Answers S3's and SQS's calls by the server at `endpoint` (`http://127.0.0.1:20100`). */
+/** The object server of an environment here, where it listens for apps and where for Landfall itself. */
+export interface ObjectServerPlace {
+  endpoint: string;
+  socket: string;
+}
+
+/** Answers S3's and SQS's calls by the server at `endpoint` (`http://127.0.0.1:20100`), asked as its owner: machines sign for AWS. */
 export const objectServer =
-  (endpoint: string): Answerer =>
+  ({ endpoint, socket }: ObjectServerPlace): Answerer =>
   async (call) => {
     if (call.service !== "s3" && call.service !== "sqs") return undefined;
-    const { status, headers, body } = await send(endpoint, {
+    const { status, headers, body } = await send(socket, {
       ...call,
       body: call.service === "sqs" ? rename(call.body, QUEUE_ENDPOINT, endpoint) : call.body,
     });
     return { status, headers, body: call.service === "sqs" ? rename(body, endpoint, QUEUE_ENDPOINT) : body };
   };
 
-export function openBucket(endpoint: string, name: string): Bucket {
+export function openBucket({ socket }: ObjectServerPlace, name: string): Bucket {
   const ask = (method: string, key: string, body: Buffer) =>
-    send(endpoint, { method, path: `/${name}/${key.split("/").map(encodeURIComponent).join("/")}`, headers: {}, body });
+    send(socket, { method, path: `/${name}/${key.split("/").map(encodeURIComponent).join("/")}`, headers: {}, body });
   return {
     name,
     async put(key, bytes) {
@@ -61,12 +66,14 @@ function rename(body: Buffer, from: string, to: string): Buffer {
 }
 
 function send(
-  endpoint: string,
+  socketPath: string,
   { method, path, headers, body }: Pick<AwsCall, "method" | "path" | "headers" | "body">,
 ): Promise<Required<AwsAnswer> & { body: Buffer }> {
   return new Promise((resolve, reject) => {
-    const own: IncomingHttpHeaders = Object.fromEntries(Object.entries(headers).filter(([name]) => !HEADERS_OF_TRANSPORT.includes(name)));
-    const sent = request(`${endpoint}${path}`, { method, agent: false, headers: { ...own, "content-length": body.length } }, (answer) => {
+    const metadata: IncomingHttpHeaders = Object.fromEntries(Object.entries(headers).filter(([name]) => !HEADERS_OF_TRANSPORT.includes(name)));
+    const encoding = metadata["content-encoding"]?.replace(/\s*aws-chunked\s*,?/, "");
+    const kept = { ...metadata, "content-encoding": encoding, "content-length": String(body.length) };
+    const sent = request({ socketPath, path, method, agent: false, headers: withoutEmpty(kept) }, (answer) => {
       readAll(answer).then((read) => {
         const { connection: _, "transfer-encoding": __, "keep-alive": ___, ...kept } = answer.headers;
         resolve({ status: answer.statusCode ?? 502, headers: kept, body: read });
@@ -75,6 +82,8 @@ function send(
     sent.once("error", reject).end(body);
   });
 }
+
+const withoutEmpty = (headers: IncomingHttpHeaders): IncomingHttpHeaders => Object.fromEntries(Object.entries(headers).filter(([, value]) => value));
 
 async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

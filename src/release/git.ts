@@ -4,7 +4,8 @@ import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { LandfallError } from "../error.ts";
-import { nearest } from "./nearest.ts";
+import { suggestions } from "../text/suggest.ts";
+import type { Content } from "./source-file.ts";
 
 const STANDING = "Nothing was changed.";
 
@@ -28,7 +29,7 @@ export async function openRepository(folder: string): Promise<Repository> {
   try {
     return { folder, prefix: text(await git(folder, ["rev-parse", "--show-prefix"])).replace(/\n$/, "") };
   } catch (error) {
-    throw notARepository(folder, error as GitFailure);
+    throw notARepository(folder, failureOf(error));
   }
 }
 
@@ -40,7 +41,7 @@ export async function resolveCommit({ folder }: Repository, ref: string): Promis
     const names = text(await git(folder, ["for-each-ref", "--format=%(refname:lstrip=2)"]))
       .split("\n")
       .filter(Boolean);
-    throw refUnknown(ref, names, error as GitFailure);
+    throw refUnknown(ref, names, failureOf(error));
   }
 }
 
@@ -65,6 +66,10 @@ export async function loadTree({ folder }: Repository, commit: string): Promise<
   });
 }
 
+/** The bytes of a file of the commit, by its path below the folder. */
+export const findObject = ({ folder, prefix }: Repository, commit: string, path: string): Promise<Buffer | undefined> =>
+  git(folder, ["cat-file", "blob", `${commit}:${prefix}${path}`]).catch(() => undefined);
+
 /** Paths below the folder that differ from HEAD or are new and not ignored. */
 export async function loadDifferences({ folder, prefix }: Repository): Promise<string[]> {
   const status = await git(folder, [
@@ -85,17 +90,19 @@ export async function loadWorkingPaths({ folder }: Repository): Promise<Buffer[]
   return splitZero(await git(folder, ["ls-files", "-c", "-o", "--exclude-standard", "--deduplicate", "-z"]));
 }
 
+export type ReadObject = <T>(object: string, use: (content: Content) => Promise<T>) => Promise<T>;
+
 /**
- * Reads objects through one `git cat-file --batch`, one after another, so that a large repository never stands in
- * memory as a whole. The process does not keep ours alive, and ends when nothing was asked of it for a second.
+ * Reads objects through one `git cat-file --batch`, one after another and piece by piece, so that neither a large repository nor a large file
+ * stands in memory as a whole. The process does not keep ours alive, and ends when nothing was asked of it for a second.
  */
-export function openObjects({ folder }: Repository): (object: string) => Promise<Buffer> {
+export function openObjects({ folder }: Repository): ReadObject {
   let reader: ObjectReader | undefined;
   let last: Promise<unknown> = Promise.resolve();
-  return (object) => {
+  return (object, use) => {
     const answer = last.then(() => {
       if (!reader?.isOpen()) reader = startReader(folder);
-      return reader.read(object);
+      return reader.read(object, use);
     });
     last = answer.catch(() => {});
     return answer;
@@ -104,43 +111,17 @@ export function openObjects({ folder }: Repository): (object: string) => Promise
 
 interface ObjectReader {
   isOpen(): boolean;
-  read(object: string): Promise<Buffer>;
+  read: ReadObject;
 }
 
 function startReader(folder: string): ObjectReader {
   const child = spawn("git", ["cat-file", "--batch"], { cwd: folder, env: gitEnvironment(), stdio: ["pipe", "pipe", "ignore"] });
-  const chunks = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const output = readPieces(child.stdout);
   let open = true;
-  let rest: Buffer = Buffer.alloc(0);
   let idle: NodeJS.Timeout | undefined;
   child.on("error", () => (open = false));
   child.on("exit", () => (open = false));
   child.stdin.on("error", () => (open = false));
-
-  const more = async () => {
-    const next = await chunks.next();
-    if (next.done) throw new Error("git cat-file ended before it answered");
-    return next.value;
-  };
-  const takeLine = async () => {
-    while (rest.indexOf(10) < 0) rest = Buffer.concat([rest, await more()]);
-    const end = rest.indexOf(10);
-    const line = rest.subarray(0, end).toString("latin1");
-    rest = rest.subarray(end + 1);
-    return line;
-  };
-  const takeBytes = async (count: number) => {
-    const parts = [rest];
-    let have = rest.length;
-    while (have < count) {
-      const chunk = await more();
-      parts.push(chunk);
-      have += chunk.length;
-    }
-    const all = Buffer.concat(parts, have);
-    rest = all.subarray(count);
-    return all.subarray(0, count);
-  };
   const close = () => {
     open = false;
     child.stdin.end();
@@ -148,15 +129,27 @@ function startReader(folder: string): ObjectReader {
 
   return {
     isOpen: () => open,
-    read: async (object) => {
+    read: async (object, use) => {
       clearTimeout(idle);
       keepAlive(child, true);
       try {
         child.stdin.write(`${object}\n`);
-        const line = await takeLine();
+        const line = await output.takeLine();
         const size = /^\S+ \S+ (\d+)$/.exec(line)?.[1];
         if (size === undefined) throw new Error(`git cat-file: ${line}`);
-        return (await takeBytes(Number(size) + 1)).subarray(0, -1);
+        let left = Number(size);
+        async function* pieces() {
+          while (left > 0) {
+            const piece = await output.take(left);
+            left -= piece.length;
+            yield piece;
+          }
+        }
+        const result = await use({ size: left, pieces: pieces() });
+        // What was not read to its end would be taken for the next answer.
+        if (left > 0) close();
+        else await output.take(1);
+        return result;
       } catch (error) {
         close();
         throw error;
@@ -164,6 +157,32 @@ function startReader(folder: string): ObjectReader {
         keepAlive(child, false);
         idle = setTimeout(close, 1000).unref();
       }
+    },
+  };
+}
+
+function readPieces(stream: Readable) {
+  const chunks: AsyncIterator<Buffer> = stream[Symbol.asyncIterator]();
+  let rest: Buffer = Buffer.alloc(0);
+  const more = async () => {
+    const next = await chunks.next();
+    if (next.done) throw new Error("git cat-file ended before it answered");
+    return next.value;
+  };
+  return {
+    async takeLine(): Promise<string> {
+      while (rest.indexOf(10) < 0) rest = Buffer.concat([rest, await more()]);
+      const end = rest.indexOf(10);
+      const line = rest.subarray(0, end).toString("latin1");
+      rest = rest.subarray(end + 1);
+      return line;
+    },
+    /** At least one byte, and at most so many. */
+    async take(most: number): Promise<Buffer> {
+      if (rest.length === 0) rest = await more();
+      const piece = rest.subarray(0, most);
+      rest = rest.subarray(piece.length);
+      return piece;
     },
   };
 }
@@ -176,10 +195,16 @@ function keepAlive(child: ChildProcessByStdio<Writable, Readable, null>, keep: b
   }
 }
 
+/** What git-lfs makes of a pointer, which it reads from its input. */
+export const startSmudge = ({ folder }: Pick<Repository, "folder">, path: string): ChildProcessByStdio<Writable, Readable, Readable> =>
+  spawn("git", ["lfs", "smudge", "--", path], { cwd: folder, env: gitEnvironment() });
+
 interface GitFailure extends Error {
   code?: string | number;
   stderr?: string;
 }
+
+const failureOf = (thrown: unknown): GitFailure => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 function git(folder: string, args: string[]): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -246,7 +271,7 @@ function refUnknown(ref: string, names: string[], failure: GitFailure): Landfall
       cause: failure,
     });
   }
-  const near = nearest(ref, names);
+  const near = suggestions(ref, names);
   const unhelpful = /Needed a single revision/.test(failure.stderr ?? "");
   const why = [unhelpful ? "" : failure.stderr, near.length ? `Names that come near: ${near.map((name) => `"${name}"`).join(", ")}.` : ""]
     .filter(Boolean)

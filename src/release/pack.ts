@@ -1,7 +1,9 @@
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type Pack, pack as startPack } from "tar-stream";
-import type { Source, SourceFile } from "./source.ts";
+import type { Source } from "./source.ts";
+import { readWhole, type SourceFile } from "./source-file.ts";
 
 /** Where gzip says which system it ran on (RFC 1952), and the value for "unknown". */
 const SYSTEM_BYTE = 9;
@@ -9,7 +11,7 @@ const SYSTEM_UNKNOWN = 255;
 
 /**
  * The source as a gzipped tar: the same bytes each time, whatever the clock, the umask, the user and the folder.
- * Holds files and symlinks only; whoever unpacks it makes the folders. Holds one file in memory at a time.
+ * Holds files and symlinks only; whoever unpacks it makes the folders. Stands in memory only in part.
  */
 export function packSource(source: Source): Readable {
   const tar = startPack();
@@ -22,14 +24,11 @@ export function packSource(source: Source): Readable {
 }
 
 async function addFiles(tar: Pack, files: SourceFile[]): Promise<void> {
-  for (const { path, mode, content } of files) {
-    const bytes = await content();
+  for (const file of files) {
+    const { path, mode, read } = file;
     const facts = { name: path, mtime: new Date(0), uid: 0, gid: 0, uname: "", gname: "" };
-    await new Promise<void>((resolve, reject) => {
-      const done = (error?: Error | null) => (error ? reject(error) : resolve());
-      if (mode === "symlink") tar.entry({ ...facts, type: "symlink", mode: 0o777, linkname: bytes.toString() }, done);
-      else tar.entry({ ...facts, type: "file", mode }, bytes, done);
-    });
+    if (mode === "symlink") tar.entry({ ...facts, type: "symlink", mode: 0o777, linkname: String(await readWhole(file)) });
+    else await read(({ size, pieces }) => pipeline(pieces, tar.entry({ ...facts, type: "file", mode, size })));
   }
   tar.finalize();
 }

@@ -2,8 +2,9 @@
 import { createHash, type Hash } from "node:crypto";
 import type { Recipe } from "../config/schema.ts";
 import { LandfallError } from "../error.ts";
-import { nearest } from "./nearest.ts";
-import type { Source, SourceFile } from "./source.ts";
+import { suggestions } from "../text/suggest.ts";
+import type { Source } from "./source.ts";
+import type { SourceFile } from "./source-file.ts";
 
 const HASH_LENGTH = 16;
 
@@ -24,7 +25,7 @@ export async function recipeHash(recipe: RecipeContent, source: Source): Promise
 /** The files of the source that the recipe names, in the source's order; a folder's name stands for all that is in it. */
 export function recipeFiles(recipe: RecipeContent, source: Source): SourceFile[] {
   const names = recipe.files.map(cleanName);
-  const missing = recipe.files.filter((_, index) => !source.files.some(({ path }) => isWithin(path, names[index] as string)));
+  const missing = recipe.files.filter((name) => !source.files.some(({ path }) => isWithin(path, cleanName(name))));
   if (missing.length > 0) throw filesMissing(missing, source);
   return source.files.filter(({ path }) => names.some((name) => isWithin(path, name)));
 }
@@ -33,16 +34,18 @@ export function recipeFiles(recipe: RecipeContent, source: Source): SourceFile[]
 export const cleanName = (name: string): string => name.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
 
 /** Adds a file in a form that no other list of files has: its length stands before its bytes. */
-export async function hashFile(hash: Hash, { path, mode, content }: SourceFile): Promise<void> {
-  const bytes = await content();
-  hash.update(`${JSON.stringify([path, mode, bytes.length])}\n`).update(bytes);
+export function hashFile(hash: Hash, { path, mode, read }: SourceFile): Promise<void> {
+  return read(async ({ size, pieces }) => {
+    hash.update(`${JSON.stringify([path, mode, size])}\n`);
+    for await (const piece of pieces) hash.update(piece);
+  });
 }
 
 const isWithin = (path: string, name: string): boolean => path === name || path.startsWith(`${name}/`);
 
 function filesMissing(missing: string[], source: Source): LandfallError {
   const paths = source.files.map(({ path }) => path);
-  const near = [...new Set(missing.flatMap((name) => nearest(cleanName(name), paths)))].slice(0, 3);
+  const near = [...new Set(missing.flatMap((name) => suggestions(cleanName(name), paths)))].slice(0, 3);
   const names = missing.map((name) => `"${name}"`).join(", ");
   return new LandfallError({
     code: "RECIPE_FILE_MISSING",

@@ -1,11 +1,13 @@
-// What a release is made of: the files of a commit or, when asked for, of the working tree as it is.
+// The source of a release: the files of a commit or, when asked for, of the working tree as it is.
 // The working tree is never shipped silently, and never silently ignored.
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ignore, { type Ignore } from "ignore";
 import { LandfallError } from "../error.ts";
 import {
+  findObject,
   hasCommit,
   loadDifferences,
   loadSubject,
@@ -16,14 +18,8 @@ import {
   type Repository,
   resolveCommit,
 } from "./git.ts";
-
-export interface SourceFile {
-  /** Relative to the app's folder, with forward slashes. */
-  path: string;
-  mode: 0o644 | 0o755 | "symlink";
-  /** The bytes; of a symlink, where it points. May be called again, and gives the same bytes or throws SOURCE_CHANGED. */
-  content: () => Promise<Buffer> | Buffer;
-}
+import { throughLfs } from "./large-files.ts";
+import { type Content, collect, contentOf, type SourceFile } from "./source-file.ts";
 
 export interface Source {
   /** The full hash, when the files are those of a commit. */
@@ -47,6 +43,10 @@ export interface SourceOptions {
 
 const STANDING = "Nothing was changed.";
 const IGNORE_FILE = ".landfallignore";
+const ANOTHER_FILE = "Such a name means another file on another machine.";
+const NAME_BYTES_MAX = 255;
+/** A path may have 4,095 bytes on Linux, of which the folder that it is unpacked in takes some. */
+const PATH_BYTES_MAX = 3_000;
 /** More names than this help nobody. */
 const NAMES_MAX = 10;
 
@@ -55,9 +55,9 @@ const NAMES_MAX = 10;
  * in the syntax of `.gitignore`; nothing else is left out but `.git`, and from a working tree what git ignores.
  *
  * Errors: GIT_NOT_A_REPOSITORY, GIT_REF_UNKNOWN, GIT_DIRTY when HEAD is asked for and the working tree differs from it,
- * SOURCE_FILE_UNSUPPORTED for submodules and the like, SOURCE_EMPTY.
+ * SOURCE_FILE_UNSUPPORTED for submodules that are not checked out and the like, SOURCE_EMPTY. Reading a file: SOURCE_LFS_POINTER.
  *
- * @example await loadSource({ folder: "/srv/guestbook", ref: "v1.2.0", dirty: false })
+ * @example (await loadSource({ folder: ".", ref: "HEAD", dirty: false })).files.length // 4
  */
 export async function loadSource(options: SourceOptions): Promise<Source> {
   if (options.dirty && options.ref !== undefined) throw refAndDirty(options.ref);
@@ -71,24 +71,50 @@ async function loadCommit(folder: string, ref: string | undefined): Promise<Sour
   const repository = await openRepository(folder);
   const commit = await resolveCommit(repository, ref ?? "HEAD");
   const description = `commit ${commit.slice(0, 7)} “${await loadSubject(repository, commit)}”`;
-  const readObject = openObjects(repository);
-  const entries = await loadTree(repository, commit);
-
-  const ignoreEntry = entries.find(({ path }) => path.toString("latin1") === IGNORE_FILE);
-  const isLeftOut = ignoring(ignoreEntry && (await readObject(ignoreEntry.object)));
-  const files = entries
-    .map((entry) => ({ ...entry, path: decodePath(entry.path) }))
-    .filter(({ path }) => !isLeftOut(path))
-    .map(({ path, mode, type, object }): SourceFile => {
-      if (type === "commit") throw unsupported(path, "a git submodule", "Its files are in another repository, and the commit does not hold them.");
-      return { path, mode: mode === "120000" ? "symlink" : mode === "100755" ? 0o755 : 0o644, content: () => readObject(object) };
-    });
-
+  const isLeftOut = ignoring(await findObject(repository, commit, IGNORE_FILE));
+  const files = await filesOf({ repository, commit, below: "", isLeftOut });
   if (ref === undefined) {
     const differing = (await loadDifferences(repository)).filter((path) => !isLeftOut(path));
     if (differing.length > 0) throw treeDiffers(commit, differing);
   }
   return finish({ commit, description, files });
+}
+
+/** A repository, at a commit, in the app's folder. */
+interface Tree {
+  repository: Repository;
+  commit: string;
+  /** Where it is in the app's folder: empty, or with a slash at its end. */
+  below: string;
+  isLeftOut: (path: string) => boolean;
+}
+
+async function filesOf({ repository, commit, below, isLeftOut }: Tree): Promise<SourceFile[]> {
+  const readObject = openObjects(repository);
+  const files: SourceFile[] = [];
+  for (const { mode, type, object, path: bytes } of await loadTree(repository, commit)) {
+    const path = below + decodePath(bytes);
+    if (isLeftOut(path)) continue;
+    if (type === "commit") {
+      const inner = await openSubmodule(join(repository.folder, decodePath(bytes)), path, object);
+      files.push(...(await filesOf({ repository: inner, commit: object, below: `${path}/`, isLeftOut })));
+    } else {
+      const file: SourceFile = { path, mode: modeOf(mode), read: (use) => readObject(object, use) };
+      files.push(throughLfs(repository.folder, file));
+    }
+  }
+  return files;
+}
+
+const modeOf = (mode: string): SourceFile["mode"] => (mode === "120000" ? "symlink" : mode === "100755" ? 0o755 : 0o644);
+
+/** Of a submodule a commit holds only which commit of it is meant: its files are where it was checked out, or nowhere here. */
+async function openSubmodule(folder: string, path: string, commit: string): Promise<Repository> {
+  if (existsSync(join(folder, ".git"))) {
+    const repository = await openRepository(folder);
+    if (await resolveCommit(repository, commit).catch(() => undefined)) return repository;
+  }
+  throw submoduleMissing(path, commit);
 }
 
 async function loadWorkingTree(folder: string): Promise<Source> {
@@ -98,9 +124,20 @@ async function loadWorkingTree(folder: string): Promise<Source> {
     throw error;
   });
   const isLeftOut = ignoring(readIfThere(join(folder, IGNORE_FILE)));
-  const paths = repository ? (await loadWorkingPaths(repository)).map(decodePath) : walk(folder);
+  const paths = repository ? await workingPathsOf(repository) : walk(folder);
   const files = paths.filter((path) => !isLeftOut(path)).flatMap((path) => workingFile(folder, path));
   return finish({ ...(await describeWorkingTree(repository, isLeftOut)), files });
+}
+
+/** With those of submodules, which git lists by the path alone; a repository that is none ends with a slash. */
+async function workingPathsOf(repository: Repository): Promise<string[]> {
+  const paths = (await loadWorkingPaths(repository)).map(decodePath);
+  const lists = paths.map(async (path) => {
+    const folder = join(repository.folder, path);
+    if (path.endsWith("/") || !existsSync(join(folder, ".git"))) return [path];
+    return (await workingPathsOf(await openRepository(folder))).map((inner) => `${path}/${inner}`);
+  });
+  return (await Promise.all(lists)).flat();
 }
 
 async function describeWorkingTree(
@@ -120,37 +157,77 @@ function workingFile(folder: string, path: string): SourceFile[] {
   const file = join(folder, path);
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (!stat) return [];
-  if (stat.isDirectory()) throw unsupported(path.replace(/\/$/, ""), "another git repository", "Its files do not belong to this one.");
-  if (stat.isSymbolicLink()) return [{ path, mode: "symlink", content: unchanging(path, () => readlinkSync(file, { encoding: "buffer" })) }];
+  if (stat.isDirectory()) throw path.endsWith("/") ? unsupported(path.slice(0, -1), "another git repository", NOT_ITS_FILES) : submoduleMissing(path);
+  if (stat.isSymbolicLink()) return [{ path, mode: "symlink", read: unchanging(path, () => contentOf(readlinkSync(file, { encoding: "buffer" }))) }];
   if (!stat.isFile()) throw unsupported(path, "neither a file nor a symlink", "Only these can be released.");
-  return [{ path, mode: stat.mode & 0o100 ? 0o755 : 0o644, content: unchanging(path, () => readFileSync(file)) }];
+  const read = unchanging(path, () => openFile(file));
+  return [throughLfs(folder, { path, mode: stat.mode & 0o100 ? 0o755 : 0o644, read })];
+}
+
+const NOT_ITS_FILES = "Its files do not belong to this one.";
+const PIECE_BYTES_MAX = 1_000_000;
+
+interface Opened extends Content {
+  close?: () => void;
+}
+
+function openFile(file: string): Opened {
+  const handle = openSync(file, "r");
+  const { size } = fstatSync(handle);
+  return { size, pieces: readPieces(handle, size), close: () => closeSync(handle) };
+}
+
+function* readPieces(handle: number, size: number): Generator<Buffer> {
+  for (;;) {
+    // One more than there should be: a file that has grown is noticed.
+    const piece = Buffer.allocUnsafe(Math.min(size + 1, PIECE_BYTES_MAX));
+    const count = readSync(handle, piece);
+    if (count === 0) return;
+    yield piece.subarray(0, count);
+  }
 }
 
 /** An editor can save between the moment the release gets its id and the moment its files are copied. */
-function unchanging(path: string, read: () => Buffer): () => Buffer {
+function unchanging(path: string, open: () => Opened): SourceFile["read"] {
   let first: string | undefined;
-  return () => {
-    const bytes = read();
-    const digest = createHash("sha256").update(bytes).digest("hex");
+  async function* check({ size, pieces }: Content) {
+    const hash = createHash("sha256");
+    let count = 0;
+    for await (const piece of pieces) {
+      hash.update(piece);
+      count += piece.length;
+      yield piece;
+    }
+    const digest = hash.digest("hex");
     first ??= digest;
-    if (digest === first) return bytes;
-    throw new LandfallError({
-      code: "SOURCE_CHANGED",
-      what: `the file "${path}" was changed while it was being released`,
-      where: path,
-      why: "The release's id was made from other bytes.",
-      standing: "What runs goes on running; the release was not kept.",
-      next: "run the same command again",
-    });
+    if (digest !== first || count !== size) throw changed(path);
+  }
+  return async (use) => {
+    const content = open();
+    try {
+      return await use({ size: content.size, pieces: check(content) });
+    } finally {
+      content.close?.();
+    }
   };
 }
 
+const changed = (path: string) =>
+  new LandfallError({
+    code: "SOURCE_CHANGED",
+    what: `the file "${path}" was changed while it was being released`,
+    where: path,
+    why: "The release's id was made from other bytes.",
+    standing: "What runs goes on running; the release was not kept.",
+    next: "run the same command again",
+  });
+
 /** Files below a folder outside git, with the rules of every `.gitignore` on the way; the deepest rule decides. */
 function walk(root: string, below = "", outer: { base: string; rules: Ignore }[] = []): string[] {
-  const own = readIfThere(join(root, below, ".gitignore"));
-  const all = own ? [{ base: below, rules: rulesOf(own) }, ...outer] : outer;
+  const ignoreFile = readIfThere(join(root, below, ".gitignore"));
+  const layers = ignoreFile ? [{ base: below, rules: rulesOf(ignoreFile) }, ...outer] : outer;
   const isIgnored = (path: string) => {
-    for (const { base, rules } of all) {
+    for (const { base, rules } of layers) {
       const verdict = rules.test(path.slice(base.length));
       if (verdict.ignored || verdict.unignored) return verdict.ignored;
     }
@@ -160,7 +237,7 @@ function walk(root: string, below = "", outer: { base: string; rules: Ignore }[]
     .filter(({ name }) => name !== ".git")
     .flatMap((entry) => {
       const path = below + entry.name;
-      if (entry.isDirectory()) return isIgnored(`${path}/`) ? [] : walk(root, `${path}/`, all);
+      if (entry.isDirectory()) return isIgnored(`${path}/`) ? [] : walk(root, `${path}/`, layers);
       return isIgnored(path) ? [] : [path];
     });
 }
@@ -179,19 +256,40 @@ function readIfThere(file: string): Buffer | undefined {
 
 const SECRET_NAMES = /(^|\/)(\.env(\.(local|production|staging))?|[^/]*\.pem|id_(rsa|dsa|ecdsa|ed25519))$/;
 
-function finish(found: Pick<Source, "commit" | "description" | "files">): Source {
-  const files = found.files.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
-  return { ...found, files, suspicious: files.map(({ path }) => path).filter((path) => SECRET_NAMES.test(path)) };
+function finish(listing: Pick<Source, "commit" | "description" | "files">): Source {
+  const files = listing.files.map(checkingLink).toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return { ...listing, files, suspicious: files.map(({ path }) => path).filter((path) => SECRET_NAMES.test(path)) };
 }
 
 /** A path from git, which is bytes. A tree made by hand may also hold names that lead out of the folder. */
 function decodePath(bytes: Buffer): string {
   const path = bytes.toString("utf8");
-  if (!Buffer.from(path).equals(bytes))
-    throw unsupported(path, "named in bytes that are not UTF-8", "Such a name means another file on another machine.");
+  if (!isUtf8(bytes)) throw unsupported(path, "named in bytes that are not UTF-8", ANOTHER_FILE);
   if (path.split("/").some((part) => part === ".." || part === "."))
     throw unsupported(path, "outside the app's folder", "A release holds only what is below it.");
+  if (bytes.length > PATH_BYTES_MAX || path.split("/").some((part) => Buffer.byteLength(part) > NAME_BYTES_MAX))
+    throw unsupported(path, "longer than a path can be here", `A name has ${NAME_BYTES_MAX} bytes at most, and a path ${PATH_BYTES_MAX}.`);
   return path;
+}
+
+/** Where a link leads is bytes as well. They are read with the rest, when the release is named. */
+const checkingLink = (file: SourceFile): SourceFile =>
+  file.mode === "symlink"
+    ? {
+        ...file,
+        read: (use) =>
+          file.read(async (content) => {
+            const target = await collect(content);
+            assertTarget(file.path, target);
+            return use(contentOf(target));
+          }),
+      }
+    : file;
+
+function assertTarget(path: string, bytes: Buffer): void {
+  const isPath = bytes.length > 0 && bytes.length <= PATH_BYTES_MAX && !bytes.includes(0);
+  if (!isPath) throw unsupported(path, "a link that leads to no path", `A path has 1 to ${PATH_BYTES_MAX} bytes here, and no NUL among them.`);
+  if (!isUtf8(bytes)) throw unsupported(path, "a link to bytes that are not UTF-8", ANOTHER_FILE);
 }
 
 function unsupported(path: string, kind: string, why: string): LandfallError {
@@ -204,6 +302,16 @@ function unsupported(path: string, kind: string, why: string): LandfallError {
     next: `add "/${path}" to ${IGNORE_FILE} to leave it out, or put plain files in its place`,
   });
 }
+
+const submoduleMissing = (path: string, commit?: string) =>
+  new LandfallError({
+    code: "SOURCE_FILE_UNSUPPORTED",
+    what: `the git submodule "${path}" is not checked out${commit === undefined ? "" : ` with its commit ${commit.slice(0, 7)}`}`,
+    where: path,
+    why: "Its files are in another repository, and a release would be without them.",
+    standing: STANDING,
+    next: `git submodule update --init --recursive   (or add "/${path}" to ${IGNORE_FILE} to leave it out)`,
+  });
 
 function treeDiffers(commit: string, differing: string[]): LandfallError {
   const count = differing.length;

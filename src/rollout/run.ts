@@ -1,36 +1,47 @@
 // Performs the steps through a fleet, intent before each act and result after. When a step fails the way back is compiled
 // from what stands then, so that it is right however far the rollout came.
 
-import { LandfallError } from "../error.ts";
+import { LandfallError, messageOf } from "../error.ts";
 import { during, type Emit } from "../progress.ts";
 import type { Journal } from "../state/journal.ts";
 import type { Clock } from "../system/clock.ts";
-import { compileRollout, type Desired, describeStep, instanceId, type Place, type Standing, type Step } from "./steps.ts";
-import { type Judge, type Judged, type JudgeSettings, makeJudge } from "./verdict.ts";
+import { compileRollout, type Desired, describeStep, instanceId, type Place, type ScheduledJob, type Standing, type Step } from "./steps.ts";
+import { canaryRefused, describeVerdict, type Judged, type JudgeSettings, type Jury, makeJury } from "./verdict.ts";
 
 type StepOf<Do extends Step["do"]> = Extract<Step, { do: Do }>;
 
 /** What a target does for a rollout. Every method may be called again for an instance where it was done already. */
 export interface Fleet {
   standing(): Promise<Standing[]>;
+  /** The jobs that are run at certain times. */
+  jobs(): Promise<ScheduledJob[]>;
+  /** The release whose rules the balancer goes by; empty where none does. */
+  edge(): Promise<string>;
   /** Resolves when the instances allow it; rejects with DRAIN_VETOED when one has not at the service's drain time-out. */
   ask(step: StepOf<"ask">): Promise<void>;
   /** Resolves when it is healthy; rejects with a diagnosis as soon as it cannot become so. */
   start(place: Place): Promise<void>;
+  /** Resolves when it passes the health check of the release that is to serve, rejects as `start` does. */
+  check(place: Place): Promise<void>;
+  /** Resolves when it has been healthy for the whole of its window without a break; rejects with a diagnosis when it is not. */
+  watch(place: Place): Promise<void>;
+  /** Looks once: rejects with a diagnosis when it has ended since it was started. */
+  lookAgain(place: Place): Promise<void>;
   attach(step: StepOf<"attach">): Promise<void>;
-  /** The requests that have ended since the last call; rejects with a diagnosis when the canary is down. */
-  hear(step: StepOf<"judge">): Promise<Judged>;
+  /** By service, the requests that have ended since the last call; rejects with a diagnosis when a canary is down. */
+  hear(step: StepOf<"judge">): Promise<Record<string, Judged>>;
   drain(step: StepOf<"drain">): Promise<void>;
   stop(step: Omit<StepOf<"stop">, "do">): Promise<void>;
   keepWarm(step: StepOf<"keepWarm">): Promise<void>;
-  /** Called last: rejects with a diagnosis when something that was started and was healthy has ended since. */
-  confirm?(): Promise<void>;
+  switchEdge(step: StepOf<"switchEdge">): Promise<void>;
+  schedule(step: StepOf<"schedule">): Promise<void>;
+  unschedule(step: StepOf<"unschedule">): Promise<void>;
 }
 
 export interface RolloutInput {
   fleet: Fleet;
   /** The fleet for going back: an interruption that ended the way there must not end the way back. Default: `fleet`. */
-  wayBack?: Fleet;
+  rollbackFleet?: Fleet;
   journal: Pick<Journal, "perform">;
   clock: Clock;
   desired: Desired;
@@ -50,19 +61,20 @@ const HEAR_EVERY_MS = 250;
 export async function runRollout(input: RolloutInput): Promise<void> {
   try {
     await runSteps(input, input.desired);
-    await input.fleet.confirm?.();
   } catch (error) {
     // Whoever holds the lease now decides what is to be.
     if (isCode(error, "LEASE_LOST")) throw error;
-    await goBack({ ...input, fleet: input.wayBack ?? input.fleet, signal: undefined }, error);
+    await rollBack({ ...input, fleet: input.rollbackFleet ?? input.fleet, signal: undefined }, error);
     throw error;
   }
 }
 
-async function goBack(input: RolloutInput, reason: unknown): Promise<void> {
+async function rollBack(input: RolloutInput, reason: unknown): Promise<void> {
   input.emit({ type: "note", text: input.before ? `going back to release ${input.before.release}` : "removing what was started" });
   // Never as a trial, whatever the strategy: what served a moment ago needs no proof, and going back must not depend on one.
-  const back: Desired = input.before ? { ...input.before, strategy: "rolling", batch: "100%", surge: true } : { ...input.desired, services: [] };
+  const back: Desired = input.before
+    ? { ...input.before, strategy: "rolling", batch: "100%", surge: true }
+    : { ...input.desired, strategy: "rolling", services: [], jobs: [], isNew: false, edge: { release: "", isNew: false } };
   try {
     await runSteps(input, back);
   } catch (error) {
@@ -73,8 +85,8 @@ async function goBack(input: RolloutInput, reason: unknown): Promise<void> {
 async function runSteps(input: RolloutInput, desired: Desired): Promise<void> {
   const { fleet, journal, emit, signal } = input;
   const standing = await fleet.standing();
-  const performer = makePerformer(input, standing);
-  for (const step of compileRollout(standing, desired)) {
+  const performer = makePerformer({ ...input, desired }, standing);
+  for (const step of compileRollout(standing, desired, await fleet.jobs(), await fleet.edge())) {
     if (signal?.aborted) throw interrupted();
     const text = describeStep(step);
     await during(emit, text, text, async () => {
@@ -82,27 +94,80 @@ async function runSteps(input: RolloutInput, desired: Desired): Promise<void> {
       return text;
     });
   }
+  await performer.end();
 }
 
-type Performer = { [Do in Step["do"]]: (step: StepOf<Do>) => Promise<void> };
+type Performer = { [Do in Step["do"]]: (step: StepOf<Do>) => Promise<void> } & { end(): Promise<void> };
 
 function makePerformer(input: RolloutInput, standing: Standing[]): Performer {
-  const { fleet } = input;
-  const proven = new Set(standing.filter((one) => one.attached).map(kindOf));
-  const judges = new Map<string, Judge>();
+  const { fleet, desired, judging } = input;
+  const windows = new Windows(fleet);
+  const proven = new Set(standing.filter((instance) => instance.attached).map(kindOf));
+  let jury: Jury | undefined;
   return {
     ask: (step) => fleet.ask(step),
-    start: (step) => startAll(input, step, proven),
+    start: async (step) => {
+      await startAll(input, step, proven);
+      if (desired.isNew) windows.open(step.places.filter(({ release }) => release === desired.release));
+    },
+    check: async ({ places }) => void (await Promise.all(places.map((place) => fleet.check(place)))),
+    watch: ({ places }) => windows.end(places),
     attach: (step) => fleet.attach(step),
     judge: async (step) => {
-      const judge = judges.get(step.service) ?? makeJudge(input.judging ?? { step: 0, timeout: 0, samples: 0 });
-      judges.set(step.service, judge);
-      await hearOut(input, step, judge);
+      if (!judging) throw new TypeError("a trial without its settings");
+      jury ??= makeJury(
+        judging,
+        step.trials.map(({ service }) => service),
+      );
+      await waitForVerdict(input, step, jury);
+      if (step.isLast) await Promise.all(step.places.map((place) => assertWell(fleet, place)));
     },
-    drain: (step) => fleet.drain(step),
+    drain: async (step) => {
+      await windows.assertNoneFailed();
+      await fleet.drain(step);
+    },
     stop: (step) => fleet.stop(step),
     keepWarm: (step) => fleet.keepWarm(step),
+    switchEdge: (step) => fleet.switchEdge(step),
+    schedule: (step) => fleet.schedule(step),
+    unschedule: (step) => fleet.unschedule(step),
+    end: () => windows.assertNoneFailed(),
   };
+}
+
+/** What was started is watched from then on, while the rollout goes on: nothing more is stopped for a release that has begun to fail. */
+class Windows {
+  readonly #fleet: Fleet;
+  readonly #open = new Map<string, Promise<void>>();
+  readonly #places: Place[] = [];
+  #failed: { reason: unknown } | undefined;
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
+  }
+
+  open(places: Place[]): void {
+    for (const place of places) {
+      const window = this.#fleet.watch(place);
+      this.#open.set(instanceId(place), window);
+      this.#places.push(place);
+      window.catch((reason: unknown) => {
+        this.#failed ??= { reason };
+      });
+    }
+  }
+
+  /** Waits for all of them. What was started before this rollout, by one that was interrupted, is watched from now on. */
+  async end(places: Place[]): Promise<void> {
+    this.open(places.filter((place) => !this.#open.has(instanceId(place))));
+    await Promise.all(places.map((place) => this.#open.get(instanceId(place))));
+  }
+
+  /** An instance may also end when its own window has passed, while the rollout still goes on. */
+  async assertNoneFailed(): Promise<void> {
+    if (this.#failed) throw this.#failed.reason;
+    await Promise.all(this.#places.map((place) => this.#fleet.lookAgain(place)));
+  }
 }
 
 const kindOf = ({ service, release }: Place): string => `${service} ${release}`;
@@ -116,45 +181,49 @@ async function startAll({ fleet, emit, signal }: RolloutInput, { service, places
   let reasons: unknown[] = [];
   for (let round = 1; waiting.length > 0; round++) {
     const results = await Promise.allSettled(waiting.map((place) => fleet.start(place)));
-    const reasonOf = (index: number) => (results[index] as PromiseRejectedResult).reason as unknown;
-    const failed = waiting.flatMap((place, index) => (results[index]?.status === "rejected" ? [{ place, reason: reasonOf(index) }] : []));
+    const failed = waiting.flatMap((place, index): { place: Place; reason: unknown }[] => {
+      const result = results[index];
+      return result?.status === "rejected" ? [{ place, reason: result.reason }] : [];
+    });
     for (const [index, place] of waiting.entries()) if (results[index]?.status === "fulfilled") proven.add(kindOf(place));
     const final = failed.find(
       ({ place, reason }) => !proven.has(kindOf(place)) || round === TRIES || reasons.some((earlier) => isSame(earlier, reason)),
     );
     if (final) throw final.reason;
     if (failed.length > 0 && signal?.aborted) throw interrupted();
-    for (const { place, reason } of failed) emit({ type: "note", text: `${instanceId(place)} is started again: ${(reason as Error).message}` });
+    for (const { place, reason } of failed) emit({ type: "warning", text: `${instanceId(place)} is started again: ${messageOf(reason)}` });
     if (failed.length > 0) await fleet.stop({ service, ids: failed.map(({ place }) => instanceId(place)) });
     waiting = failed.map(({ place }) => place);
     reasons = failed.map(({ reason }) => reason);
   }
 }
 
-const isSame = (one: unknown, other: unknown): boolean => one instanceof LandfallError && other instanceof LandfallError && one.code === other.code;
+const isSame = (a: unknown, b: unknown): boolean => a instanceof LandfallError && b instanceof LandfallError && a.code === b.code;
 
-async function hearOut({ fleet, clock, emit, signal, desired, before }: RolloutInput, step: StepOf<"judge">, judge: Judge): Promise<void> {
+/** Requests may have told little of it, and it gets all of them next. */
+async function assertWell(fleet: Fleet, place: Place): Promise<void> {
+  await fleet.lookAgain(place);
+  await fleet.start(place);
+}
+
+async function waitForVerdict({ fleet, clock, emit, signal, desired, before }: RolloutInput, step: StepOf<"judge">, jury: Jury): Promise<void> {
+  // What was answered up to now may be from before an interruption, when there was another baseline, and belongs to no verdict.
+  await fleet.hear(step);
   const from = clock.now();
-  judge.nextStep();
+  jury.nextStep(step);
   for (;;) {
     if (signal?.aborted) throw interrupted();
-    const verdict = judge.hear(await fleet.hear(step), clock.now() - from);
-    if (verdict?.decision === "goOn") {
-      const [[, canary], [, baseline]] = verdict.evidence as [[string, string], [string, string]];
-      return emit({ type: "note", text: `the canary goes on, ${verdict.why}: ${canary}; baseline: ${baseline}` });
-    }
-    if (verdict) {
-      const isWorse = verdict.decision === "worse";
-      throw new LandfallError({
-        code: isWorse ? "CANARY_WORSE" : "CANARY_UNKNOWN",
-        what: isWorse
-          ? `release ${desired.release} of "${step.service}" does worse than release ${before?.release}`
-          : `release ${desired.release} of "${step.service}" got too few requests to be judged`,
-        evidence: [...verdict.evidence, ["verdict", verdict.why]],
-        standing: `Release ${before?.release} is still serving. ${desired.release} got ${Math.round(step.weight * 100)} % of the requests at most, and was stopped.`,
-        next: isWorse ? undefined : "give rollout.canary a higher weight, a longer timeout or fewer samples, or use another strategy",
+    const verdicts = jury.hear(await fleet.hear(step), clock.now() - from);
+    const refusing = verdicts.find(({ decision }) => decision !== "goOn");
+    if (refusing) {
+      const share = Math.round(step.weight * 100);
+      throw canaryRefused(refusing, {
+        release: desired.release,
+        standing: `Release ${before?.release} is still serving. ${desired.release} got ${share} % of the requests at most, and was stopped.`,
       });
     }
+    for (const verdict of verdicts) emit({ type: "note", text: describeVerdict(verdict) });
+    if (verdicts.length > 0) return;
     await clock.sleep(HEAR_EVERY_MS, signal).catch(() => {});
   }
 }
@@ -165,7 +234,7 @@ const interrupted = () =>
   new LandfallError({
     code: "INTERRUPTED",
     what: "the rollout was interrupted",
-    standing: "The release before serves all traffic; the new one was stopped.",
+    standing: "All traffic is back on the release that served before this command; what it had started was stopped.",
     next: "run the same command again",
   });
 
@@ -175,7 +244,7 @@ const wayBackFailed = (back: Desired, reason: unknown, error: unknown) =>
     what: `the rollout failed, and so did the way back to release ${back.release}`,
     why: error instanceof Error ? error.message : String(error),
     evidence: [["failed first", reason instanceof Error ? reason.message : String(reason)]],
-    standing: "Between two releases: what was healthy goes on serving.",
+    standing: "Between two releases: healthy instances keep serving.",
     next: "landfall resume or landfall abort, with the environment's name",
     cause: error,
   });

@@ -1,4 +1,4 @@
-// How many instances there should be. Pure: what was measured goes in, a number and its reason come out.
+// Decides the number of instances. Pure: what was measured goes in, a number and its reason come out.
 //
 // Out quickly, in slowly. A measure asks for as many instances as bring it to its target; three looks must agree, by their median, so that
 // one spike decides nothing. Instances go only when every look of the whole `cooldown.in` would have been well with fewer, and well
@@ -10,6 +10,14 @@ import { readSample, type Sample } from "./sample.ts";
 export interface ScalingSettings {
   scaling: Scaling;
   instances: Service["instances"];
+}
+
+/** How it stands as the question is asked. */
+export interface Moment {
+  /** How many instances are wanted now. */
+  count: number;
+  /** Milliseconds since 1970. */
+  now: number;
 }
 
 export interface Decision {
@@ -37,56 +45,42 @@ type Measure = (sample: Sample) => Need | undefined;
  *
  * @param history oldest first, without holes in time; the last one was taken just now. Older ones than `cooldown.in` and the longer
  * of the two are not needed.
- * @param count how many are wanted now
  */
-export function decide(history: readonly Sample[], settings: ScalingSettings, count: number, now: number): Decision | undefined {
+export function decide(history: readonly Sample[], settings: ScalingSettings, { count, now }: Moment): Decision | undefined {
   const { min, max } = settings.instances;
   if (count < min) return { count: min, why: `at least ${min} are configured` };
   if (count > max) return { count: max, why: `at most ${max} are configured` };
-  const measures = measuresOf(settings.scaling);
-  return scaleOut(history, measures, settings, count, now) ?? scaleIn(history, measures, settings, count, now);
+  return scaleOut(history, settings, { count, now }) ?? scaleIn(history, settings, { count, now });
 }
 
 /** How much history `decide` looks at. */
 export const historyMs = ({ cooldown }: Scaling): number => Math.max(cooldown.in, cooldown.out);
 
-function scaleOut(
-  history: readonly Sample[],
-  measures: Measure[],
-  { scaling, instances }: ScalingSettings,
-  count: number,
-  now: number,
-): Decision | undefined {
+function scaleOut(history: readonly Sample[], { scaling, instances }: ScalingSettings, { count, now }: Moment): Decision | undefined {
   const hasJustGrown = history.some((sample) => sample.at > now - scaling.cooldown.out && sample.count < count);
   const looks = history.slice(-LOOKS);
   if (hasJustGrown || looks.length < LOOKS) return undefined;
-  const asked = measures.map((measure) => {
-    const needs = looks.map(measure);
-    return needs.some((need) => need === undefined) ? 0 : median(needs.map((need) => (need as Need).out));
+  const asked = measuresOf(scaling).map((measure) => {
+    const needs = looks.map(measure).filter((need) => need !== undefined);
+    return needs.length < looks.length ? 0 : median(needs.map(({ out }) => out));
   });
   const most = Math.max(...asked);
-  const wanted = Math.min(instances.max, whole(most));
-  if (wanted <= count) return undefined;
-  return { count: wanted, why: textOf(history, scaling, asked.indexOf(most)) };
+  const next = Math.min(instances.max, whole(most));
+  if (next <= count) return undefined;
+  return { count: next, why: textOf(history, scaling, asked.indexOf(most)) };
 }
 
-function scaleIn(
-  history: readonly Sample[],
-  measures: Measure[],
-  { scaling, instances }: ScalingSettings,
-  count: number,
-  now: number,
-): Decision | undefined {
+function scaleIn(history: readonly Sample[], { scaling, instances }: ScalingSettings, { count, now }: Moment): Decision | undefined {
   const from = now - scaling.cooldown.in;
   const window = history.filter(({ at }) => at > from);
   // Without a look from before it nobody knows what the beginning of the window was like.
   const isWhole = window.length > 0 && history.some(({ at }) => at <= from);
   if (!isWhole || window.some((sample) => sample.count !== count)) return undefined;
-  const kept = measures.map((measure) => Math.max(...window.map((sample) => measure(sample)?.keep ?? Number.POSITIVE_INFINITY)));
+  const kept = measuresOf(scaling).map((measure) => Math.max(...window.map((sample) => measure(sample)?.keep ?? Number.POSITIVE_INFINITY)));
   const most = Math.max(...kept);
-  const wanted = Math.max(instances.min, whole(most));
-  if (wanted >= count) return undefined;
-  return { count: wanted, why: textOf(history, scaling, kept.indexOf(most)) };
+  const next = Math.max(instances.min, whole(most));
+  if (next >= count) return undefined;
+  return { count: next, why: textOf(history, scaling, kept.indexOf(most)) };
 }
 
 const textOf = (history: readonly Sample[], scaling: Scaling, measure: number): string => readSample(history.at(-1), scaling)[measure]?.text ?? "";
@@ -123,5 +117,5 @@ function needOfQueue({ queue, count }: Sample, { latency, processing }: NonNulla
 const whole = (need: number): number => Math.ceil(need - ROUNDING);
 
 function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -1,6 +1,6 @@
-// What is measured of a service, and how it stands against what the configuration asks for.
+// Measurements of a service, compared with the targets in the configuration.
 import type { Scaling } from "../config/schema.ts";
-import { describeDuration } from "../config/units.ts";
+import { describeDuration } from "../text/units.ts";
 
 /** One look at a service. A measure that could not be taken is absent, which is never the same as none. */
 export interface Sample {
@@ -34,11 +34,11 @@ const NEWEST_WEIGHS = 0.3;
  * what was seen is remembered until it can be seen again. Undefined until then.
  */
 export function learnProcessing(before: Sample | undefined, now: Sample): number | undefined {
-  const known = before?.queue?.processingMs;
-  if (!before?.queue?.waiting || !now.queue?.waiting || before.count * now.count === 0) return known;
+  const processingMs = before?.queue?.processingMs;
+  if (!before?.queue?.waiting || !now.queue?.waiting || before.count * now.count === 0) return processingMs;
   const seenPerSecond = now.queue.deleted / Math.min(before.count, now.count);
-  if (known === undefined) return seenPerSecond > 0 ? 1_000 / seenPerSecond : undefined;
-  return 1_000 / ((1_000 / known) * (1 - NEWEST_WEIGHS) + seenPerSecond * NEWEST_WEIGHS);
+  if (processingMs === undefined) return seenPerSecond > 0 ? 1_000 / seenPerSecond : undefined;
+  return 1_000 / ((1_000 / processingMs) * (1 - NEWEST_WEIGHS) + seenPerSecond * NEWEST_WEIGHS);
 }
 
 /** How one measure stands: per instance for CPU (percent) and requests (per second), of the whole queue for latency (milliseconds). */

@@ -1,4 +1,4 @@
-// What an operation intends and has done, one JSON line each. An intent is flushed before the act; a result goes to the disk with the
+// The journal of an operation: its intents and results, one JSON line each. An intent is flushed before the act; a result goes to the disk with the
 // intent after it, since a step whose result was lost in a power cut is only done again. An operation without an end was interrupted.
 
 import type { Clock } from "../system/clock.ts";
@@ -9,7 +9,12 @@ export interface Operation {
   id: string;
   name: "commission" | "deploy" | "rollback" | "scale" | "autoscale" | "contract" | "decommission" | "resume" | "abort";
   /** What it needs to be taken up again. */
-  input: Record<string, unknown>;
+  input: OperationInput;
+}
+
+export interface OperationInput extends Record<string, unknown> {
+  /** Of `abort`: what it undoes. */
+  of?: Operation;
 }
 
 type Line =
@@ -58,7 +63,7 @@ export function beginOperation({ file, clock, guard }: JournalOptions, name: Ope
 }
 
 /** What was interrupted first, however often finishing or undoing it was interrupted too. */
-export const operationName = ({ name, input }: Operation): string => (name === "abort" ? operationName(input.of as Operation) : name);
+export const operationName = ({ name, input }: Operation): string => (name === "abort" && input.of ? operationName(input.of) : name);
 
 export interface Unfinished {
   operation: Operation;

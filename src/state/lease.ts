@@ -2,12 +2,12 @@
 // lives but does nothing any more (stopped, or hung on a dead disk) is known by its heartbeat: its lease expires.
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
-import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { LandfallError } from "../error.ts";
 import type { Clock } from "../system/clock.ts";
 import { type FileLock, loadNote, tryFileLock } from "../system/file-lock.ts";
 import { isRunning, observeStart } from "../system/processes.ts";
+import { userName } from "../system/user.ts";
 
 export interface LeaseOptions {
   file: string;
@@ -88,11 +88,17 @@ export function observeHolder(file: string): Holder | undefined {
   return holder && isRunning({ pid: holder.pid, startedAt: holder.startedAt }) ? holder : undefined;
 }
 
+/** When the holder that died with the lease in its hand was alive last; undefined when nobody did, or somebody holds it now. */
+export function observeLost(file: string): number | undefined {
+  const holder = loadNote<Holder | null>(file);
+  return holder && !isRunning({ pid: holder.pid, startedAt: holder.startedAt }) ? holder.beatAt : undefined;
+}
+
 async function takeLock(options: LeaseOptions): Promise<FileLock> {
   const { file, clock, operation, wait, onWait, signal } = options;
   // Others may pass through the folder, since Postgres' user has to, but not list it.
   mkdirSync(dirname(file), { recursive: true, mode: 0o711 });
-  for (let said = false; ; said = true) {
+  for (let announced = false; ; announced = true) {
     const lock = tryFileLock(file);
     if (lock) return lock;
     const holder = loadNote<Holder | null>(file);
@@ -101,7 +107,7 @@ async function takeLock(options: LeaseOptions): Promise<FileLock> {
       continue;
     }
     if (!wait) throw leaseHeld(operation, holder);
-    if (!said) onWait?.(`waiting: ${describeHolder(holder)}`);
+    if (!announced) onWait?.(`waiting: ${describeHolder(holder)}`);
     await clock.sleep(LOOK_EVERY_MS, signal).catch(() => {});
     if (signal?.aborted) throw leaseHeld(operation, holder);
   }
@@ -118,14 +124,6 @@ function removeExpired(file: string, expired: Holder, clock: Clock): void {
     if (now?.id === expired.id && hasExpired(now, clock)) rmSync(file, { force: true });
   } finally {
     removing.release({ removeFile: true });
-  }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? "");
   }
 }
 

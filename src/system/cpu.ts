@@ -1,4 +1,4 @@
-// How much processor time the process groups of this machine have used.
+// The processor time used by the process groups of this machine.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -42,7 +42,7 @@ function askPs(): ProcessTime[] {
     .split("\n")
     .map((line) => {
       const [group = "", time = ""] = line.trim().split(/\s+/);
-      const [days, clock = ""] = time.includes("-") ? (time.split("-") as [string, string]) : ["0", time];
+      const [days, clock = ""] = time.includes("-") ? time.split("-") : ["0", time];
       const seconds = clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
       return { group: Number(group), ms: (Number(days) * 86_400 + seconds) * 1_000 };
     });

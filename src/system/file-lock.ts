@@ -1,7 +1,9 @@
 // A lock that the kernel frees when its holder is gone, however it went.
+
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
+import { present } from "../error.ts";
 
 interface Native {
   tryLock(handle: number): boolean;
@@ -11,7 +13,7 @@ interface Native {
 
 let loaded: Native | undefined;
 /** Loaded with the first lock, because commands that only read take none. */
-const native = (): Native => (loaded ??= createRequire(import.meta.url)("fs-native-extensions") as Native);
+const native = (): Native => (loaded ??= createRequire(import.meta.url)("fs-native-extensions"));
 
 export interface FileLock {
   /** Given to a child as one of its `stdio`, it keeps the lock until that child has ended too. */
@@ -28,7 +30,10 @@ export const tryFileLock = (file: string): FileLock | undefined => takeFileLock(
 
 /** Runs `act` under the lock of a file. Blocks this process while another holds it: only for what takes milliseconds. */
 export function underFileLock<T>(file: string, act: () => T): T {
-  const lock = takeFileLock(file, (handle) => (native().waitForLockSync(handle), true)) as FileLock;
+  const lock = present(
+    takeFileLock(file, (handle) => (native().waitForLockSync(handle), true)),
+    "lock that was waited for",
+  );
   try {
     return act();
   } finally {
@@ -67,7 +72,7 @@ function takeFileLock(file: string, lock: (handle: number) => boolean): FileLock
 /** What the lock's holder noted, or undefined when it has noted nothing (or is writing it now). */
 export function loadNote<T>(file: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as T;
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
     return undefined;
   }

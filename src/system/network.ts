@@ -4,13 +4,16 @@ import { createServer } from "node:net";
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
 
-export function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
+/** Listens for a moment on the port of 127.0.0.1. The system's refusal, or nothing when there was none. */
+export function tryListening(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+    server.once("error", resolve);
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(undefined)));
   });
 }
+
+export const isPortFree = async (port: number): Promise<boolean> => (await tryListening(port)) === undefined;
 
 /** A free port on 127.0.0.1 that is not in `taken`, searched from a random place so that two environments rarely meet. */
 export async function findFreePort(taken: ReadonlySet<number> = new Set()): Promise<number> {

@@ -16,7 +16,7 @@ const process = {
     path,
     status: fc.constantFrom("200", "200-399"),
     interval: fc.constantFrom("500ms", "1s"),
-    deadline: fc.constantFrom("5s", "1m"),
+    startupTimeout: fc.constantFrom("5s", "1m"),
     unhealthyAfter: fc.integer({ min: 1, max: 5 }),
   }),
   environment,
@@ -42,7 +42,8 @@ const sized = (keys: Record<string, fc.Arbitrary<unknown>>) => fc.tuple(size, so
 const container = sized({
   architecture: fc.constantFrom("arm64", "amd64"),
   spot: fc.boolean(),
-  healthy: some({ least: percentage, most: fc.constantFrom("100%", "200%") }),
+  minHealthy: percentage,
+  maxHealthy: fc.constantFrom("100%", "200%"),
 });
 const fromDockerfile = sized({ dockerfile: fc.constantFrom("Dockerfile", "docker/web") });
 /** What a task has no time or no signal for is left to mutations. */
@@ -86,7 +87,7 @@ const resource = fc.oneof(
   some({ type: fc.constant("postgres"), url, readOnlyUser: fc.boolean(), ...database }, ["type"]),
   some({ type: fc.constant("mysql"), url, readOnlyUser: fc.boolean(), ...database }, ["type", "url"]),
   fc.record({ type: fc.constant("bucket") }),
-  some({ type: fc.constant("queue"), visibilityTimeout: duration, deadLetterAfter: fc.integer({ min: 1, max: 9 }) }, ["type"]),
+  some({ type: fc.constant("queue"), visibilityTimeout: duration, maxReceiveCount: fc.integer({ min: 1, max: 9 }) }, ["type"]),
   some({ type: fc.constant("cache"), memory: fc.constantFrom("64MB", "1GiB"), multiZone: fc.boolean() }, ["type"]),
 );
 const rollout = some({
@@ -120,7 +121,7 @@ const aws = some(
     rollout,
     region: fc.constantFrom("eu-central-1", "us-gov-west-1"),
     account: fc.constant("123456789012"),
-    costCeiling: fc.nat(1000),
+    budget: fc.nat(1000),
     domain: some(
       {
         name: fc.constantFrom("example.com", "www.example.com"),
@@ -136,13 +137,13 @@ const aws = some(
       nat: fc.constantFrom("gateway", "instance", "none"),
     }),
     firewall: fc.boolean(),
-    alerts: fc.uniqueArray(fc.constantFrom("mailto:a@example.com", "https://events.example.com/x"), { maxLength: 2 }),
+    notify: fc.uniqueArray(fc.constantFrom("mailto:a@example.com", "https://events.example.com/x"), { maxLength: 2 }),
     alarms: some({ serverErrors: percentage, latency: duration, queueAge: duration, databaseDisk: percentage }),
     logs: fc.record({ keep: fc.constantFrom("12h", "30d", "400d") }),
   },
   ["target"],
 );
-const appIn = <T>(environments: fc.Arbitrary<T>) =>
+const deploymentOf = <T>(environments: fc.Arbitrary<T>) =>
   some(
     {
       name,
@@ -158,7 +159,7 @@ const appIn = <T>(environments: fc.Arbitrary<T>) =>
   );
 
 /** With a local environment, and often one on AWS. Not each of them is free of contradictions. */
-export const generatedApp = appIn(
+export const generatedApp = deploymentOf(
   fc.oneof(
     { weight: 4, arbitrary: some({ local, staging: some({ target: fc.constant("aws"), services: override, rollout }, ["target"]) }, ["local"]) },
     fc.record({ local, production: aws }),
@@ -166,4 +167,4 @@ export const generatedApp = appIn(
 );
 
 /** With one environment on AWS, "production". */
-export const generatedAwsApp = appIn(fc.record({ production: aws }));
+export const generatedAwsApp = deploymentOf(fc.record({ production: aws }));

@@ -35,7 +35,7 @@ describe("whole texts", () => {
           10 |       stop: { timeout: "ten" },
              |                        ^^^^^
 
-        Required: a duration with its unit, such as "500ms", "30s", "5m", "1h".
+        Required: a duration with its unit, from "100ms" to "1d".
         Next: change the value, then run  landfall check"
     `);
   });
@@ -77,7 +77,7 @@ describe("whole texts", () => {
           9 |       health: { interval: "1 second" },
             |                           ^^^^^^^^^^
 
-        Required: a duration with its unit, such as "500ms", "30s", "5m", "1h".
+        Required: a duration with its unit, from "50ms" to "5m".
         Nothing was changed.
         Next: change the value, then run  landfall check"
     `);
@@ -184,7 +184,7 @@ describe("mistakes that people make", () => {
           3 |   Foo: { web: { command: "node server.js" } },
             |   ^^^
 
-        Known there: name, recipe, services, resources, release, routes, rollout, environments.
+        Known there: name, recipe, services, environment, resources, release, routes, rollout, environments.
         Next: remove the key, then run  landfall check"
     `);
   });
@@ -272,7 +272,7 @@ describe("mistakes that people make", () => {
           9 |       health: { path: "ready" },
             |                       ^^^^^^^
 
-        Required: a path that begins with "/".
+        Required: a path as it is requested: "/" at its beginning, no empty part, "." or "..", and what no URL may hold percent-encoded.
         Nothing was changed.
         Next: change the value, then run  landfall check"
     `);

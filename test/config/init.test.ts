@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { recogniseApp, writeConfig } from "../../src/config/init.ts";
+import { detectApp, writeConfig } from "../../src/config/init.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { folderWith, textOf } from "./folders.ts";
 
@@ -110,14 +110,14 @@ const APPS: [string, Record<string, string>, object][] = [
       "package.json": '{"name":"shop"}',
       Dockerfile: 'FROM a AS build\nCMD ["no"]\nFROM b\nEXPOSE 8080/tcp\n# CMD no\nENTRYPOINT ["./run"]\nCMD ["serve", \\\n  "it\'s"]\n',
     },
-    { name: "shop", services: { web: { command: "./run serve 'it'\\''s'", port: 8080 } } },
+    { name: "shop", services: { web: { command: "./run serve 'it'\\''s'", port: 8080, container: { dockerfile: "Dockerfile" } } } },
   ],
 ];
 
 describe("init", () => {
   test.each(APPS)("recognises %s and writes a configuration that loads", async (name, files, app) => {
     const folder = folderWith(files);
-    expect(recogniseApp(folder).app).toEqual(app);
+    expect(detectApp(folder).app).toEqual(app);
     const report = await writeConfig(folder, {});
     expect(report).toMatchObject({ file: join(folder, "landfall.config.ts"), kind: name.split(" ")[0] });
     expect(readFileSync(report.file, "utf8")).toBe(report.text);
@@ -127,7 +127,7 @@ describe("init", () => {
   test("writes short text", async () => {
     const folder = folderWith({ "package.json": pkg({ dependencies: { x: "1" } }), "package-lock.json": "{}" });
     expect((await writeConfig(folder, {})).text).toMatchInlineSnapshot(`
-      "// Written by landfall init, from: package.json with a start script. Every key is in docs/configuration.md.
+      "// Written by landfall init, from: package.json with a start script. Every key is in docs/configuration.md of the package landfall.
       import { defineApp } from "landfall";
 
       export default defineApp({
@@ -141,8 +141,8 @@ describe("init", () => {
 
   test("names the app after its folder when nothing else names it", () => {
     const folder = folderWith({ "1 My Shop!/Procfile": "web: x\n", "42/Procfile": "web: x\n" });
-    expect(recogniseApp(join(folder, "1 My Shop!")).app.name).toBe("my-shop");
-    expect(recogniseApp(join(folder, "42")).app.name).toBe("app");
+    expect(detectApp(join(folder, "1 My Shop!")).app.name).toBe("my-shop");
+    expect(detectApp(join(folder, "42")).app.name).toBe("app");
   });
 
   test("never replaces a configuration unless forced", async () => {
@@ -163,6 +163,43 @@ describe("init", () => {
     expect((await writeConfig(folder, { force: true })).text).toBe(readFileSync(join(folder, "landfall.config.ts"), "utf8"));
   });
 
+  test("says where a Dockerfile counts, and what has to be there besides", async () => {
+    const folder = folderWith({ Dockerfile: "FROM python:3.13-slim\nCMD python web.py\nEXPOSE 80\n", "requirements.txt": "falcon\n" });
+    const { text } = await writeConfig(folder, {});
+    expect(text.replace(/landfall-config-\w+/, "shop")).toMatchInlineSnapshot(`
+      "// Written by landfall init, from: Dockerfile with a CMD. Every key is in docs/configuration.md of the package landfall.
+      // On AWS the image of the Dockerfile runs. Locally its command is a plain process: what it has from "python:3.13-slim" has to be on this machine, or in a recipe.
+      import { defineApp } from "landfall";
+
+      export default defineApp({
+        name: "shop",
+        recipe: {
+          packages: ["python3-venv"],
+          files: ["requirements.txt"],
+          steps: ["python3 -m venv .venv", ".venv/bin/pip install --no-cache-dir -r requirements.txt"],
+        },
+        services: { web: { command: "python web.py", port: 80, container: { dockerfile: "Dockerfile" } } },
+      });
+      "
+    `);
+  });
+
+  test.each([
+    [
+      "settings of Django",
+      { "manage.py": 'set("DJANGO_SETTINGS_MODULE", "site.settings")', "site/settings.py": '"ENGINE": "django.db.backends.sqlite3"' },
+    ],
+    ["a package", { "package.json": pkg({ dependencies: { "better-sqlite3": "12" } }) }],
+    ["a gem", { Procfile: "web: bin/rails s\n", Gemfile: 'gem "sqlite3"\n' }],
+    ["a schema of Prisma", { "package.json": pkg({}), "prisma/schema.prisma": 'provider = "sqlite"' }],
+  ])("names LANDFALL_DATA where SQLite is used: %s", async (_, files) => {
+    expect((await writeConfig(folderWith(files), {})).text).toContain("LANDFALL_DATA");
+  });
+
+  test("does not name LANDFALL_DATA where nothing is kept", async () => {
+    expect((await writeConfig(folderWith({ "package.json": pkg({}) }), {})).text).not.toContain("LANDFALL_DATA");
+  });
+
   test("says what it looked for when nothing is recognised", async () => {
     const folder = folderWith({ "package.json": '{"name": "x"}', Dockerfile: "FROM a\n", Procfile: "what\n" });
     expect(await textOf(() => writeConfig(folder, {}), folder)).toMatchInlineSnapshot(`
@@ -177,7 +214,7 @@ describe("init", () => {
         Nothing was written.
         Next: write a Procfile with a line such as  web: ./start --port $PORT  and run  landfall init  again"
     `);
-    expect(await textOf(() => recogniseApp(join(folder, "gone")), folder)).toMatchInlineSnapshot(`
+    expect(await textOf(() => detectApp(join(folder, "gone")), folder)).toMatchInlineSnapshot(`
       "error: "/app/gone" is not a folder  APP_NOT_RECOGNIZED
 
         gone
@@ -196,7 +233,7 @@ describe("init", () => {
     ["Gemfile", "gem 'sinatra'"],
     ["requirements.txt", "flask-cors"],
   ])("is not misled by %s: %s", (name, text) => {
-    expect(() => recogniseApp(folderWith({ [name]: text, "app.py": "" }))).toThrow(expect.objectContaining({ code: "APP_NOT_RECOGNIZED" }));
+    expect(() => detectApp(folderWith({ [name]: text, "app.py": "" }))).toThrow(expect.objectContaining({ code: "APP_NOT_RECOGNIZED" }));
   });
 
   test("says why the file could not be written", async () => {

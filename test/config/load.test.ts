@@ -74,7 +74,12 @@ describe("loadConfig", () => {
     });
     const { app, ...rest } = await loadConfig(join(folder, "landfall.config.ts"));
     expect(rest).toEqual({ file: join(folder, "landfall.config.ts"), folder });
-    expect(app.services.web).toMatchObject({ command: "x", port: 3000, health: { path: "/", deadline: 60_000 }, instances: { min: 1, max: 10 } });
+    expect(app.services.web).toMatchObject({
+      command: "x",
+      port: 3000,
+      health: { path: "/", startupTimeout: 60_000 },
+      instances: { min: 1, max: 1 },
+    });
     expect(Object.keys(app.environments)).toEqual(["local"]);
   });
 

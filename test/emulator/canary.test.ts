@@ -5,13 +5,19 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { leased } from "../../src/targets/aws/lease.ts";
-import { deploy } from "../../src/targets/aws/releases/deploy.ts";
+import { deploy, resumeRollout } from "../../src/targets/aws/operations/deploy.ts";
+import { openAccount } from "../../src/targets/aws/releases/account/driver.ts";
+import type { ReleaseContext } from "../../src/targets/aws/releases/driver.ts";
 import { observeRunning } from "../../src/targets/aws/running.ts";
-import { SMALL } from "../targets/aws/stacks/apps.ts";
+import { SMALL } from "../targets/aws/templates/apps.ts";
 import { type Machines, playMachines } from "./machines.ts";
 import { onEmulator } from "./suite.ts";
 
-const APP: AppInput = { ...SMALL, rollout: { strategy: "canary", canary: { weights: ["10%", "40%"], step: "2m", timeout: "10m" } } };
+const APP: AppInput = {
+  ...SMALL,
+  services: { web: { ...SMALL.services.web, instances: { min: 1, max: 1 } } as AppInput["services"][string] },
+  rollout: { strategy: "canary", canary: { weights: ["10%", "40%"], step: "2m", timeout: "10m" } },
+};
 
 onEmulator("a canary on the emulator", (world) => {
   let folder: string;
@@ -26,10 +32,23 @@ onEmulator("a canary on the emulator", (world) => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** `failures`: of the canary, in a thousand requests a minute. Notes the shares that requests were led by whenever a minute is asked for. */
-  async function roll(text: string, failures: number): Promise<{ shares: Set<string> }> {
+  interface Rolled {
+    /** Of the canary, in a thousand requests a minute. */
+    failures: number;
+    /** As a machine that goes off when the first minute is asked for. */
+    isCutOff?: boolean;
+    act?: (context: ReleaseContext) => Promise<unknown>;
+  }
+
+  const roll = (text: string, failures: number) => {
     writeFileSync(join(folder, "server.js"), text);
+    return play({ failures });
+  };
+
+  /** Notes the shares that requests were led by whenever a minute is asked for. */
+  async function play({ failures, isCutOff = false, act = (context) => deploy(context, { dirty: true }) }: Rolled): Promise<{ shares: Set<string> }> {
     const shares = new Set<string>();
+    const cut = new AbortController();
     let ahead = 0;
     const clock = {
       now: () => Date.now() + ahead,
@@ -39,9 +58,13 @@ onEmulator("a canary on the emulator", (world) => {
         ahead += ms;
       },
     };
-    const context = world.stage.context(APP, { folder, clock });
+    const context = world.stage.context(APP, { folder, clock, signal: cut.signal });
     const own = await context.clients.cloudWatch();
     const getMetricData = async (input: { MetricDataQueries: { Id: string; MetricStat: { Metric: { Dimensions: { Value: string }[] } } }[] }) => {
+      if (isCutOff) {
+        cut.abort(new Error("cut off"));
+        throw cut.signal.reason;
+      }
       const running = (await observeRunning(world.stage.context(APP))).web ?? {};
       shares.add(
         Object.entries(running)
@@ -54,7 +77,8 @@ onEmulator("a canary on the emulator", (world) => {
       return { MetricDataResults: input.MetricDataQueries.map(({ Id }) => ({ Id, Values: [values[Id] ?? 0.04] })) };
     };
     const clients = { ...context.clients, cloudWatch: async () => Object.assign(Object.create(own), { getMetricData }) };
-    await leased({ ...context, clients }, "deploy", () => deploy({ ...context, clients }, { dirty: true }));
+    const counted = { ...context, clients };
+    await leased(counted, "deploy", async () => act(await openAccount(counted)));
     return { shares };
   }
 
@@ -76,6 +100,18 @@ onEmulator("a canary on the emulator", (world) => {
     const after = await running();
     expect(after).toEqual([expect.stringMatching(/^green=[0-9a-f]{10}@all$/)]);
     expect(after[0]?.slice(6)).not.toBe(before?.slice(5));
+  });
+
+  it("that was cut off is tried again, also when it is as large as the whole fleet", async () => {
+    await world.stage.commission(APP);
+    await roll("one", 1);
+    await world.stage.open(APP, folder).scale({ web: 1 });
+    const before = await running();
+    writeFileSync(join(folder, "server.js"), "two");
+    await expect(play({ failures: 100, isCutOff: true })).rejects.toThrow("cut off");
+    expect(await running()).toHaveLength(3);
+    await expect(play({ failures: 100, act: resumeRollout })).rejects.toMatchObject({ code: "CANARY_WORSE" });
+    expect(await running()).toEqual(before);
   });
 
   it("is taken away again when it fails more often, and nothing else is changed", async () => {

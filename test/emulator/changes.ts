@@ -1,6 +1,6 @@
 // Every key of an environment that reaches a template, changed one after the other, on top of what was changed before.
 import type { AppInput } from "../../src/config/schema.ts";
-import { FULL } from "../targets/aws/stacks/apps.ts";
+import { FULL } from "../targets/aws/templates/apps.ts";
 
 type Change = [keys: string, merge: object, confirm?: string[]];
 
@@ -10,7 +10,7 @@ const environment = (change: object) => ({ environments: { production: change } 
 
 /** The full example, in any account, with a certificate of the user's own: so it needs no zone. */
 export const START: AppInput = merge(
-  { ...FULL, environments: { production: { ...FULL.environments?.production, target: "aws", account: undefined, costCeiling: undefined } } },
+  { ...FULL, environments: { production: { ...FULL.environments?.production, target: "aws", account: undefined, budget: undefined } } },
   environment({
     domain: { name: "www.example.com", certificate: "arn:aws:acm:eu-central-1:123456789012:certificate/0-1", zone: undefined, aliases: [] },
   }),
@@ -22,7 +22,7 @@ export const CHANGES: Change[] = [
   ["services.scaling", service("web", { scaling: { cpu: "70%", requests: 80, cooldown: { out: "2m", in: "10m" } } })],
   [
     "services.health",
-    service("web", { health: { path: "/alive", status: "200-299", interval: "20s", timeout: "5s", unhealthyAfter: 5, deadline: "3m" } }),
+    service("web", { health: { path: "/alive", status: "200-299", interval: "20s", timeout: "5s", unhealthyAfter: 5, startupTimeout: "3m" } }),
   ],
   ["services.drain, stop", service("web", { drain: { timeout: "90s" }, stop: { timeout: "20s" } })],
   ["services.secrets", service("web", { secrets: ["SESSION_KEY", "OTHER_KEY"] })],
@@ -31,7 +31,7 @@ export const CHANGES: Change[] = [
   ["a further service", service("mailer", { command: "exec node mailer.js" })],
   ["a further service, as containers", service("hooks", { command: "exec node hooks.js", container: {} })],
   ["services.container", service("hooks", { container: { cpu: 1, memory: "2GB", spot: true } })],
-  ["resources.queue", resource("jobs", { visibilityTimeout: "2m", deadLetterAfter: 7 })],
+  ["resources.queue", resource("jobs", { visibilityTimeout: "2m", maxReceiveCount: 7 })],
   ["resources.database", resource("database", { disk: "200GB", diskMax: "1000GB", backups: "21d", machine: "db.m7g.xlarge", multiZone: false })],
   ["resources.database.finalSnapshot", resource("database", { finalSnapshot: false })],
   ["resources.database.readOnlyUser", resource("reports", { readOnlyUser: true })],
@@ -40,7 +40,7 @@ export const CHANGES: Change[] = [
   ["rollout.strategy", { rollout: { strategy: "rolling", batch: 2 } }],
   ["network.nat", environment({ network: { cidr: "10.20.0.0/16", zones: 3, nat: "instance" } })],
   ["firewall", environment({ firewall: false })],
-  ["alerts", environment({ alerts: ["mailto:others@example.com"] })],
+  ["alerts", environment({ notify: ["mailto:others@example.com"] })],
   [
     "alarms",
     environment({

@@ -1,18 +1,18 @@
 // What an interrupted past left of an environment that goes on: found and removed, and nothing that anybody uses.
 import { expect, it } from "vitest";
-import { clean } from "../../src/targets/aws/clean.ts";
 import { prepareChange } from "../../src/targets/aws/cloudformation/change-set.ts";
-import { observeStack } from "../../src/targets/aws/cloudformation/stand.ts";
+import { observeStack } from "../../src/targets/aws/cloudformation/describe-stacks.ts";
 import type { Context } from "../../src/targets/aws/context.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { production, SMALL } from "../targets/aws/stacks/apps.ts";
+import { clean } from "../../src/targets/aws/operations/clean.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
+import { production, SMALL } from "../targets/aws/templates/apps.ts";
 import { LEFTOVERS, makeImage, type Owner } from "./leftovers.ts";
 import type { Stage } from "./stage.ts";
 import { onEmulator } from "./suite.ts";
 
 const CHANGED = { ...SMALL, services: { web: { command: "node server.js", port: 3000, health: { path: "/ready" } } } };
 const HOUR_MS = 3_600_000;
-const OLD = ["a machine of an errand", "a machine without a group", "a volume", "a snapshot without an image"];
+const OLD = ["a machine of a one-off task", "a machine without a group", "a volume", "a snapshot without an image"];
 
 onEmulator("a clean", (world) => {
   /** The clock is put forward, because what is young may be somebody's who works now. */
@@ -84,8 +84,8 @@ onEmulator("a clean", (world) => {
     const gone = images.filter(({ image }) => !left.includes(image));
     expect(
       removed
-        .filter((one) => one.startsWith("machine image "))
-        .map((one) => one.split(" ")[2])
+        .filter((one) => one.startsWith("AMI "))
+        .map((one) => one.split(" ")[1])
         .sort(),
     ).toEqual(gone.map(({ image }) => image).sort());
     const { Snapshots = [] } = await ec2.describeSnapshots({ OwnerIds: ["self"] });
@@ -131,7 +131,7 @@ onEmulator("a clean", (world) => {
     await stage.commission(SMALL);
     const { clients } = stage.context(SMALL);
     const s3 = await clients.s3();
-    const { outputs } = await observeStack(clients, "hello-foundation");
+    const { outputs } = await observeStack(clients, "hello-shared");
     const Bucket = outputs.ArtifactsBucket;
     const record = { rolledOut: ["r1r1r1", "r2r2r2", "r3r3r3", "r4r4r4"], expanded: [] };
     const objects: Record<string, string> = {

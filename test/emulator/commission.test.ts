@@ -4,9 +4,10 @@ import type { AppInput } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
 import { findOpen, leased } from "../../src/targets/aws/lease.ts";
-import { abort, resume } from "../../src/targets/aws/recovery.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { FULL, SMALL } from "../targets/aws/stacks/apps.ts";
+import { abort, resume } from "../../src/targets/aws/operations/recovery.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
+import type { Size } from "../../src/text/units.ts";
+import { FULL, SMALL } from "../targets/aws/templates/apps.ts";
 import { observeInventory } from "./inventory.ts";
 import { makeStage } from "./stage.ts";
 import { onEmulator } from "./suite.ts";
@@ -19,7 +20,7 @@ const CHANGED: AppInput = {
 const WHOLE: AppInput = {
   ...FULL,
   resources: { ...FULL.resources, database: { type: "postgres", deletionProtection: false } },
-  environments: { production: { ...FULL.environments?.production, target: "aws", account: undefined, costCeiling: undefined } },
+  environments: { production: { ...FULL.environments?.production, target: "aws", account: undefined, budget: undefined } },
 };
 
 onEmulator("an environment on the emulator", (world) => {
@@ -92,6 +93,20 @@ onEmulator("an environment on the emulator", (world) => {
     expect(await inventory()).toEqual({ ...empty, buckets: 1 });
   });
 
+  it("asks to have confirmed exactly what its plan says would be lost", async () => {
+    const domain = await makeDomain();
+    const whole: AppInput = { ...WHOLE, environments: { production: { ...WHOLE.environments?.production, target: "aws", domain } } };
+    await world.stage.commission(whole);
+    const { cache: _, reports: __, uploads: ___, ...resources } = whole.resources ?? {};
+    const { worker: ____, ...services } = whole.services;
+    const smaller: AppInput = { ...whole, resources, services };
+    const { changes } = await world.stage.open(smaller).plan();
+    const lost = changes.filter(({ data }) => data && !data.includes("stays")).map(({ name }) => name);
+    expect(lost.sort()).toEqual(["CacheCache", "ReportsDatabase"]);
+    const refused = await failure(world.stage.commission(smaller));
+    expect([refused, ...refused.more].map(({ parts }) => /"(\w+)"/.exec(parts.what)?.[1]).sort()).toEqual(lost);
+  });
+
   it("names the first failing resource, and goes on once its cause is gone", async () => {
     world.emulator.setRules([{ when: "create", logicalId: "Balancer", fail: "Maximum number of load balancers has been reached." }]);
     const error = await failure(world.stage.commission(SMALL));
@@ -102,7 +117,7 @@ onEmulator("an environment on the emulator", (world) => {
       why: expect.stringMatching(/^CloudFormation says: Maximum number .* reached\.\nThe account has as many/),
       standing: [
         'CloudFormation has removed again what it had made of "hello-production-edge".',
-        "Done: hello-foundation, hello-production-network, hello-production-alarms.",
+        "Done: hello-shared, hello-production-network, hello-production-alarms.",
         "Not finished: hello-production-edge, hello-production-service-web, hello-production-routes.",
       ].join("\n"),
     });
@@ -111,10 +126,39 @@ onEmulator("an environment on the emulator", (world) => {
     expect(await inventory()).toMatchObject({ stacks: 6, balancers: 1, pendingChangeSets: 0 });
   });
 
+  it("says what CloudFormation found wrong with a change that it does not accept, and executes nothing of it", async () => {
+    world.emulator.setRules([
+      { when: "validate", logicalId: "Topic", property: "KmsMasterKeyId", fail: "#/KmsMasterKeyId: expected type: String, found: JSONArray" },
+      { when: "validate", logicalId: "Topic", fail: "Resource of type 'AWS::SNS::Topic' with identifier 'alarms' already exists." },
+      { when: "validate", logicalId: "Topic", warn: true, fail: "The account has 3 of 3 topics." },
+    ]);
+    const error = await failure(world.stage.commission(SMALL));
+    expect(error.parts).toMatchObject({
+      code: "STACK_FAILED",
+      what: 'CloudFormation does not accept resource "Topic" (AWS::SNS::Topic)',
+      where: "stack hello-production-alarms",
+      why: [
+        'property "KmsMasterKeyId" of "Topic": #/KmsMasterKeyId: expected type: String, found: JSONArray',
+        "\"Topic\": Resource of type 'AWS::SNS::Topic' with identifier 'alarms' already exists.",
+      ].join("\n"),
+      standing: expect.stringMatching(/^The stack stands as it was\.\n/),
+    });
+    expect(await inventory()).toMatchObject({ pendingChangeSets: 0 });
+
+    // Who may not ask is told that, and what CloudFormation says without being asked.
+    world.proxy.rule = ({ action }) => (action === "DescribeEvents" ? { answer: "denied" } : undefined);
+    expect((await failure(world.stage.commission(SMALL))).parts.why).toMatch(
+      /^The following hook\(s\)\/validation failed: .*\nAWS does not allow "cloudformation:DescribeEvents"/,
+    );
+    world.proxy.clear();
+    world.emulator.setRules([{ when: "validate", logicalId: "Topic", warn: true, fail: "The account has 3 of 3 topics." }]);
+    expect((await world.stage.commission(SMALL)).changed).toBe(true);
+  });
+
   it("takes a failed update back, and what fails to go back is left out", async () => {
     await world.stage.commission(SMALL);
     const standing = await inventory();
-    world.emulator.setRules([{ when: "update", logicalId: "FromBalancer", fail: "No." }]);
+    world.emulator.setRules([{ when: "update", logicalId: "FromBalancer8080", fail: "No." }]);
     expect((await failure(world.stage.commission(CHANGED))).parts.standing).toContain("has taken the change back");
     expect(await inventory()).toEqual(standing);
     expect((await statuses(SMALL))["hello-production-service-web"]).toBe("UPDATE_ROLLBACK_COMPLETE");
@@ -122,7 +166,7 @@ onEmulator("an environment on the emulator", (world) => {
     // Its way back fails as well, each time.
     world.emulator.setRules([
       { when: "update", type: "AWS::ElasticLoadBalancingV2::TargetGroup", skip: 1, fail: "Not back either." },
-      { when: "update", logicalId: "FromBalancer", fail: "No again." },
+      { when: "update", logicalId: "FromBalancer8080", fail: "No again." },
     ]);
     await failure(world.stage.commission(CHANGED));
     expect((await statuses(SMALL))["hello-production-service-web"]).toBe("UPDATE_ROLLBACK_COMPLETE");
@@ -135,7 +179,7 @@ onEmulator("an environment on the emulator", (world) => {
     const interrupted = new AbortController();
     const context = world.stage.context(SMALL, { signal: interrupted.signal });
     world.proxy.rule = ({ action }) => (action === "DescribeStackEvents" ? { before: () => interrupted.abort() } : undefined);
-    expect((await failure(applyStacks(context, makeStacks(context.app)))).code).toBe("INTERRUPTED");
+    expect((await failure(applyStacks(context, makeStacks(context.deployment)))).code).toBe("INTERRUPTED");
     expect((await statuses(SMALL))["hello-production-network"]).toBe("CREATE_IN_PROGRESS");
     world.proxy.clear();
     const recovered = await resume(world.stage.context(SMALL), {
@@ -182,6 +226,30 @@ onEmulator("an environment on the emulator", (world) => {
     });
   });
 
+  it("refuses a disk of a database that RDS would not change to, before anything is changed, and takes the next size", async () => {
+    const withDisk = (disk: Size): AppInput => ({ ...SMALL, resources: { database: { type: "postgres", disk, deletionProtection: false } } });
+    await world.stage.commission(withDisk("40GB"));
+    world.proxy.clear();
+    for (const [disk, why] of [
+      ["43GB", "RDS enlarges a disk by a tenth at least; it has 40 GiB, and would get 43"],
+      ["30GB", "a disk of RDS never gets smaller; it has 40 GiB, and would get 30"],
+    ] as const) {
+      const error = await failure(world.stage.commission(withDisk(disk)));
+      expect(error.parts).toMatchObject({
+        code: "CHANGE_IMPOSSIBLE",
+        what: 'AWS cannot change database "DatabaseDatabase" so',
+        where: "stack hello-production-data",
+        why,
+        standing: "Nothing was changed.",
+        next: disk === "43GB" ? 'set "disk" to "44GB" or more, or leave it at "40GB"' : 'leave "disk" at "40GB"',
+      });
+      expect((await failure(world.stage.open(withDisk(disk)).plan())).parts).toEqual(error.parts);
+    }
+    // The lease is all that was written.
+    expect([...new Set(changes())]).toEqual(["PutObject"]);
+    expect((await world.stage.commission(withDisk("44GB"))).changed).toBe(true);
+  });
+
   it("with a protected database that never came up is made anew", async () => {
     const withDatabase: AppInput = { ...SMALL, resources: { database: { type: "postgres" } } };
     world.emulator.setRules([{ when: "create", logicalId: "DatabaseCpuAlarm", fail: "No." }]);
@@ -198,13 +266,13 @@ onEmulator("an environment on the emulator", (world) => {
     const tags = { "landfall:app": "hello", "landfall:environment": "production" };
     const name = "hello-production-service-large";
     const templates = [
-      ...makeStacks(context.app),
-      { name, role: "service" as const, body: large, parameters: [], dependsOn: ["hello-foundation"], tags },
+      ...makeStacks(context.deployment),
+      { name, role: "service" as const, body: large, parameters: [], dependsOn: ["hello-shared"], tags },
     ];
     expect((await applyStacks(context, templates)).stacks.get(name)).toBe("created");
     expect((await applyStacks(world.stage.context(SMALL), templates)).changed).toBe(false);
     // A stack that no template is for any more is removed.
-    expect((await applyStacks(world.stage.context(SMALL), makeStacks(context.app))).stacks.get(name)).toBe("removed");
+    expect((await applyStacks(world.stage.context(SMALL), makeStacks(context.deployment))).stacks.get(name)).toBe("removed");
   });
 
   it("is held by one operation at a time", async () => {
@@ -214,7 +282,7 @@ onEmulator("an environment on the emulator", (world) => {
     expect(held.parts).toMatchObject({ code: "LEASE_HELD", what: '"decommission" has to wait: another operation holds this environment' });
     // A holder that is gone from this machine, and one elsewhere that has not written for long, hold it no more.
     const s3 = await context.clients.s3();
-    const Bucket = (await world.stage.stacks(SMALL)).get("hello-foundation")?.outputs.ArtifactsBucket;
+    const Bucket = (await world.stage.stacks(SMALL)).get("hello-shared")?.outputs.ArtifactsBucket;
     const note = { id: "x", operation: "commission", user: "u", host: "elsewhere", pid: 1, startedAt: "1", since: Date.now(), beatAt: Date.now() };
     const put = (beatAt: number) => s3.putObject({ Bucket, Key: "leases/production.json", Body: JSON.stringify({ ...note, beatAt }) });
     await put(Date.now());

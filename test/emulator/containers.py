@@ -47,6 +47,10 @@ def update_service(physical_id, old_props, new_props, stack_name, *rest):
     service["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in new_props.get("Tags", [])]
     ecs._tags[service["serviceArn"]] = service["tags"]
     made = SERVICE["update"](physical_id, old_props, new_props, stack_name)
+    kept = [one["TargetGroupArn"] for one in new_props.get("LoadBalancers") or []]
+    for one in old_props.get("LoadBalancers") or []:
+        if one["TargetGroupArn"] not in kept:
+            alb._targets[one["TargetGroupArn"]] = []
     publish(new_props, name)
     return made
 

@@ -1,13 +1,13 @@
 // Services as containers, on the emulator: images by digest, tasks, a release phase, rollouts, and nothing left at the end. The engine is
-// a program of the test's own that writes down how it was called and puts a record into the emulator's registry; tasks are records, too.
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// a program of the tests' own (engine.ts); tasks are records, too.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { observeRunning } from "../../src/targets/aws/running.ts";
-import { SMALL } from "../targets/aws/stacks/apps.ts";
+import { SMALL } from "../targets/aws/templates/apps.ts";
+import { type Engine, installEngine } from "./engine.ts";
 import { onEmulator } from "./suite.ts";
 
 const APP: AppInput = {
@@ -28,49 +28,21 @@ interface Call {
   config?: string;
 }
 
-/** What the engine does: answers, remembers, and on a push tells the registry. */
-const ENGINE = `#!/usr/bin/env node
-import { appendFileSync, readFileSync } from "node:fs";
-const argv = process.argv.slice(2);
-const input = argv.includes("--password-stdin") ? readFileSync(0, "utf8") : "";
-const file = argv[argv.indexOf("--file") + 1];
-const dockerfile = argv[0] === "build" ? readFileSync(file, "utf8") : undefined;
-appendFileSync(process.env.FAKE_ENGINE_LOG, JSON.stringify({ argv, input, dockerfile, config: process.env.DOCKER_CONFIG }) + "\\n");
-if (argv[0] === "version") console.log("28.2.2");
-if (argv[0] === "build" && process.env.FAKE_ENGINE_FAILS) {
-  console.log("npm error missing script: assets");
-  process.exit(1);
-}
-if (argv[0] === "push") {
-  const { ECR } = await import(process.env.FAKE_ENGINE_SDK);
-  const [uri, imageTag] = argv[1].split(/:(?=[^:/]*$)/);
-  const imageManifest = JSON.stringify({ schemaVersion: 2, made: argv[1] });
-  await new ECR({}).putImage({ repositoryName: uri.slice(uri.indexOf("/") + 1), imageTag, imageManifest });
-}
-`;
-
 onEmulator("containers on the emulator", (world) => {
   let folder: string;
-  let programs: string;
-  const { PATH } = process.env;
+  let engine: Engine;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "landfall-containers-"));
-    programs = mkdtempSync(join(tmpdir(), "landfall-engine-"));
-    const sdk = pathToFileURL(join(import.meta.dirname, "../../node_modules/@aws-sdk/client-ecr/dist-cjs/index.js")).href;
-    Object.assign(process.env, { PATH: `${programs}${delimiter}${PATH}`, FAKE_ENGINE_LOG: join(programs, "log"), FAKE_ENGINE_SDK: sdk });
-    writeFileSync(join(programs, "docker.mjs"), ENGINE);
-    writeFileSync(join(programs, "docker"), `#!/bin/sh\nexec node ${join(programs, "docker.mjs")} "$@"\n`);
-    writeFileSync(join(programs, "log"), "");
-    chmodSync(join(programs, "docker"), 0o755);
+    engine = installEngine();
     writeFileSync(join(folder, "package.json"), "{}\n");
     writeFileSync(join(folder, "worker.Dockerfile"), "FROM scratch\nCOPY . .\n");
     write("one");
   });
   afterEach(() => {
-    process.env.PATH = PATH;
-    for (const name of ["FAKE_ENGINE_LOG", "FAKE_ENGINE_SDK", "FAKE_ENGINE_FAILS"]) delete process.env[name];
-    for (const one of [folder, programs]) rmSync(one, { recursive: true, force: true });
+    engine.remove();
+    delete process.env.FAKE_ENGINE_FAILS;
+    rmSync(folder, { recursive: true, force: true });
   });
 
   const write = (text: string) => {
@@ -78,7 +50,7 @@ onEmulator("containers on the emulator", (world) => {
     writeFileSync(join(folder, "server.js"), `console.log(${JSON.stringify(text)});\n`);
   };
   const calls = (): Call[] =>
-    readFileSync(join(programs, "log"), "utf8")
+    readFileSync(engine.log, "utf8")
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line) as Call);

@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { appIn } from "../../src/config/app.ts";
 import { validateText } from "../../src/config/check.ts";
+import { deploymentOf } from "../../src/config/deployment.ts";
 import type { AppInput } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
 import { openAws } from "../../src/targets/aws/target.ts";
-import { SMALL } from "../targets/aws/stacks/apps.ts";
+import { SMALL } from "../targets/aws/templates/apps.ts";
 import { observeInventory } from "./inventory.ts";
 import { LEFTOVERS, type Owner } from "./leftovers.ts";
 import type { Call, FaultProxy } from "./proxy.ts";
@@ -37,8 +37,8 @@ const TWO: AppInput = {
 /** As `stage.open`, of another environment than "production". */
 function openStaging(stage: Stage, input: AppInput) {
   stage.context(input);
-  const app = appIn(validateText(`export default ${JSON.stringify(input)}`, "landfall.config.ts", input), "staging");
-  return openAws({ app, folder: "/", emit: () => {} });
+  const deployment = deploymentOf(validateText(`export default ${JSON.stringify(input)}`, "landfall.config.ts", input), "staging");
+  return openAws({ deployment, folder: "/", emit: () => {} });
 }
 
 async function kill(stage: Stage, proxy: FaultProxy, input: AppInput, at: (call: Call) => boolean, ...options: string[]): Promise<void> {
@@ -93,7 +93,7 @@ onEmulator("a decommission", (world) => {
     expect(report).toMatchObject({ app: "hello", environment: "production", checked: { stacks: 6 } });
     expect(report.removed).toEqual(foreseen.removed);
     expect(report.kept).toEqual([
-      { what: expect.stringMatching(/^encryption key .+ \(Alarms of hello, production\)$/), why: expect.stringContaining("it costs nothing") },
+      { what: expect.stringMatching(/^KMS key .+ \(Alarms of hello, production\)$/), why: expect.stringContaining("it costs nothing") },
     ]);
     expect(await inventory()).toEqual(empty);
     expect(await stage.open(SMALL).decommission({})).toMatchObject({ removed: [], checked: { stacks: 0 } });
@@ -107,12 +107,12 @@ onEmulator("a decommission", (world) => {
     await openStaging(stage, TWO).commission();
     const shared = await seed("a machine image", { slug: "shared", app: "hello" });
     const s3 = await stage.context(TWO).clients.s3();
-    const Bucket = (await stage.stacks(TWO)).get("hello-foundation")?.outputs.ArtifactsBucket;
+    const Bucket = (await stage.stacks(TWO)).get("hello-shared")?.outputs.ArtifactsBucket;
     for (const name of ["production", "staging"]) await s3.putObject({ Bucket, Key: `environments/${name}.json`, Body: "{}" });
     const foreign = await seed("a volume", { slug: "staging", app: "hello", environment: "staging" });
 
     const report = await stage.open(TWO).decommission({});
-    expect(report.kept).toContainEqual({ what: "stack hello-foundation", why: "it is shared with staging, and goes with the last one" });
+    expect(report.kept).toContainEqual({ what: "stack hello-shared", why: "it is shared with staging, and goes with the last one" });
     expect([await shared(), await foreign()]).toEqual([true, true]);
     const { Contents = [] } = await s3.listObjectsV2({ Bucket, Prefix: "environments/" });
     expect(Contents.map(({ Key }) => Key)).toEqual(["environments/staging.json"]);
@@ -144,7 +144,7 @@ onEmulator("a decommission", (world) => {
 
     const report = await stage.open(PROTECTED).decommission({ confirmRemove: ["database"] });
     expect(report.removed).toContainEqual(expect.stringMatching(/^database hello-production-data-databasedatabase-/));
-    const snapshot = report.kept.find(({ what }) => what.startsWith("database snapshot"));
+    const snapshot = report.kept.find(({ what }) => what.startsWith("DB snapshot"));
     expect(snapshot?.why).toMatch(/^it holds data, and its storage is paid by the GiB and month; it goes with --confirm-remove /);
     const name = /--confirm-remove (\S+)$/.exec(snapshot?.why ?? "")?.[1] ?? "";
     expect((await stage.open(PROTECTED).decommission({ confirmRemove: [name] })).removed).toEqual([expect.stringContaining(name)]);
@@ -159,13 +159,13 @@ onEmulator("a decommission", (world) => {
     const parameter = "/landfall/hello/production/secrets/KEY";
     await (await clients.ssm()).putParameter({ Name: parameter, Value: "x", Type: "SecureString" });
     const kept = await stage.open(DATA).decommission({ keepData: true });
-    const kinds = kept.kept.map(({ what }) => /^(encryption key|database snapshot|bucket|parameter) /.exec(what)?.[1]);
-    expect(kinds.sort()).toEqual(["bucket", "database snapshot", "database snapshot", "encryption key", "parameter"]);
+    const kinds = kept.kept.map(({ what }) => /^(KMS key|DB snapshot|bucket|parameter) /.exec(what)?.[1]);
+    expect(kinds.sort()).toEqual(["DB snapshot", "DB snapshot", "KMS key", "bucket", "parameter"]);
     expect(await inventory()).toMatchObject({ stacks: 0, buckets: 1, databases: 0 });
 
     const gone = await stage.open(DATA).decommission({});
     expect(gone.removed).toEqual([expect.stringMatching(/^bucket hello-production-/), `parameter ${parameter}`]);
-    expect(gone.kept.filter(({ what }) => what.startsWith("database snapshot"))).toHaveLength(2);
+    expect(gone.kept.filter(({ what }) => what.startsWith("DB snapshot"))).toHaveLength(2);
     expect(await inventory()).toMatchObject({ buckets: 0 });
   });
 
@@ -190,10 +190,10 @@ onEmulator("a decommission", (world) => {
     expect(await inventory()).toEqual(empty);
   });
 
-  it("ends machines of errands before the network that they are in", async () => {
+  it("ends machines of one-off tasks before the network that they are in", async () => {
     const { stage, proxy } = world;
     await stage.commission(SMALL);
-    await seed("a machine of an errand", { slug: "own", app: "hello", environment: "production" });
+    await seed("a machine of a one-off task", { slug: "own", app: "hello", environment: "production" });
     proxy.clear();
     await stage.open(SMALL).decommission({});
     const actions = proxy.calls.map(({ action }) => action);

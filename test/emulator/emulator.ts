@@ -30,14 +30,16 @@ const PACKAGES = [
   "wsproto==1.3.2",
 ];
 
-/** See launcher.py. */
+/** See launcher.py, and for "validate" validation.py. */
 export interface Rule {
-  when: "create" | "update" | "delete";
+  when: "create" | "update" | "delete" | "validate";
   type?: string;
   logicalId?: string;
   stack?: string;
   delayMs?: number;
   fail?: string;
+  property?: string;
+  warn?: boolean;
   skip?: number;
   times?: number;
 }
@@ -48,6 +50,12 @@ export interface Emulator {
   setRules(rules: Rule[]): void;
   /** What apps on machines answer to health checks that are asked on them; 200 when left out. */
   setHealth(status?: string): void;
+  /** How large Debian's own images are, in GiB; 8 when left out. */
+  setBaseDisk(gib?: number): void;
+  /** How many vCPUs an account may run at once; as many as it likes when left out. */
+  setVcpus(vcpus?: number): void;
+  /** The account that is on AWS's Free plan; none when left out. */
+  setFreePlan(account?: string): void;
   stop(): Promise<void>;
 }
 
@@ -58,6 +66,9 @@ export async function startEmulator(): Promise<Emulator> {
   const folder = mkdtempSync(join(tmpdir(), "landfall-emulator-"));
   const rules = join(folder, "rules.json");
   const health = join(folder, "health");
+  const base = join(folder, "base");
+  const vcpus = join(folder, "vcpus");
+  const freePlan = join(folder, "free-plan");
   const port = await findFreePort();
   const child = spawn(python, [fileURLToPath(new URL("launcher.py", import.meta.url))], {
     cwd: folder,
@@ -70,6 +81,9 @@ export async function startEmulator(): Promise<Emulator> {
       LOG_LEVEL: "CRITICAL",
       LANDFALL_EMULATOR_RULES: rules,
       LANDFALL_EMULATOR_HEALTH: health,
+      LANDFALL_EMULATOR_BASE_GIB: base,
+      LANDFALL_EMULATOR_VCPUS: vcpus,
+      LANDFALL_EMULATOR_FREE_PLAN: freePlan,
     },
   });
   let said = "";
@@ -77,10 +91,14 @@ export async function startEmulator(): Promise<Emulator> {
     said = (said + chunk.toString()).slice(-4000);
   });
   await waitReady(port, child, () => said);
+  const set = (file: string, value?: string | number) => (value === undefined ? rmSync(file, { force: true }) : writeFileSync(file, `${value}\n`));
   return {
     port,
     setRules: (list) => writeFileSync(rules, JSON.stringify(list)),
-    setHealth: (status) => (status === undefined ? rmSync(health, { force: true }) : writeFileSync(health, `${status}\n`)),
+    setHealth: (status) => set(health, status),
+    setBaseDisk: (gib) => set(base, gib),
+    setVcpus: (most) => set(vcpus, most),
+    setFreePlan: (account) => set(freePlan, account),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill("SIGKILL");

@@ -1,7 +1,7 @@
 // A sample of the faults; bench/aws-faults.ts tries them all. LANDFALL_SEED gives other ones.
 import { beforeAll, expect, it } from "vitest";
 import { makeRandom } from "../simulation/random.ts";
-import { SMALL } from "../targets/aws/stacks/apps.ts";
+import { SMALL } from "../targets/aws/templates/apps.ts";
 import { type Expected, OPERATIONS, observeExpected, tryPoint } from "./faults.ts";
 import { onEmulator } from "./suite.ts";
 

@@ -9,7 +9,7 @@ import type { AppInput } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
 import type { DecommissionReport } from "../../src/reports.ts";
 import { observeRunning } from "../../src/targets/aws/running.ts";
-import { SMALL } from "../targets/aws/stacks/apps.ts";
+import { SMALL } from "../targets/aws/templates/apps.ts";
 import type { Emulator } from "./emulator.ts";
 import { observeInventory } from "./inventory.ts";
 import { playMachines } from "./machines.ts";
@@ -35,7 +35,7 @@ const CHANGED: AppInput = {
   ...SMALL,
   services: { web: { command: "node server.js", port: 3000, health: { path: "/ready" } } },
   environments: { production: { target: "aws", network: { nat: "none" }, logs: { keep: "60d" }, alarms: { serverErrors: "5%" } } },
-  // With every kind of errand.
+  // With every kind of one-off task.
   release: { build: ["make"], expand: "make migrations" },
   rollout: { strategy: "blueGreen" },
 };
@@ -57,7 +57,7 @@ const COMMANDS: Record<Operation, { words: string[]; source: string }> = {
   decommission: { words: ["decommission", "production", "--yes"], source: "two" },
 };
 
-/** Where the faults are tried: machines of errands are played past the proxy, so that their calls are not counted. */
+/** Where the faults are tried: machines of one-off tasks are played past the proxy, so that their calls are not counted. */
 export interface Ground {
   emulator: Pick<Emulator, "port">;
   proxy: FaultProxy;
@@ -119,7 +119,7 @@ export async function tryPoint(ground: Ground, point: Point, expected: Expected)
   }
 }
 
-/** An account, the app's folder, and machines that do their errands. */
+/** An account, the app's folder, and machines that do their one-off tasks. */
 interface Scene {
   stage: Stage;
   folder: string;

@@ -1,8 +1,8 @@
 // Every key of an environment that reaches a template, changed one after the other in an environment that stands and runs.
 import { beforeAll, expect, it } from "vitest";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { runningIn } from "../targets/aws/stacks/apps.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
+import { runningIn } from "../targets/aws/templates/apps.ts";
 import { CHANGES, merge, START } from "./changes.ts";
 import { observeInventory } from "./inventory.ts";
 import { makeStage, type Stage } from "./stage.ts";
@@ -14,7 +14,7 @@ onEmulator("an environment that stands takes a change of", (world) => {
   let input = START;
   const apply = async (confirmReplace?: string[]) => {
     const context = stage.context(input);
-    return applyStacks(context, makeStacks(context.app, runningIn(context.app)), { confirmReplace });
+    return applyStacks(context, makeStacks(context.deployment, runningIn(context.deployment)), { confirmReplace });
   };
 
   beforeAll(async () => {

@@ -16,7 +16,13 @@ import threading
 import time
 
 import containers
+import disks
+import free_plan
+import limits
 import machines
+import quotas
+import targets
+import validation
 from ministack.services import acm, alb, cloudwatch, ec2, elasticache, rds, s3, secretsmanager, ssm, tagging, waf
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
@@ -65,7 +71,8 @@ def delete_address(physical_id, props):
 
 
 def create_address_association(logical_id, props, stack_name):
-    association = find("associationId", call(ec2._associate_address, AllocationId=props["AllocationId"]))
+    """An address that another machine has is taken from it: AWS's page on AssociateAddress, "Reassociation is automatic"."""
+    association = find("associationId", call(ec2._associate_address, AllocationId=props["AllocationId"], InstanceId=props.get("InstanceId")))
     ec2._addresses[props["AllocationId"]]["NetworkInterfaceId"] = props.get("NetworkInterfaceId")
     return association, {"Id": association}
 
@@ -139,14 +146,26 @@ def delete_interface(physical_id, props):
 
 
 def create_instance(logical_id, props, stack_name):
-    text = call(ec2._run_instances, ImageId="ami-00000000000000001", InstanceType="t4g.nano", MinCount=1, MaxCount=1)
+    """An interface is at one machine at a time: aws/aws-parallelcluster#623, pulumi/pulumi-aws#2394."""
+    data, _ = disks.template_of(props)
+    given = [one["NetworkInterfaceId"] for one in data.get("NetworkInterfaces") or [] if "NetworkInterfaceId" in one]
+    for interface in given:
+        if interface in attached:
+            raise ValueError(f"Interface: [{interface}] in use. (Service: Ec2, Status Code: 400, Error Code: InvalidNetworkInterface.InUse)")
+    text = call(ec2._run_instances, ImageId="ami-00000000000000001", InstanceType=data.get("InstanceType"), MinCount=1, MaxCount=1)
     instance = find("instanceId", text)
+    attached.update({interface: instance for interface in given})
     tag(instance, props)
     return instance, {"InstanceId": instance}
 
 
 def delete_instance(physical_id, props):
     call(ec2._terminate_instances, InstanceId=[physical_id])
+    for interface in [one for one, instance in attached.items() if instance == physical_id]:
+        del attached[interface]
+
+
+attached = {}
 
 
 def create_firewall_association(logical_id, props, stack_name):
@@ -208,7 +227,11 @@ def refuse_protected_database(name):
         return f"Cannot delete protected DB Instance {name}, please disable deletion protection and try again."
 
 
-STUBBORN = {"AWS::S3::Bucket": refuse_full_bucket, "AWS::RDS::DBInstance": refuse_protected_database}
+STUBBORN = {
+    "AWS::S3::Bucket": refuse_full_bucket,
+    "AWS::RDS::DBInstance": refuse_protected_database,
+    "AWS::ElasticLoadBalancingV2::TargetGroup": targets.refuse_used_group,
+}
 
 
 def list_with_gone(params):
@@ -254,6 +277,27 @@ COLLECTORS = {
     "secretsmanager": tags_of_secrets,
     "wafv2": tags_by_arn(lambda: waf._waf_tags),
 }
+
+
+def in_ascii(text):
+    return text.encode("ascii", "replace").decode()
+
+
+def read_template(params):
+    """CloudFormation keeps a template as it came, and gives back `?` for each character beyond ASCII, though what it makes has the character:
+    aws-cloudformation/cloudformation-coverage-roadmap#814, #1220. Escapes are ASCII and come back as they were: aws/aws-cli#10185."""
+    status, headers, body = given_template(params)
+    return status, headers, in_ascii(body.decode()).encode()
+
+
+def describe_stacks(params):
+    """The same is true of what a stack gives out: aws-cloudformation/cloudformation-coverage-roadmap#814."""
+    status, headers, body = described_stacks(params)
+    return status, headers, in_ascii(body.decode()).encode()
+
+
+given_template = handlers._ACTION_HANDLERS["GetTemplate"]
+described_stacks = handlers._ACTION_HANDLERS["DescribeStacks"]
 
 
 def name_of_type(resource_id):
@@ -358,7 +402,9 @@ def obey(when, resource_type, logical_id, stack_name):
 def ruled(when, act, facts):
     def run(*args, **kwargs):
         obey(when, *facts(*args, **kwargs))
-        return act(*args, **kwargs)
+        done = act(*args, **kwargs)
+        targets.look()
+        return done
 
     return run
 
@@ -367,11 +413,17 @@ def install():
     machines.install()
     containers.install()
     provisioners._RESOURCE_HANDLERS.update(MISSING)
+    disks.install()
+    limits.install()
+    quotas.install()
+    validation.install(load_rules, is_match)
+    targets.install()
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
+    free_plan.install()
     # Without this every change to a bucket is reported as one that may replace it. AWS's page on the type names only this property.
     provisioners._REPLACING_PROPERTIES["AWS::S3::Bucket"] = ("BucketName",)
     provisioners._cw_metric_alarm_record = record_alarm
-    handlers._ACTION_HANDLERS["ListStackResources"] = list_with_gone
+    handlers._ACTION_HANDLERS.update({"ListStackResources": list_with_gone, "GetTemplate": read_template, "DescribeStacks": describe_stacks})
     tagging._COLLECTORS.update(COLLECTORS)
     ec2._guess_resource_type = name_of_type
     ec2._ACTION_MAP["DescribeImages"] = describe_images

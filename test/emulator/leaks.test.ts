@@ -3,12 +3,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import type { DecommissionReport } from "../../src/reports.ts";
-import type { Clients } from "../../src/targets/aws/clients.ts";
+import type { Clients } from "../../src/targets/aws/account/clients.ts";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
 import { hasPython } from "../python.ts";
 import { requires } from "../skips.ts";
-import { production, runningIn, SMALL } from "../targets/aws/stacks/apps.ts";
+import { production, runningIn, SMALL } from "../targets/aws/templates/apps.ts";
 import { type Emulator, startEmulator } from "./emulator.ts";
 import { hasRecord, LEFTOVERS, leadTo, type Owner } from "./leftovers.ts";
 import { makeStage, type Stage } from "./stage.ts";
@@ -146,8 +146,8 @@ requires("python3 with venv", hasPython())("what is left of an environment", () 
 
     it("is found all the same, and what was named goes too", async () => {
       expect(await standing("later")).toEqual([]);
-      expect(again.removed).toContainEqual(expect.stringMatching(/^database snapshot later-copy \(20 GiB, of .+\)$/));
-      expect(again.removed).toContain("cache snapshot later-cache-copy");
+      expect(again.removed).toContainEqual(expect.stringMatching(/^DB snapshot later-copy \(20 GiB, of .+\)$/));
+      expect(again.removed).toContain("cache backup later-cache-copy");
     });
 
     it.each(["other", "staging", "nobody"])("is told from what is %s's", async (slug) => {

@@ -1,5 +1,5 @@
 // Kinds of leftover, each seeded by hand as it is left in earnest: with its tags, under its name, or as a part of something.
-import type { Clients } from "../../src/targets/aws/clients.ts";
+import type { Clients } from "../../src/targets/aws/account/clients.ts";
 
 export interface Owner {
   /** Put into names, so that those of several owners stand side by side. */
@@ -61,14 +61,14 @@ const defaultSubnets = async (clients: Clients) => {
 };
 
 const machine =
-  (errand: boolean): Leftover["seed"] =>
+  (task: boolean): Leftover["seed"] =>
   async (clients, owner) => {
     const { Instances = [] } = await (await clients.ec2()).runInstances({
       ImageId: "ami-00000000000000001",
       InstanceType: "t3.micro",
       MinCount: 1,
       MaxCount: 1,
-      TagSpecifications: specified("instance", owner, errand ? [{ Key: "landfall:errand", Value: "bake-1" }] : []),
+      TagSpecifications: specified("instance", owner, task ? [{ Key: "landfall:task", Value: "bake-1" }] : []),
     });
     return given(Instances[0]?.InstanceId);
   };
@@ -105,7 +105,7 @@ const snapshotStands: Leftover["stands"] = async (clients, id) =>
   found((await clients.ec2()).describeSnapshots({ SnapshotIds: [id] }).then(({ Snapshots }) => Snapshots));
 
 export const LEFTOVERS: readonly Leftover[] = [
-  { name: "a machine of an errand", seed: machine(true), stands: runs },
+  { name: "a machine of a one-off task", seed: machine(true), stands: runs },
   { name: "a machine without a group", seed: machine(false), stands: runs },
   {
     name: "a volume",

@@ -1,46 +1,15 @@
-"""Machines as far as an emulator without any can have them: images of instances, and groups whose instances are there, tagged, and
-registered with the balancer. What a machine would do and say, tests play (machines.ts)."""
+"""Machines as far as an emulator without any can have them: groups whose instances are there, tagged, and registered with the balancer.
+Their disks and images are in disks.py. What a machine would do and say, tests play (machines.ts)."""
 import os
 import re
 import subprocess
 
+import disks
+import targets
+from disks import BASES
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import alb, autoscaling, cloudwatch_logs, ec2, ssm
 from ministack.services.cloudformation import provisioners
-
-BASES = {
-    "/aws/service/debian/release/13/latest/amd64": "ami-0debian13amd64000",
-    "/aws/service/debian/release/13/latest/arm64": "ami-0debian13arm64000",
-}
-
-
-def create_image(params):
-    """An image, and a snapshot of the disk it was made from."""
-    instance = ec2._instances.get(ec2._p(params, "InstanceId"))
-    if not instance:
-        return ec2._error("InvalidInstanceID.NotFound", f"The instance ID '{ec2._p(params, 'InstanceId')}' does not exist", 400)
-    status, headers, body = ec2._register_image(params)
-    if status >= 400:
-        return status, headers, body
-    text = body.decode() if isinstance(body, bytes) else body
-    image = re.search(r"<imageId>(.*?)</imageId>", text).group(1)
-    snapshot = ec2._new_snapshot_id()
-    volume = instance["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-    ec2._snapshots[snapshot] = {
-        "SnapshotId": snapshot,
-        "VolumeId": volume,
-        "VolumeSize": 8,
-        "Description": f"Created by CreateImage({instance['InstanceId']}) for {image}",
-        "State": "completed",
-        "StartTime": ec2._now_ts(),
-        "Progress": "100%",
-        "OwnerId": ec2.get_account_id(),
-        "Encrypted": True,
-        "StorageTier": "standard",
-    }
-    ec2._parse_tag_specs(params, "snapshot", snapshot)
-    ec2._images[image]["RootDeviceName"] = "/dev/xvda"
-    ec2._images[image]["BlockDeviceMappings"] = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot, "VolumeSize": "8"}}]
-    return ec2._xml(200, "CreateImageResponse", f"<imageId>{image}</imageId>")
 
 
 def public_parameter(name):
@@ -53,22 +22,25 @@ known_parameter = ssm._public_parameter
 
 
 def make_instance(group, props):
-    template = ec2._launch_templates.get(group["LaunchTemplate"].get("LaunchTemplateId", ""), {})
-    versions = template.get("Versions") or [{}]
-    image = versions[-1].get("LaunchTemplateData", {}).get("ImageId", "ami-00000000000000000")
+    data, _ = disks.template_of(props)
+    image = disks.image_of(data)
     instance = ec2._launch_instances_internal(image, "t4g.small", group["VPCZoneIdentifier"].split(",")[0], 1)[0]["InstanceId"]
+    disks.give_disk(instance, image, disks.size_in(data.get("BlockDeviceMappings")))
     ec2._tags[instance] = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in props.get("Tags", [])]
     ec2._tags[instance].append({"Key": "aws:autoscaling:groupName", "Value": group["AutoScalingGroupName"]})
     return instance
 
 
 def end_instances(group, ids):
-    for target_group in group.get("TargetGroupARNs", []):
-        alb._targets[target_group] = [one for one in alb._targets.get(target_group, []) if one["Id"] not in ids]
+    targets.leave(group.get("TargetGroupARNs", []), ids)
     for instance in ids:
         record = ec2._instances.get(instance)
         if record:
             record["State"] = {"Code": 48, "Name": "terminated"}
+
+
+def register(instances, target_group):
+    alb._targets.setdefault(target_group, []).extend({"Id": one, "Port": alb._tgs[target_group]["Port"]} for one in instances)
 
 
 def settle(name, props):
@@ -79,7 +51,12 @@ def settle(name, props):
         end_instances(group, [one["InstanceId"] for one in group["Instances"]])
         group["Instances"] = []
         group["MadeFrom"] = made_from
-    group["TargetGroupARNs"] = props.get("TargetGroupARNs") or []
+    before, after = group.get("TargetGroupARNs", []), props.get("TargetGroupARNs") or []
+    standing = [one["InstanceId"] for one in group["Instances"]]
+    targets.leave([one for one in before if one not in after], standing)
+    group["TargetGroupARNs"] = after
+    for target_group in after:
+        register([one for one in standing if target_group not in before], target_group)
     wanted = int(group["DesiredCapacity"])
     end_instances(group, [one["InstanceId"] for one in group["Instances"][wanted:]])
     del group["Instances"][wanted:]
@@ -95,19 +72,21 @@ def settle(name, props):
             "LaunchConfigurationName": "",
         })
         for target_group in group["TargetGroupARNs"]:
-            alb._targets.setdefault(target_group, []).append({"Id": instance, "Port": 80})
+            register([instance], target_group)
 
 
 GROUP = provisioners._RESOURCE_HANDLERS["AWS::AutoScaling::AutoScalingGroup"]
 
 
 def create_group(logical_id, props, stack_name):
+    disks.refuse_small_disk(logical_id, props)
     name, attributes = GROUP["create"](logical_id, props, stack_name)
     settle(name, props)
     return name, attributes
 
 
 def update_group(physical_id, old_props, new_props, stack_name, logical_id=None):
+    disks.refuse_small_disk(physical_id, new_props)
     name, attributes = GROUP["update"](physical_id, old_props, new_props, stack_name, logical_id)
     settle(name, new_props)
     return name, attributes
@@ -120,7 +99,8 @@ def delete_group(physical_id, props):
     GROUP["delete"](physical_id, props)
 
 
-PROGRAM = re.compile(r"^exec setpriv .*?/usr/local/lib/landfall/run-app ")
+PROGRAM = re.compile(r"setpriv .*?/usr/local/lib/landfall/run-app ")
+BIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin")
 
 
 def run_command(instance, argv):
@@ -132,7 +112,13 @@ def run_command(instance, argv):
                 return 0, file.read(), ""
         except OSError:
             return 0, "200\n", ""
-    done = subprocess.run(["/bin/sh", "-c", PROGRAM.sub("exec ", argv[-1])], capture_output=True, text=True, timeout=60)
+    env = {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+        "AWS_ACCESS_KEY_ID": get_account_id(),
+        "AWS_REGION": get_region(),
+    }
+    done = subprocess.run(["/bin/sh", "-c", PROGRAM.sub("", argv[-1])], capture_output=True, text=True, timeout=60, env=env)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -152,7 +138,6 @@ def install():
     cloudwatch_logs._filter_log_events = filter_events
     ec2.exec_in_instance_blocking = run_command
     ssm._managed_instance_ids = lambda: {one for one, record in ec2._instances.items() if record["State"]["Name"] == "running"}
-    ec2._ACTION_MAP["CreateImage"] = create_image
     # No container is started for an image; an instance is a record here.
     ec2._registered_image = lambda image: None
     ssm._public_parameter = public_parameter

@@ -3,24 +3,30 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { EC2 } from "@aws-sdk/client-ec2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { applyStacks } from "../../src/targets/aws/cloudformation/apply.ts";
 import type { Context } from "../../src/targets/aws/context.ts";
 import { ownCalls } from "../../src/targets/aws/iam/commands.ts";
 import { listPermissions } from "../../src/targets/aws/iam/list.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { production, SMALL } from "../targets/aws/stacks/apps.ts";
-import { actionsOf } from "./actions.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
+import { type Request, refusalOf } from "../targets/aws/iam/simulate.ts";
+import { REGION } from "../targets/aws/resource-types/arns.ts";
+import { production, SMALL } from "../targets/aws/templates/apps.ts";
+import { idsIn, requestsOf } from "./authorised.ts";
 import { CHANGES, merge, START } from "./changes.ts";
 import { playMachines } from "./machines.ts";
+import type { Call } from "./proxy.ts";
 import { makeStage, type Stage } from "./stage.ts";
 import { onEmulator } from "./suite.ts";
 
 /** The first command of each policy. */
-const COMMANDS = ["plan", "plan --drift", "status", "logs", "exec", "secrets", "commission", "deploy", "decommission"] as const;
+const COMMANDS = ["plan", "preflight", "plan --drift", "status", "logs", "exec", "secrets", "commission", "deploy", "decommission"] as const;
 type Command = (typeof COMMANDS)[number];
 
+const ABSENT = { "s3:ListBucket": "S3 wants it where an object is not there; nothing is called for it" };
 const PRICES = { "pricing:GetProducts": "asked of AWS itself only: with an endpoint of somebody else's the table of prices is used" };
 const EMPTYING = "empties a bucket whose stack never came up, and ministack forgets the bucket when it takes such a stack back";
 const LEFT_BY_HAND = [
@@ -35,22 +41,30 @@ const LEFT_BY_HAND = [
 ];
 /** In a policy, and called in no run here. */
 const UNSEEN: Record<Command, Record<string, string>> = {
-  plan: PRICES,
-  "plan --drift": PRICES,
+  plan: { ...PRICES, ...ABSENT },
+  "plan --drift": { ...PRICES, ...ABSENT },
+  preflight: {
+    "iam:GetRole": "of who has taken on a role; here it is the root of an account",
+    "iam:SimulatePrincipalPolicy": "of users and roles; here it is the root of an account",
+    "s3:PutObject": "of a template that is too large to be sent as it is",
+    "cloudformation:DescribeEvents": "of a change that CloudFormation does not accept, as commission does above",
+  },
   status: {},
-  logs: { "ec2:DescribeInstances": "asked when there is a line, to name the instance that wrote it" },
+  logs: { "ec2:DescribeInstances": "for --release, as s3:GetObject is", "s3:GetObject": "for --release, which is looked up", ...ABSENT },
   exec: {
     "cloudformation:DescribeStackResourceDrifts": "of the status that it finds its instance in, once AWS has looked for changes by hand",
-    "s3:ListBucket": "S3 wants it where an object is not there; nothing is called for it",
+    "ssm:CancelCommand": "when the user interrupts",
+    "ssm:StartSession": "for a terminal, which the tests have none of",
+    ...ABSENT,
   },
   secrets: {},
   deploy: {
+    ...PRICES,
     "cloudformation:DescribeStackResourceDrifts": "of the status that scale ends with, once AWS has looked for changes by hand",
     "cloudformation:DeleteChangeSet": "of a change that is refused or overtaken, as commission does above",
-    "ec2:CreateTags": "for the tags that machines of errands and images are made with",
-    "iam:PassRole": "to give a machine of an errand its role",
+    "cloudformation:DescribeEvents": "of a change that CloudFormation does not accept, as commission does above",
     "ec2:DeregisterImage": "for an image that AWS could not make; ministack makes all",
-    "cloudwatch:GetMetricData": "of a canary, whose minutes nobody waits for here: test/targets/aws/releases/judge.test.ts",
+    "cloudwatch:GetMetricData": "of a canary, whose minutes nobody waits for here: test/targets/aws/rollout/judge.test.ts",
     "cloudformation:CancelUpdateStack": "when a change is under way, as abort does above",
     "cloudformation:ContinueUpdateRollback": "when going back failed, as commission does above",
     "cloudformation:RollbackStack": "when somebody told CloudFormation not to go back, as commission does above",
@@ -79,7 +93,8 @@ const UNSEEN: Record<Command, Record<string, string>> = {
 const OTHER: AppInput = { ...SMALL, services: { web: { command: "node server.js", port: 3000, health: { path: "/ready" } } } };
 
 onEmulator("the policy of", (world) => {
-  const used = Object.fromEntries(COMMANDS.map((command) => [command, new Set<string>()])) as Record<Command, Set<string>>;
+  const calls = Object.fromEntries(COMMANDS.map((command) => [command, [] as Call[]])) as Record<Command, Call[]>;
+  const requests = Object.fromEntries(COMMANDS.map((command) => [command, [] as Request[]])) as Record<Command, Request[]>;
   const folder = mkdtempSync(join(tmpdir(), "landfall-permissions-"));
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -87,7 +102,7 @@ onEmulator("the policy of", (world) => {
   async function run(command: Command, act: () => Promise<unknown>): Promise<void> {
     world.proxy.calls.length = 0;
     await act().catch(() => {});
-    for (const call of world.proxy.calls) for (const action of actionsOf(call)) used[command].add(action);
+    calls[command].push(...world.proxy.calls);
     world.proxy.calls.length = 0;
   }
   /** Not through the proxy, so that it counts for nothing. */
@@ -97,12 +112,28 @@ onEmulator("the policy of", (world) => {
     world.proxy.calls.splice(before);
   };
 
+  /** The tags of what a call is about, asked of the emulator itself. */
+  async function look(call: Call): Promise<Call["tags"]> {
+    const ids = idsIn(call);
+    if (ids.length === 0) return undefined;
+    const { Tags = [] } = await new EC2({
+      endpoint: `http://127.0.0.1:${world.emulator.port}`,
+      region: REGION,
+      credentials: { accessKeyId: call.account, secretAccessKey: "emulated" },
+    }).describeTags({ Filters: [{ Name: "resource-id", Values: ids }] });
+    const tagsOf = (id: string) => Tags.filter(({ ResourceId }) => ResourceId === id).map(({ Key = "", Value = "" }) => [Key, Value]);
+    return Object.fromEntries(ids.map((id) => [id, Object.fromEntries(tagsOf(id))]));
+  }
+
   beforeAll(async () => {
+    world.proxy.look = look;
     await readAndChange(makeStage(world.proxy.port));
     await failAndRecover(makeStage(world.proxy.port));
     await stopHalfway(makeStage(world.proxy.port));
     await removeWhatBlocks(makeStage(world.proxy.port));
     await release(makeStage(world.proxy.port));
+    world.proxy.look = undefined;
+    for (const command of COMMANDS) requests[command] = await differing(calls[command]);
   }, 300_000);
 
   async function readAndChange(stage: Stage): Promise<void> {
@@ -112,6 +143,7 @@ onEmulator("the policy of", (world) => {
       await run("plan", () => environment.exportTo(join(folder, String(Math.random())), { standing: true }));
       await run("plan --drift", () => environment.plan({ drift: true }));
       await run("plan", () => environment.plan());
+      await run("preflight", () => environment.preflight());
       await run("status", () => environment.status());
       await run("status", () => environment.hosts());
       await run("status", () => environment.events({}));
@@ -146,13 +178,13 @@ onEmulator("the policy of", (world) => {
       for await (const _ of environment.logs({})) break;
     });
     const secrets = environment.secrets();
-    await run("secrets", async () => secrets.set("SESSION_KEY", "a"));
-    await run("secrets", async () => secrets.set("SESSION_KEY", "b"));
+    await run("secrets", async () => secrets.set({ SESSION_KEY: "a" }));
+    await run("secrets", async () => secrets.set({ SESSION_KEY: "b" }));
     await run("secrets", async () => secrets.list());
     await run("secrets", async () => secrets.remove("SESSION_KEY"));
   }
 
-  /** With every kind of errand, one that ends without a word, a release that does not come up, and a switch. */
+  /** With every kind of one-off task, one that ends without a word, a release that does not come up, and a switch. */
   async function release(stage: Stage): Promise<void> {
     const input: AppInput = { ...SMALL, release: { build: ["make"], expand: "make migrations" }, rollout: { strategy: "blueGreen" } };
     const app = join(folder, "app");
@@ -172,12 +204,14 @@ onEmulator("the policy of", (world) => {
     });
     await deploy();
     await deploy();
-    await run("exec", () => stage.open(input, app).exec("web", ["true"]));
+    await run("exec", () => stage.open(input, app).exec("web", ["true"], { stdout: new PassThrough(), stderr: new PassThrough() }));
     write("two");
     world.emulator.setRules([{ when: "create", type: "AWS::AutoScaling::AutoScalingGroup", fail: "Received 1 FAILURE signal(s)", times: 1 }]);
     await deploy();
     world.emulator.setRules([]);
     await deploy();
+    await run("plan", () => stage.open(input, app).plan());
+    await run("plan --drift", () => stage.open(input, app).plan({ drift: true }));
     await run("deploy", () => stage.open(input, app).rollback({}));
     await run("deploy", () => stage.open(input, app).scale({ web: 3 }));
     await run("deploy", () => stage.open(input, app).resume());
@@ -186,9 +220,11 @@ onEmulator("the policy of", (world) => {
 
   async function failAndRecover(stage: Stage): Promise<void> {
     await run("commission", () => stage.open(SMALL).commission());
+    world.emulator.setRules([{ when: "validate", type: "AWS::ElasticLoadBalancingV2::TargetGroup", property: "Port", fail: "No." }]);
+    await run("commission", () => stage.open(OTHER).commission());
     world.emulator.setRules([
       { when: "update", type: "AWS::ElasticLoadBalancingV2::TargetGroup", skip: 1, fail: "Not back." },
-      { when: "update", logicalId: "FromBalancer", fail: "No." },
+      { when: "update", logicalId: "FromBalancer8080", fail: "No." },
     ]);
     await run("commission", () => stage.open(OTHER).commission());
     world.emulator.setRules([]);
@@ -213,7 +249,7 @@ onEmulator("the policy of", (world) => {
     const interrupted = new AbortController();
     const context = stage.context(OTHER, { signal: interrupted.signal });
     world.proxy.rule = ({ action }) => (action === "ExecuteChangeSet" ? { after: () => interrupted.abort() } : undefined);
-    await run("commission", () => applyStacks(context, makeStacks(context.app)));
+    await run("commission", () => applyStacks(context, makeStacks(context.deployment)));
     world.proxy.rule = undefined;
     await run("commission", () => stage.open(SMALL).abort());
     world.emulator.setRules([]);
@@ -236,18 +272,32 @@ onEmulator("the policy of", (world) => {
   }
 
   describe.each(COMMANDS)("%s", (command) => {
-    const allowed = new Set(
-      listPermissions(production(START))
+    // Both apps are somebody's here; nothing of the one is named or tagged as the other's.
+    const policies = [START, SMALL].flatMap((input) =>
+      listPermissions(production(input))
         .permissions.filter(({ commands }) => commands.includes(command))
-        .flatMap(({ policies }) => policies.flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action))),
+        .flatMap((one) => one.policies),
     );
 
-    it("allows every call", () => {
-      expect([...used[command]].filter((action) => !allowed.has(action))).toEqual([]);
+    it("allows every call, on what it is about and with the tags that were there", async () => {
+      const refusals: string[] = [];
+      for (const request of requests[command]) {
+        const refusal = await refusalOf(policies, request);
+        if (refusal) refusals.push(refusal);
+      }
+      expect(requests[command].length).toBeGreaterThan(0);
+      expect(refusals).toEqual([]);
     });
 
     it("allows nothing that is never called", () => {
-      expect(ownCalls(command).filter((action) => !used[command].has(action) && !UNSEEN[command][action])).toEqual([]);
+      const used = new Set(requests[command].map(({ action }) => action));
+      expect(ownCalls(command).filter((action) => !used.has(action) && !UNSEEN[command][action])).toEqual([]);
     });
   });
 });
+
+/** Each once: most differ in nothing that IAM looks at. */
+async function differing(calls: readonly Call[]): Promise<Request[]> {
+  const requests = (await Promise.all(calls.map(requestsOf))).flat();
+  return [...new Map(requests.map((request) => [JSON.stringify(request), request])).values()];
+}

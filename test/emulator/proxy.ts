@@ -8,6 +8,12 @@ export interface Call {
   number: number;
   service: string;
   action: string;
+  /** Whose credentials it was signed with: the number of an account. */
+  account: string;
+  path: string;
+  sent: string;
+  /** What `look` found, by the id of the thing. */
+  tags?: Record<string, Record<string, string>>;
   /** Of the emulator's own answer; undefined while there is none. */
   status?: number;
 }
@@ -25,6 +31,8 @@ export interface FaultProxy {
   calls: Call[];
   /** Decides for each call, by what was sent if need be; without one all pass. */
   rule?: (call: Call, body: string) => Fault | undefined;
+  /** Looks up what is there before a call is done. */
+  look?: (call: Call) => Promise<Call["tags"]>;
   /** Forgets calls and rule. */
   clear(): void;
   stop(): Promise<void>;
@@ -39,8 +47,10 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const body = await readAll(incoming);
     const sent = body.toString("latin1");
-    const call: Call = { number: proxy.calls.length + 1, ...recognise(incoming, sent) };
+    const path = decodeURIComponent((incoming.url ?? "").split("?")[0] ?? "");
+    const call: Call = { number: proxy.calls.length + 1, ...recognise(incoming, sent), path, sent };
     proxy.calls.push(call);
+    call.tags = await proxy.look?.(call);
     const fault = proxy.rule?.(call, sent);
     await fault?.before?.();
     if (fault?.delayMs) await sleep(fault.delayMs);
@@ -82,10 +92,10 @@ function refuse(outgoing: ServerResponse, kind: keyof typeof ANSWERS): void {
 }
 
 /** By the three protocols that services speak: a form, a header, or, for S3, method and query. */
-function recognise({ method = "", url = "", headers }: IncomingMessage, body: string): Pick<Call, "service" | "action"> {
-  const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? "")?.[1] ?? "unknown";
+function recognise({ method = "", url = "", headers }: IncomingMessage, body: string): Pick<Call, "service" | "action" | "account"> {
+  const [, account = "", service = "unknown"] = /Credential=([^/]+)\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? "") ?? [];
   const action = /(?:^|&)Action=(\w+)/.exec(body)?.[1] ?? /\.(\w+)$/.exec(String(headers["x-amz-target"] ?? ""))?.[1];
-  return { service, action: action ?? (service === "s3" ? recogniseS3(method, url) : `${method} ${url.split("?")[0]}`) };
+  return { service, account, action: action ?? (service === "s3" ? recogniseS3(method, url) : `${method} ${url.split("?")[0]}`) };
 }
 
 function recogniseS3(method: string, url: string): string {

@@ -2,16 +2,16 @@
 import { expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import { loadStacks } from "../../src/targets/aws/export/standing.ts";
-import { planAws } from "../../src/targets/aws/plan.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
-import { observeHistory, observeHosts, observeStatus } from "../../src/targets/aws/status.ts";
-import { production, SMALL } from "../targets/aws/stacks/apps.ts";
+import { planAws } from "../../src/targets/aws/queries/plan.ts";
+import { observeHistory, observeHosts, observeStatus } from "../../src/targets/aws/queries/status.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
+import { production, SMALL } from "../targets/aws/templates/apps.ts";
 import { onEmulator } from "./suite.ts";
 
 const WITH_QUEUE: AppInput = {
   ...SMALL,
   resources: { jobs: { type: "queue" } },
-  environments: { production: { target: "aws", network: { nat: "none" }, costCeiling: 500 } },
+  environments: { production: { target: "aws", network: { nat: "none" }, budget: 500 } },
 };
 
 onEmulator("an environment that is read", (world) => {
@@ -64,9 +64,9 @@ onEmulator("an environment that is read", (world) => {
     await world.stage.remove(WITH_QUEUE);
   });
 
-  it("is refused above its ceiling before anything is changed", async () => {
-    const dear: AppInput = { ...WITH_QUEUE, environments: { production: { target: "aws", region: "eu-central-1", costCeiling: 5 } } };
-    await expect(world.stage.commission(dear)).rejects.toMatchObject({ code: "COST_ABOVE_CEILING" });
+  it("is refused above its budget before anything is changed", async () => {
+    const dear: AppInput = { ...WITH_QUEUE, environments: { production: { target: "aws", region: "eu-central-1", budget: 5 } } };
+    await expect(world.stage.commission(dear)).rejects.toMatchObject({ code: "COST_ABOVE_BUDGET" });
     expect(world.proxy.calls.filter(({ action }) => !isReading(action))).toEqual([]);
   });
 });

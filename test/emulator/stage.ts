@@ -2,14 +2,14 @@
 
 import type { Progress } from "../../src/progress.ts";
 import type { CommissionReport } from "../../src/reports.ts";
+import { observeEnvironment, type StackState } from "../../src/targets/aws/cloudformation/describe-stacks.ts";
 import { removeStacks } from "../../src/targets/aws/cloudformation/remove.ts";
-import { observeEnvironment, type Standing } from "../../src/targets/aws/cloudformation/stand.ts";
-import { commission } from "../../src/targets/aws/commission.ts";
 import { announce, type Context, makeContext } from "../../src/targets/aws/context.ts";
 import { leased } from "../../src/targets/aws/lease.ts";
+import { commission } from "../../src/targets/aws/operations/commission.ts";
 import { openAws } from "../../src/targets/aws/target.ts";
 import type { EnvironmentTarget } from "../../src/targets/target.ts";
-import { production } from "../targets/aws/stacks/apps.ts";
+import { production } from "../targets/aws/templates/apps.ts";
 import { makeAccount } from "./emulator.ts";
 
 export interface Stage {
@@ -22,8 +22,8 @@ export interface Stage {
   /** What the operations said. */
   progress: Progress[];
   commission(input: unknown, options?: { confirmReplace?: string[] }): Promise<CommissionReport>;
-  stacks(input: unknown): Promise<Map<string, Standing>>;
-  /** All stacks, the foundation too. */
+  stacks(input: unknown): Promise<Map<string, StackState>>;
+  /** All stacks, the shared one too. */
   remove(input: unknown): Promise<string[]>;
 }
 
@@ -35,10 +35,10 @@ export function makeStage(port: number, { attempts }: { attempts?: number } = {}
     Object.assign(process.env, env);
     if (attempts === undefined) delete process.env.AWS_MAX_ATTEMPTS;
     else process.env.AWS_MAX_ATTEMPTS = String(attempts);
-    return { app: production(input), folder, emit: (event: Progress) => void progress.push(event) };
+    return { deployment: production(input), folder, emit: (event: Progress) => void progress.push(event) };
   };
   const context = (input: unknown, more: Partial<Context> = {}): Context => ({ ...makeContext(inputOf(input)), ...more });
-  const stacks = ({ clients, app }: Context) => observeEnvironment(clients, { app: app.app.name, environment: app.name });
+  const stacks = ({ clients, deployment }: Context) => observeEnvironment(clients, deployment);
   return {
     account,
     env,
@@ -48,7 +48,7 @@ export function makeStage(port: number, { attempts }: { attempts?: number } = {}
     async commission(input, options) {
       const own = context(input);
       await announce(own);
-      return leased(own, "commission", () => commission(own, options));
+      return leased(own, "commission", (guarded) => commission(guarded, options));
     },
     stacks: (input) => stacks(context(input)),
     async remove(input) {

@@ -28,6 +28,7 @@ export function onEmulator(name: string, body: (world: World) => void): void {
     });
     beforeEach(() => {
       world.emulator.setRules([]);
+      world.emulator.setVcpus();
       world.proxy.clear();
       world.stage = makeStage(world.proxy.port);
     });

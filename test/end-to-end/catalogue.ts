@@ -11,7 +11,7 @@ export interface Variant {
   /** What fault.json holds. */
   fault: { web?: string; worker?: string; migrate?: string; ms?: number; saying?: string; port?: number };
   /** Instead of the fixture's own configuration. */
-  config?: { command?: string; worker?: string; deadline?: string; status?: string; expandTimeout?: string; port?: number };
+  config?: { command?: string; worker?: string; startupTimeout?: string; status?: string; expandTimeout?: string; port?: number };
 }
 
 /** The moment from which a fault could be known, by what the fixture wrote down; see `knowableAt`. */
@@ -42,13 +42,13 @@ const LISTENS = { event: "listening" };
 
 const between = (random: Random, from: number, to: number): number => Math.round(from + random() * (to - from));
 const oneOf = <T>(random: Random, all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
-const web = (mode: string, config?: Variant["config"]) => (): Variant => ({ fault: { web: mode }, config: { deadline: "15s", ...config } });
+const web = (mode: string, config?: Variant["config"]) => (): Variant => ({ fault: { web: mode }, config: { startupTimeout: "15s", ...config } });
 const python = (mode: string) => (): Variant => ({ fault: {}, config: { command: `exec python3 faulty.py ${mode}` } });
 const says =
   (...sayings: string[]) =>
   (random: Random): Variant => ({ fault: { web: "says", saying: oneOf(random, sayings), ms: between(random, 0, 1_500) } });
 /** A deadline of two seconds, and two more in which a slow instance would still be recognised. */
-const SHORT = { deadline: "2s" };
+const SHORT = { startupTimeout: "2s" };
 const AT_THE_END = { afterMs: 4_000 };
 
 export const FAULTS: Fault[] = [
@@ -69,7 +69,7 @@ export const FAULTS: Fault[] = [
   { name: "crash in Python", make: python("crash"), codes: ["INSTANCE_CRASHED"], evidence: ["ZeroDivisionError"], knowable: EXIT },
   { name: "killed by a signal", make: web("killed"), codes: ["INSTANCE_CRASHED"], evidence: ["killed by SIGSEGV"], knowable: EXIT },
   { name: "comes to its end", make: web("ends"), codes: ["INSTANCE_ENDED"], evidence: ["ended with status 0"], knowable: EXIT },
-  { name: "goes to the background", make: web("to-the-background"), codes: ["INSTANCE_ENDED"], evidence: ["background"], knowable: EXIT },
+  { name: "goes to the background", make: web("to-the-background"), codes: ["INSTANCE_IN_BACKGROUND"], evidence: ["background"], knowable: EXIT },
   {
     name: "command not found",
     make: () => ({ fault: {}, config: { command: "exec gunicorn-of-nobody web:app" } }),
@@ -173,7 +173,7 @@ export const FAULTS: Fault[] = [
     name: "password refused, in other words",
     make: says("pgPassword", "psycopgPassword", "redisPy", "ioredis"),
     codes: ["INSTANCE_RESOURCE_REFUSED"],
-    evidence: ["is not let in"],
+    evidence: ["was refused by"],
     knowable: EXIT,
   },
   {
@@ -212,7 +212,7 @@ export const FAULTS: Fault[] = [
     name: "the configuration's port",
     make: (random) => {
       const port = between(random, 32_100, 32_700);
-      return { fault: { web: "configured-port", port }, config: { port, deadline: "15s" } };
+      return { fault: { web: "configured-port", port }, config: { port, startupTimeout: "15s" } };
     },
     // The second of two instances finds it taken by the first.
     codes: ["INSTANCE_WRONG_PORT", "INSTANCE_PORT_IN_USE"],
@@ -246,9 +246,9 @@ export const FAULTS: Fault[] = [
   { name: "does not listen", make: web("not-listening", SHORT), codes: ["INSTANCE_NOT_LISTENING"], evidence: ["nowhere"], knowable: AT_THE_END },
   {
     name: "slow start",
-    make: (random) => ({ fault: { web: "slow-start", ms: between(random, 5_500, 7_500) }, config: { deadline: "5s" } }),
+    make: (random) => ({ fault: { web: "slow-start", ms: between(random, 5_500, 7_500) }, config: { startupTimeout: "5s" } }),
     codes: ["INSTANCE_SLOW_START"],
-    evidence: ["5s were allowed", "health.deadline"],
+    evidence: ["5s were allowed", "health.startupTimeout"],
     knowable: { event: "check 1" },
   },
   {
@@ -334,18 +334,18 @@ const lasting =
 export const ODDITIES: Oddity[] = [
   odd("nothing odd", () => ({ fault: {} })),
   odd("opens its metrics port first", lasting("metrics-first", 500, 4_000)),
-  odd("opens its metrics port first and takes half of its deadline", lasting("metrics-first", 6_000, 8_000, { deadline: "15s" })),
+  odd("opens its metrics port first and takes half of its deadline", lasting("metrics-first", 6_000, 8_000, { startupTimeout: "15s" })),
   odd("opens an admin port first", lasting("admin-first", 500, 4_000)),
   odd("answers 500 at first", lasting("soon-500", 300, 4_000)),
   odd("answers 404 at first", lasting("soon-404", 300, 4_000)),
   odd("answers 502 at first", lasting("soon-502", 300, 4_000)),
-  odd("answers 503 for half of its deadline", lasting("soon-503", 6_000, 8_000, { deadline: "15s" })),
+  odd("answers 503 for half of its deadline", lasting("soon-503", 6_000, 8_000, { startupTimeout: "15s" })),
   odd("does not answer at first", lasting("soon-silent", 300, 3_000)),
   odd("closes connections at first", lasting("soon-closed", 300, 4_000)),
   odd("answers 500 as long as it says what it does", lasting("soon-counting", 5_500, 7_500)),
   odd("answers 500 as long as it works", lasting("busy-behind-500", 5_500, 7_500)),
   odd("is slow", lasting("slow", 500, 4_000)),
-  odd("takes half of its deadline", lasting("slow", 6_000, 8_000, { deadline: "15s" })),
+  odd("takes half of its deadline", lasting("slow", 6_000, 8_000, { startupTimeout: "15s" })),
   odd("is slow and works", lasting("slow-busy", 500, 4_000)),
   odd("forks", () => ({ fault: { web: "forks" } })),
   odd("starts its child again", lasting("child-crashes-twice", 100, 800)),
@@ -375,13 +375,16 @@ export function configOf(name: string, config: Variant["config"] = {}): string {
   const {
     command = "exec node web.js",
     worker = "exec node worker.js",
-    deadline = "30s",
+    startupTimeout = "30s",
     status = "200-299",
     expandTimeout = "30s",
     port = 8080,
   } = config;
   // An instance that serves alone is not to be left out because a busy machine answers late.
-  const health = { path: "/health", status, interval: "200ms", timeout: deadline === SHORT.deadline ? "500ms" : "2s", unhealthyAfter: 50, deadline };
+  const patience = { interval: "200ms", timeout: startupTimeout === SHORT.startupTimeout ? "500ms" : "2s", unhealthyAfter: 50, startupTimeout };
+  // Most of the faults show before it, and each is waited for many times.
+  const steadyFor = "1s";
+  const health = { path: "/health", status, ...patience, steadyFor };
   const app = {
     name,
     services: {
@@ -394,7 +397,7 @@ export function configOf(name: string, config: Variant["config"] = {}): string {
         environment: { GREETING: "Good day to everyone" },
         secrets: ["SESSION_KEY"],
       },
-      worker: { command: worker, stop: { timeout: "1s" } },
+      worker: { command: worker, health: { steadyFor }, stop: { timeout: "1s" } },
     },
     resources: { cache: { type: "cache" } },
     release: { expand: "node migrate.js", timeout: expandTimeout },

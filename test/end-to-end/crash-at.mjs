@@ -1,6 +1,6 @@
 // Loaded into a command by a test: kills it, its supervisor, or both with SIGKILL at one boundary of its journal.
 // LANDFALL_CRASH_AT is "<when> <number> <whom>": before (the act), between (act and record) or after (the record) of the n-th step; or
-// moved, once a decommission has moved the environment's folder away, where there is no journal any more.
+// moved, after the n-th rename of an environment's folder or of data that is kept, where there may be no journal any more.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
@@ -53,7 +53,9 @@ fs.fsyncSync = (handle) => {
 
 fs.renameSync = (from, to) => {
   renameSync(from, to);
-  if (when === "moved" && String(to).includes("/removing-")) crash();
+  if (when !== "moved" || !/\/(removing-|kept\/)/.test(`${from} ${to}`)) return;
+  count += 1;
+  if (count === Number(number)) crash();
 };
 
 syncBuiltinESMExports();

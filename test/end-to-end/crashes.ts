@@ -4,15 +4,39 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openEnvironment, type RecoveryReport, type Status } from "../../src/index.ts";
+import { type InstanceReport, openEnvironment, type RecoveryReport, type Status } from "../../src/index.ts";
+import { controlClient } from "../../src/system/control.ts";
+import { socketPathOf } from "../../src/system/socket-path.ts";
+import { pathsOf } from "../../src/targets/local/paths.ts";
+import { loadRelease } from "../../src/targets/local/releases/release-store.ts";
+import type { SupervisorApi } from "../../src/targets/local/supervisor/api.ts";
+import { Keeper } from "./keeper.ts";
 import { change, type makeSandbox } from "./sandbox.ts";
 
 export type When = "before" | "between" | "after" | "moved";
 export type Whom = "command" | "supervisor" | "both";
 export type Remedy = "resume" | "abort";
-export type Scenario = "commission" | "rolling" | "blueGreen" | "canary" | "rollback" | "scaleOut" | "scaleIn" | "contract" | "decommission";
 
-export const SCENARIOS: Scenario[] = ["commission", "rolling", "blueGreen", "canary", "rollback", "scaleOut", "scaleIn", "contract", "decommission"];
+export const SCENARIOS = [
+  "commission",
+  "rolling",
+  "blueGreen",
+  "canary",
+  "rules",
+  "rollback",
+  "scaleOut",
+  "scaleIn",
+  "contract",
+  "decommission",
+  "keepData",
+  "adopt",
+] as const;
+export type Scenario = (typeof SCENARIOS)[number];
+
+/** Those that begin or end with data that is kept: it must be there afterwards, in the environment or kept again. */
+const KEEPING: Scenario[] = ["keepData", "adopt"];
+/** Those whose journal goes with the environment's folder. */
+const REMOVING: Scenario[] = ["decommission", "keepData"];
 
 export interface Point {
   scenario: Scenario;
@@ -26,7 +50,18 @@ type Sandbox = ReturnType<typeof makeSandbox>;
 
 const WEB = 2;
 
-const configuration = (name: string, strategy: "rolling" | "blueGreen" | "canary") => `import { defineApp } from "landfall";
+const QUEUE = 'jobs: { type: "queue" }';
+const EVERY_KIND = `${QUEUE}, database: { type: "postgres" }, uploads: { type: "bucket" }`;
+
+interface Configured {
+  strategy: "rolling" | "blueGreen" | "canary";
+  resources: string;
+  /** Each has a path of its own that is denied: which is, says whose rules hold. */
+  version: number;
+}
+
+/** The window is short, since hundreds of deploys are killed. */
+const configuration = (name: string, { strategy, resources, version }: Configured) => `import { defineApp } from "landfall";
 
 export default defineApp({
   name: "${name}",
@@ -35,20 +70,25 @@ export default defineApp({
       command: "exec node server.js",
       port: 8080,
       instances: ${WEB},
-      health: { path: "/", interval: "200ms", timeout: "1s", deadline: "10s" },
+      health: { path: "/", interval: "200ms", timeout: "1s", startupTimeout: "10s", steadyFor: "500ms" },
       drain: { timeout: "5s" },
       stop: { timeout: "3s" },
     },
-    ticker: { command: "exec node ticker.js", singleton: true, stop: { timeout: "3s" } },
+    ticker: { command: "exec node ticker.js", singleton: true, health: { steadyFor: "500ms" }, stop: { timeout: "3s" } },
+    report: { command: "echo reported", schedule: "0 0 1 1 *" },
   },
-  resources: { jobs: { type: "queue" } },
+  resources: { ${resources} },
+  routes: [{ path: "/denied-${version}", deny: true }],
   release: {
     expand: 'echo "expand $LANDFALL_RELEASE" >> "$LANDFALL_DATA/ledger"',
     contract: 'echo "contract $LANDFALL_RELEASE" >> "$LANDFALL_DATA/ledger"',
   },
-  rollout: { strategy: "${strategy}", soak: "1s", canary: { weights: ["50%"], step: "200ms", samples: 20, timeout: "20s" } },
+  rollout: { strategy: "${strategy}", soak: "1s", canary: { weights: ["50%"], step: "200ms", minRequests: 20, timeout: "1s" } },
 });
 `;
+
+/** Which renames of data or of the whole environment a command is killed after. */
+const MOVES: Partial<Record<Scenario, number[]>> = { decommission: [1], keepData: [1], adopt: [1, 2, 3, 4] };
 
 /** One app in one environment, on which operations are killed again and again. */
 export class Stage {
@@ -65,7 +105,9 @@ export class Stage {
       // A command whose supervisor alone is killed goes on by itself: there is nothing left to be undone.
       { scenario, when: "before", number, whom: "supervisor", remedy: "resume" },
     ]);
-    if (scenario === "decommission") points.push({ scenario, when: "moved", number: 1, whom: "command", remedy: "resume" });
+    for (const number of MOVES[scenario] ?? [])
+      for (const remedy of scenario === "adopt" ? (["resume", "abort"] as const) : (["resume"] as const))
+        points.push({ scenario, when: "moved", number, whom: "command", remedy });
     return points;
   }
 
@@ -74,11 +116,16 @@ export class Stage {
   readonly #name: string;
   #version = 0;
   #strategy: "rolling" | "blueGreen" | "canary" = "rolling";
+  #resources = QUEUE;
+  readonly #keeper: Keeper;
+  /** By release: the version of its rules. */
+  readonly #versions = new Map<string, number>();
 
   constructor(sandbox: Sandbox, name: string) {
     this.#sandbox = sandbox;
     this.#name = name;
     this.#app = sandbox.copyApp("test/fixtures/apps/hello", name);
+    this.#keeper = new Keeper(pathsOf(sandbox.home, name, "local"), "ticker");
     this.#setStrategy("rolling");
   }
 
@@ -88,14 +135,15 @@ export class Stage {
 
   /** The number of steps in the journal of an operation that nothing interrupts. */
   async count(scenario: Scenario): Promise<number> {
-    // Its journal goes with its folder.
-    if (scenario === "decommission") return 1;
+    if (REMOVING.includes(scenario)) return 1;
     await this.#prepare(scenario);
     const steps = () =>
       readFileSync(join(this.folder, "journal.jsonl"), "utf8")
         .split("\n")
         .filter((line) => line.includes('"type":"result"')).length;
     await this.#underLoad(scenario, () => this.#run(...this.#commandOf(scenario)));
+    const problems = await this.#describeRules();
+    if (problems.length > 0) throw new Error(problems.join());
     return steps();
   }
 
@@ -109,21 +157,23 @@ export class Stage {
       if (whom === "supervisor" && code !== 0) problems.push(`the command ended with ${code} when only its supervisor was killed`);
       if (whom !== "supervisor" && code !== -9) problems.push(`the command was not killed, it ended with ${code}`);
       const after = await this.#status();
-      if (whom !== "supervisor" && scenario !== "decommission" && !after.unfinished) problems.push("status does not say what was interrupted");
+      if (whom !== "supervisor" && !REMOVING.includes(scenario) && !after.unfinished) problems.push("status does not say what was interrupted");
       const done = await this.#sandbox.run(this.#app, remedy, "local", "--json");
-      if (done.code !== 0) problems.push(`${remedy} ended with ${done.code}: ${done.stderr}`);
-      else if (whom !== "supervisor") problems.push(...this.#describeOutcome(scenario, remedy, before, JSON.parse(done.stdout) as RecoveryReport));
-      problems.push(...(await this.#describeWorld()));
+      // A decommission may have come to its end all the same.
+      const isGone = REMOVING.includes(scenario) && done.stderr.includes("ENVIRONMENT_NOT_COMMISSIONED");
+      if (done.code !== 0 && !isGone) problems.push(`${remedy} ended with ${done.code}: ${done.stderr}`);
+      else if (whom !== "supervisor" && !isGone)
+        problems.push(...this.#describeOutcome(scenario, remedy, before, JSON.parse(done.stdout) as RecoveryReport));
+      problems.push(...(await this.#describeWorld()), ...(await this.#describeRules()));
+      if (KEEPING.includes(scenario)) problems.push(...(await this.#describeData()));
     });
     return [...problems, ...lost];
   }
 
   /** Brings the environment to where the operation begins. */
   async #prepare(scenario: Scenario): Promise<void> {
-    if (scenario === "commission") {
-      await this.#run("decommission", "local", "--yes");
-      return;
-    }
+    if (scenario === "commission") return this.#run("decommission", "local", "--yes");
+    if (KEEPING.includes(scenario)) return this.#prepareKept(scenario);
     if (!(await this.#status()).commissioned) await this.#run("commission", "local");
     const status = await this.#status();
     if (!status.release || !status.previous || scenario === "contract") {
@@ -132,6 +182,7 @@ export class Stage {
       for (let time = 0; time < 2; time++) {
         this.#change();
         await this.#run("deploy", "local");
+        this.#versions.set((await this.#status()).release as string, this.#version);
       }
     }
     this.#setStrategy(scenario === "blueGreen" || scenario === "canary" ? scenario : "rolling");
@@ -139,11 +190,32 @@ export class Stage {
     const wanted = scenario === "scaleIn" ? WEB + 1 : WEB;
     if (scenario.startsWith("scale") && status.services.some(({ name, wanted: now }) => name === "web" && now !== wanted))
       await this.#run("scale", "local", `web=${wanted}`);
-    if (scenario !== "rollback" && !scenario.startsWith("scale")) this.#change();
+    if (scenario === "rules") {
+      // Files that an undone deploy brought are not to come with the rules.
+      await this.#run("deploy", "local");
+      await this.#describeRules();
+    }
+    if (scenario !== "rollback" && !scenario.startsWith("scale")) this.#change({ rulesAlone: scenario === "rules" });
+  }
+
+  /** The environment with data of every kind, and for `adopt` only the data that was kept of it. */
+  async #prepareKept(scenario: Scenario): Promise<void> {
+    if (this.#resources !== EVERY_KIND) {
+      this.#resources = EVERY_KIND;
+      this.#setStrategy("rolling");
+      await this.#run("commission", "local");
+      await this.#run("deploy", "local");
+    }
+    await this.#run("commission", "local");
+    // Also after a point that lost something, so that each point is judged alone.
+    if ((await this.#keeper.listLosses()).length > 0) await this.#keeper.fill();
+    if (scenario === "adopt") await this.#run("decommission", "local", "--yes", "--keep-data");
   }
 
   #commandOf(scenario: Scenario): string[] {
     switch (scenario) {
+      case "keepData":
+        return ["decommission", "local", "--yes", "--keep-data"];
       case "rollback":
         return ["rollback", "local"];
       case "scaleOut":
@@ -153,6 +225,7 @@ export class Stage {
       case "contract":
         return ["deploy", "local", "--contract"];
       case "commission":
+      case "adopt":
         return ["commission", "local"];
       case "decommission":
         return ["decommission", "local", "--yes"];
@@ -163,13 +236,18 @@ export class Stage {
 
   #setStrategy(strategy: "rolling" | "blueGreen" | "canary"): void {
     this.#strategy = strategy;
-    change(this.#app, "landfall.config.ts", configuration(this.#name, strategy));
+    this.#configure();
   }
 
-  #change(): void {
+  #configure(): void {
+    const configured = { strategy: this.#strategy, resources: this.#resources, version: this.#version };
+    change(this.#app, "landfall.config.ts", configuration(this.#name, configured));
+  }
+
+  #change({ rulesAlone = false } = {}): void {
     this.#version += 1;
-    change(this.#app, "landfall.config.ts", configuration(this.#name, this.#strategy));
-    change(this.#app, "version.txt", String(this.#version));
+    this.#configure();
+    if (!rulesAlone) change(this.#app, "version.txt", String(this.#version));
   }
 
   async #run(...args: string[]): Promise<void> {
@@ -194,11 +272,13 @@ export class Stage {
   }
 
   #describeOutcome(scenario: Scenario, remedy: Remedy, before: Status, { did, status }: RecoveryReport): string[] {
-    const gone = scenario === "decommission" ? remedy === "resume" : scenario === "commission" && remedy === "abort";
+    const isRemoving = REMOVING.includes(scenario);
+    const isCommission = scenario === "commission" || scenario === "adopt";
+    const gone = isRemoving ? remedy === "resume" : isCommission && remedy === "abort";
     // A decommission may have been past the point where it could be undone, or not have come to anything.
-    if (scenario === "decommission" && did === "nothing") return [];
-    if (gone === status.commissioned && scenario !== "commission") return [`commissioned is ${status.commissioned} after ${remedy}`];
-    const isDeploy = ["rolling", "blueGreen", "canary"].includes(scenario);
+    if (isRemoving && did === "nothing") return [];
+    if (gone === status.commissioned && !isCommission) return [`commissioned is ${status.commissioned} after ${remedy}`];
+    const isDeploy = ["rolling", "blueGreen", "canary", "rules"].includes(scenario);
     if (isDeploy && remedy === "resume" && status.release === before.release) return ["the old release serves after resume"];
     return [];
   }
@@ -215,19 +295,51 @@ export class Stage {
       const healthy = service.instances.filter((one) => one.state === "healthy");
       for (const one of healthy) releases.add(one.release);
       if (healthy.length !== service.wanted) problems.push(`${healthy.length} of ${service.wanted} ${service.name} are healthy`);
-      for (const one of service.instances) if (one.state !== "healthy" && one.state !== "warm") problems.push(`${one.id} is ${one.state}`);
+      // What is kept warm ends by itself, and may be about to.
+      const isFine = ({ state, release }: InstanceReport) =>
+        state === "healthy" || state === "warm" || (state === "stopping" && release !== status.release);
+      for (const one of service.instances) if (!isFine(one)) problems.push(`${one.id} is ${one.state}`);
     }
     if (releases.size > 1) problems.push(`two releases serve: ${[...releases].join(", ")}`);
     if (status.release && !releases.has(status.release)) problems.push(`${status.release} is recorded and does not serve`);
+    problems.push(...(await this.#describeJobs(status)));
     const known = new Set(status.services.flatMap((service) => service.instances.map((one) => one.id)));
     problems.push(...running.filter((id) => !known.has(id)).map((id) => `an orphan runs: ${id}`));
     if (new Set(running).size !== running.length) problems.push(`running twice: ${running.join(", ")}`);
     return [...problems, ...this.#describeLedger()];
   }
 
+  /** The rules of the release that serves hold, and no others. One that is not known yet is of the version that was deployed last. */
+  async #describeRules(): Promise<string[]> {
+    const { release, address } = await this.#status();
+    if (!release) return [];
+    const version = this.#versions.get(release) ?? this.#version;
+    this.#versions.set(release, version);
+    const expected = [version - 1, version, version + 1].map((other) => `/denied-${other} ${other === version ? 404 : 200}`);
+    const answers = await Promise.all(expected.map((line) => fetch(address + (line.split(" ")[0] as string)).then(({ status }) => status)));
+    const found = expected.map((line, index) => `${line.split(" ")[0]} ${answers[index]}`);
+    return found.join() === expected.join() ? [] : [`the rules of ${release} do not hold: ${found.join(", ")}`];
+  }
+
+  /** All that was put in is there, or it is there again once the environment is commissioned. */
+  async #describeData(): Promise<string[]> {
+    if (!(await this.#status()).commissioned) await this.#run("commission", "local");
+    return this.#keeper.listLosses();
+  }
+
+  /** The times of the release that serves, or of that whose processes it has, and of no other. */
+  async #describeJobs({ release }: Status): Promise<string[]> {
+    const paths = pathsOf(this.#sandbox.home, this.#name, "local");
+    const { supervisorSocket } = paths;
+    const { processes } = await controlClient<SupervisorApi>(socketPathOf(supervisorSocket)).observe();
+    const scheduled = processes.filter(({ spec }) => spec.schedule).map(({ spec }) => `${spec.service} ${spec.release}`);
+    const wanted = release ? [`report ${loadRelease(paths, release).processes}`] : [];
+    return scheduled.join() === wanted.join() ? [] : [`scheduled is ${scheduled.join() || "nothing"} instead of ${wanted.join() || "nothing"}`];
+  }
+
   /** Each phase ran once per release. */
   #describeLedger(): string[] {
-    const lines = readOrNothing(join(this.folder, "data", "services", "release", "ledger"))
+    const lines = readOrNothing(join(this.folder, "data", "services", "web", "ledger"))
       .split("\n")
       .filter(Boolean);
     return lines.filter((line, index) => lines.indexOf(line) !== index).map((line) => `ran twice: ${line}`);
@@ -248,7 +360,7 @@ export class Stage {
 
   /** Requests all the while; returns those that were lost. Where nothing serves before, none are sent. */
   async #underLoad(scenario: Scenario, act: () => Promise<unknown>): Promise<string[]> {
-    const address = scenario === "commission" || scenario === "decommission" ? undefined : (await this.#status()).address;
+    const address = ["commission", "decommission", ...KEEPING].includes(scenario) ? undefined : (await this.#status()).address;
     if (!address) {
       await act();
       return [];

@@ -1,40 +1,20 @@
 // A disk that is full or read-only under a running environment: said clearly, nothing lost, and all works again afterwards.
-import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { CommissionReport, DeployReport, Status } from "../../src/reports.ts";
+import { canMount, fill, mountDisk } from "../full-disk.ts";
 import { change, makeSandbox } from "./sandbox.ts";
-
-const canMount = process.platform === "linux" && process.getuid?.() === 0 && spawnSync("unshare", ["-m", "true"]).status === 0;
-
-/** Takes every byte that is left in a folder, and returns what gives them back. */
-function fill(folder: string): () => void {
-  const file = join(folder, "fill");
-  const handle = openSync(file, "w");
-  try {
-    for (let bytes = 1 << 20; bytes >= 1; ) {
-      try {
-        writeSync(handle, Buffer.alloc(bytes));
-      } catch {
-        bytes = Math.floor(bytes / 2);
-      }
-    }
-  } finally {
-    closeSync(handle);
-  }
-  return () => rmSync(file);
-}
 
 describe.skipIf(!canMount)(`a disk${canMount ? "" : " (needs root on Linux, to mount one)"}`, () => {
   const sandbox = makeSandbox();
   const app = sandbox.copyApp("test/fixtures/apps/hello");
-  mkdirSync(sandbox.home, { mode: 0o711 });
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=32m,mode=0711", "tmpfs", sandbox.home]);
+  const unmount = mountDisk(sandbox.home, 32);
   afterAll(async () => {
     rmSync(join(sandbox.home, "fill"), { force: true });
     await sandbox.run(app, "decommission", "local", "--yes");
-    execFileSync("umount", ["-l", sandbox.home]);
+    unmount();
     await sandbox.dispose();
   });
 
@@ -66,7 +46,13 @@ describe.skipIf(!canMount)(`a disk${canMount ? "" : " (needs root on Linux, to m
     }
     expect((await sandbox.runWithInput("v", app, "secrets", "set", "local", "KEY")).stderr).toContain("STATE_UNWRITABLE");
     expect(await (await fetch(address)).text()).toContain(release);
-    expect(await report<Status>("status", "local")).toMatchObject({ supervisor: "running", release, services: [{ healthy: 2 }, { healthy: 1 }] });
+    const status = await report<Status>("status", "local");
+    expect(status).toMatchObject({ supervisor: "running", release, services: [{ healthy: 2 }, { healthy: 1 }] });
+    // What crashes meanwhile is started again all the same.
+    process.kill(status.services[0]?.instances[0]?.pid as number, "SIGKILL");
+    await expect
+      .poll(async () => (await report<Status>("status", "local")).services[0], { timeout: 20_000, interval: 300 })
+      .toMatchObject({ healthy: 2, instances: expect.arrayContaining([expect.objectContaining({ restarts: 1 })]) });
 
     giveBack();
     const after = await report<DeployReport>("deploy", "local");

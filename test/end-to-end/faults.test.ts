@@ -85,6 +85,6 @@ describe.concurrent("a release with a fault", { timeout: 600_000 }, () => {
     }
   });
 
-  const sandbox = makeSandbox();
+  const sandbox = makeSandbox({ strayApps: true });
   afterAll(() => sandbox.dispose());
 });

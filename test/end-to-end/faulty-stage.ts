@@ -37,7 +37,7 @@ export async function makeStage(sandbox: ReturnType<typeof makeSandbox>, index: 
   return {
     good,
     /** What the fixture wrote down of what happened to it. */
-    marks: ["web", "worker", "release", ""].map((service) => join(data, service, "marks.jsonl")),
+    marks: ["web", "worker", ""].map((service) => join(data, service, "marks.jsonl")),
     status: () => run<Status>("status", "local", "--json"),
 
     /** Deploys a release of that kind; `lost` are the answers meanwhile that no release gave. */

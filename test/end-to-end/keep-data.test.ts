@@ -1,19 +1,18 @@
 // Decommissioning with --keep-data: the question before it, what stays where, and the next commission that takes it up with every row.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DecommissionReport } from "../../src/reports.ts";
-import { placesOf } from "../../src/targets/local/places.ts";
-import { connectSupervisor } from "../../src/targets/local/supervisor/start.ts";
+import { pathsOf } from "../../src/targets/local/paths.ts";
 import { requires } from "../skips.ts";
 import { makeSandbox, type Outcome } from "./sandbox.ts";
 
 const sandbox = makeSandbox();
 const app = sandbox.copyApp("test/fixtures/apps/keeper");
-const places = placesOf(sandbox.home, "keeper", "local");
+const paths = pathsOf(sandbox.home, "keeper", "local");
 
 const landfall = async (...args: string[]): Promise<Outcome> => {
   const outcome = await sandbox.run(app, ...args);
@@ -100,14 +99,32 @@ requires("script of util-linux", hasScript)("on a terminal", () => {
   });
 });
 
+const isRoot = process.platform === "linux" && process.getuid?.() === 0;
+
+requires("Linux and root", isRoot)("on a disk of its own", () => {
+  it("data can not be kept, and all goes on as it was", async () => {
+    // In a mount namespace of its own, so that nothing of it is left.
+    const script = `mkdir "$1" && mount -t tmpfs none "$1" && cp -a "$2/." "$1/" && mount --move "$1" "$2" && exec "$3" "$4" decommission local --yes --keep-data`;
+    const program = join(import.meta.dirname, "../../bin/landfall.js");
+    const { status, stderr } = spawnSync(
+      "unshare",
+      ["-m", "sh", "-c", script, "sh", join(sandbox.folder, "disk"), paths.data, process.execPath, program],
+      { cwd: app, env: { ...process.env, LANDFALL_HOME: sandbox.home }, encoding: "utf8" },
+    );
+    expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining("KEEP_REFUSED") });
+    expect(stderr).toContain("It is on another file system");
+    await expectEverythingThere();
+  });
+});
+
 describe("--keep-data", () => {
-  const kept = () => ({ what: `folder ${places.kept}`, why: "its data and secrets, taken up again by  landfall commission local" });
+  const kept = () => ({ what: `folder ${paths.kept}`, why: "its data and secrets, taken up again by  landfall commission local" });
 
   it("says where the data is, twice in a row", async () => {
     const done = await decommission("--keep-data");
     expect(done.kept).toEqual([kept()]);
-    expect(done.removed).toContain(`folder ${places.environment}`);
-    expect(existsSync(places.environment)).toBe(false);
+    expect(done.removed).toContain(`folder ${paths.environment}`);
+    expect(existsSync(paths.environment)).toBe(false);
     expect(await decommission("--keep-data")).toMatchObject({ removed: [], kept: [kept()] });
     expect((await landfall("decommission", "local", "--yes", "--keep-data")).stdout).toBe(
       `keeper local does not stand: nothing to remove\n  kept     ${kept().what}: ${kept().why}\n`,
@@ -115,30 +132,74 @@ describe("--keep-data", () => {
   });
 
   it("is taken up by the next commission", async () => {
-    const { stderr } = await bringUp();
-    expect(stderr).toContain(`taking up the data kept in ${places.kept}`);
-    expect(existsSync(places.kept)).toBe(false);
+    // Whoever looks for a free port now looks first at one that a resource keeps and that nothing holds.
+    const kept = Number(readFileSync(join(paths.kept, "data/database/port"), "utf8"));
+    vi.stubEnv("NODE_OPTIONS", `--import=data:text/javascript,Math.random=()=>${(kept - 20_000 + 0.5) / 12_000}`);
+    const { stderr } = await landfall("commission", "local").finally(() => vi.unstubAllEnvs());
+    expect(stderr).toContain(`taking up the data kept in ${paths.kept}`);
+    expect(Number(readFileSync(join(paths.data, "database/port"), "utf8"))).toBe(kept);
+    await bringUp();
+    expect(existsSync(paths.kept)).toBe(false);
     await expectEverythingThere();
   });
 
-  it("goes on after it was cut off between two moves, and so does a commission", async () => {
-    await (await connectSupervisor(places)).shutdown();
-    rmSync(places.record);
-    mkdirSync(places.kept, { recursive: true });
-    renameSync(places.data, join(places.kept, "data"));
-    expect((await decommission("--keep-data")).kept).toEqual([kept()]);
-    expect(existsSync(join(places.kept, basename(places.secretsKey)))).toBe(true);
+  it("goes on after it was cut off, and so does a commission", async () => {
+    await decommission("--keep-data");
+    writeFileSync(join(paths.kept, "events.jsonl"), "");
+    expect((await sandbox.run(app, "abort", "local")).stderr).toContain("ABORT_IMPOSSIBLE");
+    expect(JSON.parse((await landfall("resume", "local", "--json")).stdout)).toMatchObject({ did: "finished" });
+    expect(readdirSync(paths.kept).sort()).toEqual(["data", "data.json", "secrets.json", "secrets.key"]);
 
-    mkdirSync(places.environment, { recursive: true, mode: 0o711 });
-    renameSync(join(places.kept, "data"), places.data);
+    mkdirSync(paths.environment, { recursive: true, mode: 0o711 });
+    renameSync(join(paths.kept, "data"), paths.data);
+    await bringUp();
+    await expectEverythingThere();
+  });
+
+  it("is refused where two of one name would meet, by commission too", async () => {
+    mkdirSync(paths.kept, { recursive: true });
+    writeFileSync(join(paths.kept, "secrets.json"), "of another time");
+    const before = readFileSync(paths.secrets, "utf8");
+    for (const command of [
+      ["decommission", "local", "--yes", "--keep-data"],
+      ["commission", "local"],
+    ]) {
+      const { code, stderr } = await sandbox.run(app, ...command);
+      expect({ code, stderr }).toMatchObject({ code: 3, stderr: expect.stringContaining("KEEP_REFUSED") });
+    }
+    expect([readFileSync(paths.secrets, "utf8"), readFileSync(join(paths.kept, "secrets.json"), "utf8")]).toEqual([before, "of another time"]);
+    rmSync(dirname(paths.kept), { recursive: true });
+    await expectEverythingThere();
+  });
+
+  it("is refused while some of it is missing", async () => {
+    const away = join(sandbox.folder, "away");
+    renameSync(join(paths.data, "objects"), away);
+    const { code, stderr } = await sandbox.run(app, "decommission", "local", "--yes", "--keep-data");
+    expect({ code, stderr }).toMatchObject({ code: 3, stderr: expect.stringContaining("DATA_MISSING") });
+    renameSync(away, join(paths.data, "objects"));
+    await expectEverythingThere();
+  });
+
+  it("is not made anew by a commission that was undone, nor removed", async () => {
+    await decommission("--keep-data");
+    const preload = new URL("./crash-at.mjs", import.meta.url).href;
+    const env = { ...process.env, LANDFALL_HOME: sandbox.home, LANDFALL_CRASH_AT: "moved 1 command" };
+    const killed = spawnSync(process.execPath, ["--import", preload, join(import.meta.dirname, "../../bin/landfall.js"), "commission", "local"], {
+      cwd: app,
+      env,
+    });
+    expect(killed.signal).toBe("SIGKILL");
+    await landfall("abort", "local");
+    expect(existsSync(paths.environment)).toBe(false);
     await bringUp();
     await expectEverythingThere();
   });
 
   it("lasts until a decommission without it", async () => {
     await decommission("--keep-data");
-    expect(readFileSync(join(places.kept, "data", "database", "port"), "utf8")).toMatch(/^\d+\n$/);
-    expect(await decommission()).toMatchObject({ removed: expect.arrayContaining([`folder ${places.kept}`]), kept: [] });
-    expect(existsSync(places.app)).toBe(false);
+    expect(readFileSync(join(paths.kept, "data", "database", "port"), "utf8")).toMatch(/^\d+\n$/);
+    expect(await decommission()).toMatchObject({ removed: expect.arrayContaining([`folder ${paths.kept}`]), kept: [] });
+    expect(existsSync(paths.app)).toBe(false);
   });
 });

@@ -3,11 +3,12 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CommissionReport, DeployReport, Status } from "../../src/reports.ts";
-import { placesOf } from "../../src/targets/local/places.ts";
+import { pathsOf } from "../../src/targets/local/paths.ts";
+import { type EnvironmentRecord, findRecord } from "../../src/targets/local/record.ts";
 import { change, makeSandbox, type Outcome } from "./sandbox.ts";
 
 const sandbox = makeSandbox();
-const places = placesOf(sandbox.home, "hello", "local");
+const paths = pathsOf(sandbox.home, "hello", "local");
 const app = sandbox.copyApp("test/fixtures/apps/hello");
 const config = readFileSync(join(app, "landfall.config.ts"), "utf8");
 
@@ -24,6 +25,13 @@ const landfall = async (...args: string[]): Promise<Outcome> => {
 const report = async <T>(...args: string[]) => JSON.parse((await landfall(...args, "--json")).stdout) as T;
 
 /** Processes that work in a folder, whoever started them: also what left its process group, be it of a rehearsal. */
+/** Listens where it was told to, as soon as nobody else does. */
+const SQUAT = `const server = require("node:net").createServer();
+const listen = () => server.listen(Number(process.argv[2]), "127.0.0.1");
+server.on("error", () => setTimeout(listen, 5));
+listen();
+`;
+
 function pidsIn(folder: string): number[] {
   const worksIn = (pid: number) => {
     try {
@@ -45,25 +53,19 @@ describe("of an environment on this machine", () => {
 });
 
 describe("before the environment stands", () => {
-  it.each([
-    "deploy local",
-    "rollback local",
-    "scale local web=2",
-    "exec local web -- true",
-    "logs local",
-    "logs local wbe",
-    "events local",
-    "secrets list local",
-  ])("%s says how to make it", async (line) => {
-    expect(await refusal(...line.split(" "))).toEqual([
-      1,
-      `error: environment "local" of app "hello" does not stand on this machine  ENVIRONMENT_NOT_COMMISSIONED
+  it.each(["deploy local", "rollback local", "scale local web=2", "exec local web -- true", "logs local", "logs local wbe", "events local"])(
+    "%s says how to make it",
+    async (line) => {
+      expect(await refusal(...line.split(" "))).toEqual([
+        1,
+        `error: environment "local" of app "hello" does not stand on this machine  ENVIRONMENT_NOT_COMMISSIONED
 
   Nothing was changed.
   Next: landfall commission local
 `,
-    ]);
-  });
+      ]);
+    },
+  );
 
   it("status says so, and is no failure", async () => {
     expect(await report<Status>("status", "local")).toMatchObject({ commissioned: false, services: [] });
@@ -128,23 +130,24 @@ describe("an environment that stands", () => {
       expect.stringMatching(/^error: the release phase of release \w+ took longer than its time budget {2}MIGRATION_TIMED_OUT$/),
     ]);
     expect(text).toContain("still running after 300ms, stopped");
-    expect(text).toContain(`The rollout did not begin. Release ${release} is still serving all traffic.`);
+    expect(text).toContain(`The rollout did not begin. Release ${release} still gets all traffic.`);
     await stillServes();
   });
 });
 
 describe("decommission", () => {
-  it("names what is left of a program that left its process group, and is done the second time", async () => {
-    change(app, "landfall.config.ts", config.replace('"exec node server.js"', '"setsid -f node server.js & exec sleep 600"'));
+  it("names a port that is still taken, and is done the second time", async () => {
+    const { port } = findRecord(paths) as EnvironmentRecord;
+    // Nothing tells of it that it was started here: it has lost its variables, its group and its parent.
+    change(app, "squat.cjs", SQUAT);
+    change(app, "landfall.config.ts", config.replace("exec node", `env -i setsid -f ${process.execPath} squat.cjs ${port}; exec node`));
     await landfall("deploy", "local");
-    const { services } = await report<Status>("status", "local");
-    const ports = services.flatMap(({ instances }) => instances.flatMap(({ port }) => port ?? []));
     try {
       const [code, text] = await refusal("decommission", "local", "--yes");
       expect([code, text.split("\n")[0]]).toEqual([1, 'error: environment "local" is not completely gone  LEFT_BEHIND']);
-      for (const port of ports) expect(text).toContain(`port ${port}`);
+      expect(text).toContain(`port ${port}`);
     } finally {
-      for (const pid of pidsIn(places.releases)) process.kill(pid, "SIGKILL");
+      for (const pid of pidsIn(paths.releases)) process.kill(pid, "SIGKILL");
     }
     expect((await landfall("decommission", "local", "--yes")).stdout).toBe("hello local does not stand: nothing to remove\n");
   });

@@ -4,6 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { requireNoStrayListener } from "./witness.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -20,14 +21,15 @@ export interface Command {
   ended: Promise<Outcome>;
 }
 
-export function makeSandbox() {
+/** @param options.strayApps the apps of this sandbox listen on other ports than their own, as some programs do */
+export function makeSandbox({ strayApps = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "landfall-"));
   // Postgres runs as a user of its own when the tests run as root, and has to reach its data.
   chmodSync(folder, 0o711);
   const home = join(folder, "home");
   const apps: string[] = [];
 
-  /** For what a test does to a command that is under way. Its input stays open. */
+  /** For what a test does to a command that is under way. Its input stays open. When it has ended, its listening sockets are looked at. */
   const start = (cwd: string, ...args: string[]): Command => {
     const child = spawn(process.execPath, [join(root, "bin/landfall.js"), ...args], {
       cwd,
@@ -36,10 +38,11 @@ export function makeSandbox() {
     const outcome: Outcome = { code: -1, stdout: "", stderr: "" };
     child.stdout.on("data", (chunk) => (outcome.stdout += chunk));
     child.stderr.on("data", (chunk) => (outcome.stderr += chunk));
-    const ended = new Promise<Outcome>((resolve, reject) => {
+    const closed = new Promise<Outcome>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code) => resolve({ ...outcome, code: code ?? -1 }));
     });
+    const ended = closed.then((result) => requireNoStrayListener(home, { apps: !strayApps }).then(() => result));
     return { child, outcome, ended };
   };
 

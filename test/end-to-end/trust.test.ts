@@ -74,6 +74,14 @@ describe("the release phase", () => {
     const failed = await landfall("deploy", "local");
     expect(failed).toMatchObject(fails("EXPAND_BROKE_RELEASE"));
     expect(failed.stderr).toContain('500 "no such column"');
+    expect(failed.stderr).toContain("landfall deploy local  again, which rolls out all the same");
+    // Forward: here the new release cannot live with it either.
+    expect(await landfall("deploy", "local")).toMatchObject(fails("HEALTH_STATUS"));
+    const events = await report<RecordedEvent[]>("events", "local");
+    expect(events.filter(({ type }) => type === "deploy-failed").map(({ text }) => text.split(": ")[0])).toEqual([
+      "EXPAND_BROKE_RELEASE",
+      "HEALTH_STATUS",
+    ]);
     setMood("broken", false);
     expect(await status()).toMatchObject({ release: first.release });
   });
@@ -98,7 +106,7 @@ describe("an instance that is asked", () => {
 });
 
 describe("a canary", () => {
-  const TRIAL = 'rollout: { strategy: "canary", soak: "1s", canary: { weights: ["50%"], step: "12s", samples: 100, timeout: "60s" } },';
+  const TRIAL = 'rollout: { strategy: "canary", soak: "1s", canary: { weights: ["50%"], step: "12s", minRequests: 100, timeout: "60s" } },';
 
   /** Requests one after another, on several connections, until it is told to stop. Returns what did not go well. */
   function startLoad(address: string) {
@@ -131,7 +139,7 @@ describe("a canary", () => {
       change(app, "delay.txt", "60");
       const refused = await landfall("deploy", "local");
       expect(refused).toMatchObject(fails("CANARY_WORSE"));
-      expect(refused.stderr).toMatch(/verdict {2}.*it is slower than its baseline/);
+      expect(refused.stderr).toMatch(/it is slower than its baseline: its median is the slower one in \d+ of \d+ stretches/);
       expect(await status()).toMatchObject({ release: second.release, services: [{ healthy: 2 }] });
     } finally {
       expect(await load.stop()).toEqual([]);
@@ -139,7 +147,7 @@ describe("a canary", () => {
   });
 
   it("is refused when nobody sends it requests", async () => {
-    configure(TRIAL.replace("12s", "500ms").replace("60s", "1s"));
+    configure(TRIAL.replace("12s", "500ms").replace('"60s"', '"1s", undecided: "refuse"'));
     await deploy();
     change(app, "version.txt", "2");
     expect(await landfall("deploy", "local")).toMatchObject(fails("CANARY_UNKNOWN"));

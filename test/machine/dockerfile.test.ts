@@ -1,7 +1,7 @@
 // A recipe as a Dockerfile: the whole text, and that nothing else decides it.
 import { expect, test } from "vitest";
-import { appIn } from "../../src/config/app.ts";
 import { validateText } from "../../src/config/check.ts";
+import { deploymentOf } from "../../src/config/deployment.ts";
 import type { AppInput } from "../../src/config/schema.ts";
 import { dockerfileOf } from "../../src/machine/dockerfile.ts";
 
@@ -14,8 +14,8 @@ const APP: AppInput = {
   environments: { production: { target: "aws" } },
 };
 const dockerfile = (input: AppInput) => {
-  const { app } = appIn(validateText(`export default ${JSON.stringify(input)}`, "landfall.config.ts", input), "production");
-  return dockerfileOf(app, app.services.web as (typeof app.services)[string]);
+  const deployment = deploymentOf(validateText(`export default ${JSON.stringify(input)}`, "landfall.config.ts", input), "production");
+  return dockerfileOf(deployment, deployment.services.web as (typeof deployment.services)[string]);
 };
 
 test("has dependencies before the code, and an app that is not root", () => {
@@ -27,7 +27,7 @@ test("has dependencies before the code, and an app that is not root", () => {
     RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app && install -d -o app -g app /app /var/lib/amazon /var/log/amazon
     WORKDIR /app
     USER 10001:10001
-    ENV HOME=/tmp
+    ENV HOME=/tmp PATH=/app/.venv/bin:/app/node_modules/.bin:$PATH
     COPY --chown=10001:10001 ["release/package.json","./package.json"]
     COPY --chown=10001:10001 ["release/vendor","./vendor"]
     RUN ["/bin/sh","-c","npm ci --omit=dev && echo \\"done\\""]

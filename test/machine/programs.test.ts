@@ -1,9 +1,9 @@
 // The programs of a machine, run for what they do: with a real app where they ask one, and a stand-in for the command line of AWS.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -72,6 +72,43 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("a release", () =
     expect(readlinkSync(join(folder(), "two words"))).toBe("/opt/landfall/image/two words");
     expect(lstatSync(join(folder(), "package.json")).isFile()).toBe(true);
     expect(readlinkSync(join(stage.root, "srv/landfall/current"))).toBe("releases/7f3c2a");
+  });
+
+  test("is built on copies of what the image has, and keeps of them what the build has changed", async () => {
+    release(
+      { "web.js": "", "package.json": "{}" },
+      {
+        "package.json": "{}",
+        "node_modules/pg/index.js": "",
+        ".venv/bin/pip": "#!/opt/landfall/image/.venv/bin/python",
+        "pruned/x": "",
+        "gone/x": "",
+        "front/node_modules/x.js": "",
+      },
+      "package.json\n",
+    );
+    const build = [
+      'mkdir -p "$releases/7f3c2a"; echo "{}" >"$releases/7f3c2a/package.json"; cd "$releases/7f3c2a"',
+      'place_image copy_entry "$PWD" "$image" ""; cat .venv/bin/pip; touch ../mark; sleep 0.1',
+      'echo client >node_modules/client; rm pruned/x; rm -r gone; keep_changed "$PWD" ../mark; ls -A; cat .landfall-built',
+    ];
+    const built = ["gone", "node_modules", "pruned"];
+    const { said } = await stage.run(build.join("\n"), RELEASE);
+    expect(said.split("\n")).toEqual([
+      "#!/srv/landfall/releases/7f3c2a/.venv/bin/python.landfall-built",
+      ...["node_modules", "package.json", "pruned"],
+      ...built,
+      "",
+    ]);
+    expect(existsSync(join(stage.root, "opt/landfall/image/node_modules/client"))).toBe(false);
+    // As it arrives on an instance.
+    const archive = execFileSync("tar", ["-cz", "-C", folder(), "."]);
+    stage.settings.LANDFALL_RELEASE_SHA256 = createHash("sha256").update(archive).digest("hex");
+    stage.write("aws/s3/artifacts/releases/7f3c2a/x.tar.gz", archive);
+    expect(await stage.run("place_release", RELEASE)).toEqual({ code: 0, said: "" });
+    expect(readFileSync(join(folder(), "node_modules/client"), "utf8")).toBe("client\n");
+    expect(readdirSync(folder()).sort()).toEqual([".venv", "front", "node_modules", "package.json", "pruned"]);
+    expect(readlinkSync(join(folder(), ".venv"))).toBe("/opt/landfall/image/.venv");
   });
 
   test("that stands is verified again and made anew, without being fetched", async () => {
@@ -183,6 +220,11 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("an app's variabl
     expect(files.trim().split("\n").sort()).toEqual(["root/run/landfall/environment", "root/run/landfall/secrets"]);
   });
 
+  test("leave the programs of its dependencies before those of the machine", async () => {
+    stage.write("root/srv/landfall/current/node_modules/.bin/jq", "#!/bin/sh\necho of the release", 0o755);
+    expect(await stage.run('write_environment; "$lib/run-app" jq', ALL)).toEqual({ code: 0, said: "of the release\n" });
+  });
+
   test("one that was never set is named, and nothing is left half written", async () => {
     given();
     stage.settings.LANDFALL_SECRETS = "SESSION_KEY MISSING";
@@ -196,7 +238,7 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("an app's variabl
 requires("Linux with bash, jq, curl and ss", hasShellPrograms)("local health", () => {
   const HEALTH = ["machine.sh", "health.sh"];
 
-  function check(port: number, more: Record<string, string> = {}): Promise<{ code: number; said: string }> {
+  function check(port: number, more: Record<string, string> = {}, step = "wait_healthy"): Promise<{ code: number; said: string }> {
     stage.settings = {
       ...stage.settings,
       LANDFALL_PORT: String(port),
@@ -206,9 +248,11 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("local health", (
       LANDFALL_HEALTH_INTERVAL_MS: "50",
       LANDFALL_HEALTH_TIMEOUT_MS: "1500",
       LANDFALL_HEALTH_DEADLINE_MS: "30000",
+      LANDFALL_HEALTH_UNHEALTHY_AFTER: "3",
+      LANDFALL_STEADY_FOR_MS: "1000",
       ...more,
     };
-    return stage.run("wait_healthy", HEALTH);
+    return stage.run(step, HEALTH);
   }
   const why = () => stage.read("root/run/landfall/why").trim();
   const answers = () =>
@@ -256,12 +300,46 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("local health", (
     expect(why()).toBe("the answer to the health check holds the value of a secret");
   });
 
-  test("of what takes no requests is that it runs on", async () => {
+  test("has to hold for the whole window, which one failed check begins anew", async () => {
+    let asked = 0;
+    let failedAt = 0;
+    const port = await serve((_, response) => {
+      asked += 1;
+      if (asked === 4) failedAt = Date.now();
+      response.writeHead(asked === 4 ? 500 : 200).end();
+    });
+    expect(await check(port, {}, "wait_steady")).toMatchObject({ code: 0 });
+    expect(Date.now() - failedAt).toBeGreaterThan(1_000);
+    expect(answers()).toEqual(['500 ""']);
+  });
+
+  test("that fails again as often as the balancer allows is given up", async () => {
+    let asked = 0;
+    const port = await serve((_, response) => {
+      asked += 1;
+      response.writeHead(asked > 3 ? 500 : 200).end(asked > 3 ? "the pool is exhausted\n" : "ok\n");
+    });
+    expect(await check(port, {}, "wait_steady")).toMatchObject({ code: 1 });
+    expect(why()).toBe('it passed its health check, and then failed it; the last answer was: 500 "the pool is exhausted"');
+    expect(stage.read("root/run/landfall/asked")).toMatch(/^to stay up for 1 s\nGET http/);
+    expect(asked).toBe(6);
+  });
+
+  test("of what takes no requests is that it stays up for the window", async () => {
     const { LANDFALL_PORT: _, ...settings } = stage.settings;
-    stage.settings = settings;
-    expect(await stage.run("settled_ms=300; wait_healthy", HEALTH)).toMatchObject({ code: 0 });
+    stage.settings = { ...settings, LANDFALL_STEADY_FOR_MS: "1200" };
+    const began = Date.now();
+    expect(await stage.run("wait_steady", HEALTH)).toMatchObject({ code: 0 });
+    expect(Date.now() - began).toBeGreaterThan(1_200);
+    // It ends a moment after its start, well or not.
+    const ending = stage.run("wait_steady", HEALTH);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    stage.write("said", "landfall-app.service: Main process exited, code=exited, status=0/SUCCESS\n");
+    stage.write("active", "activating\n");
+    expect(await ending).toMatchObject({ code: 1 });
+    expect(why()).toBe("the process ended soon after its start: code=exited, status=0/SUCCESS");
     stage.write("active", "failed\n");
-    expect(await stage.run("settled_ms=300; wait_healthy", HEALTH)).toMatchObject({ code: 1 });
+    expect(await stage.run("wait_steady", HEALTH)).toMatchObject({ code: 1 });
   });
 
   test("that failed is reported without secrets, and signalled once", async () => {
@@ -290,94 +368,79 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("local health", (
   });
 });
 
-requires("Linux with bash, jq, curl and ss", hasShellPrograms)("shipping the log", () => {
-  const entry = (cursor: number, message: unknown, more: Record<string, unknown> = {}) =>
-    JSON.stringify({
-      __CURSOR: String(cursor),
-      __REALTIME_TIMESTAMP: String(1_790_000_000_000_000 + cursor * 1000),
-      _SYSTEMD_UNIT: "landfall-app.service",
-      MESSAGE: message,
-      ...more,
-    });
+requires("Linux with bash, jq, curl and ss", hasShellPrograms)("coming into service", () => {
+  const why = () => stage.read("root/run/landfall/why").trim();
+  const counted = (words: string) => stage.called().filter((line) => line.includes(words)).length;
+  const enter = (lines = "") => stage.run(`look_s=0.1; ${lines} enter_service`, ["boot"]);
 
-  interface Batch {
-    logGroupName: string;
-    logStreamName: string;
-    logEvents: { timestamp: number; message: string }[];
-  }
-  const batches = (): Batch[] =>
-    stage
-      .read("aws/events")
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Batch);
-  const ship = () => {
-    stage.write(
-      "root/etc/landfall/settings",
-      Object.entries(stage.settings)
-        .map(([name, value]) => `${name}='${value}'\n`)
-        .join(""),
-    );
-    return stage.spawn(join(stage.root, "usr/local/lib/landfall/ship-logs"), ["once"]);
-  };
-
-  test("makes a stream for each unit, and says in it what was said, in the order of time", async () => {
-    stage.write(
-      "journal",
-      [
-        entry(1, "one"),
-        entry(3, "three"),
-        entry(2, "two"),
-        entry(4, ""),
-        entry(5, [104, 105, 255]),
-        entry(6, "up", { _SYSTEMD_UNIT: "landfall-boot.service" }),
-        entry(7, "Started app.", { _SYSTEMD_UNIT: "init.scope", UNIT: "landfall-app.service" }),
-      ].join("\n"),
-    );
-    expect(await ship()).toMatchObject({ code: 0 });
-    expect(batches().map(({ logStreamName, logEvents }) => [logStreamName, logEvents.map(({ message }) => message)])).toEqual([
-      ["i-0123456789abcdef0/app", ["one", "two", "three", "hi\ufffd", "Started app."]],
-      ["i-0123456789abcdef0/boot", ["up"]],
+  test("completes the hook once it holds the instance, and waits until it is in service", async () => {
+    stage.write("aws/state", "Pending\n");
+    const entering = enter();
+    // AWS would refuse it: the group does not hold the instance yet.
+    await expect.poll(() => counted("describe-auto-scaling-instances"), { timeout: 20_000 }).toBeGreaterThan(3);
+    expect(counted("complete-lifecycle-action")).toBe(0);
+    stage.write("aws/state", "Pending:Wait\n");
+    expect(await entering).toMatchObject({ code: 0 });
+    expect(stage.called().filter((line) => line.includes("complete-lifecycle-action"))).toEqual([
+      expect.stringContaining(
+        "--auto-scaling-group-name web-group --lifecycle-hook-name boot --instance-id i-0123456789abcdef0 --lifecycle-action-result CONTINUE",
+      ),
     ]);
-    expect(batches()[0]).toMatchObject({
-      logGroupName: "/landfall/shop/production/web",
-      logEvents: [{ timestamp: 1_790_000_000_001 }, {}, {}, {}, {}],
-    });
-    expect(stage.read("root/var/lib/landfall/log-cursor").trim()).toBe("7");
   });
 
-  test("keeps within what one call takes", async () => {
-    const lines = [
-      ...Array.from({ length: 10_500 }, (_, index) => entry(index + 1, `line ${index}`)),
-      ...Array.from({ length: 30 }, (_, index) => entry(20_000 + index, "ü".repeat(50_000))),
-      entry(30_000, "ü".repeat(400_000)),
-    ];
-    stage.write("journal", lines.join("\n"));
-    expect(await ship()).toMatchObject({ code: 0 });
-    const all = batches();
-    expect(all.length).toBeGreaterThan(4);
-    for (const { logEvents } of all) {
-      const sizes = logEvents.map(({ message }) => Buffer.byteLength(message) + 26);
-      expect(logEvents.length).toBeLessThanOrEqual(10_000);
-      expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(1_048_576);
-      expect(Math.max(...sizes)).toBeLessThanOrEqual(262_144);
-      expect(logEvents.map(({ timestamp }) => timestamp)).toEqual(logEvents.map(({ timestamp }) => timestamp).sort((a, b) => a - b));
+  test("has no hook to complete where it has been in service, and asks nobody", async () => {
+    stage.write("aws/state", "InService\n");
+    expect(await enter()).toMatchObject({ code: 0 });
+    expect(counted("complete-lifecycle-action")).toBe(0);
+    // After a reboot nothing of it may keep a working app down.
+    stage.write("root/var/lib/landfall/told-i-0123456789abcdef0", "SUCCESS\n");
+    stage.write("aws/broken", "ServiceUnavailable");
+    stage.settings = { ...stage.settings, LANDFALL_TARGET_GROUP: "arn:group", LANDFALL_ATTACH_MS: "0" };
+    const asked = counted("aws");
+    expect(await enter("wait_for_balancer;")).toMatchObject({ code: 0 });
+    expect(counted("aws")).toBe(asked);
+  });
+
+  test("is given up when the group ends the instance, or does not take it in time", async () => {
+    stage.write("aws/state", "Terminating\n");
+    expect(await enter()).toMatchObject({ code: 1 });
+    expect(why()).toBe("its group does not take it into service: it is Terminating");
+    stage.write("aws/broken", "ServiceUnavailable");
+    expect(await enter("service_ms=200;")).toMatchObject({ code: 1 });
+    expect(why()).toBe("its group does not take it into service: it is unknown");
+  });
+
+  test("is complete when the balancer finds it healthy", async () => {
+    stage.settings = { ...stage.settings, LANDFALL_TARGET_GROUP: "arn:group", LANDFALL_ATTACH_MS: "600000" };
+    stage.write("aws/health", "initial\tElb.RegistrationInProgress\tTarget registration is in progress\n");
+    const waiting = stage.run("look_s=0.1; wait_for_balancer", ["boot"]);
+    await expect.poll(() => counted("describe-target-health"), { timeout: 20_000 }).toBeGreaterThan(2);
+    stage.write("aws/health", "healthy\tNone\tNone\n");
+    expect(await waiting).toMatchObject({ code: 0 });
+    expect(stage.called().find((line) => line.includes("elbv2"))).toContain("--target-group-arn arn:group --targets Id=i-0123456789abcdef0");
+  });
+
+  test("tells what the balancer finds when it does not find it healthy in time", async () => {
+    stage.settings = { ...stage.settings, LANDFALL_TARGET_GROUP: "arn:group", LANDFALL_ATTACH_MS: "200" };
+    stage.write("aws/health", "unhealthy\tTarget.Timeout\tRequest timed out\n");
+    expect(await stage.run("look_s=0.1; wait_for_balancer", ["boot"])).toMatchObject({ code: 1 });
+    expect(why()).toBe("it passes its health check, but not the balancer's, which says: unhealthy Target.Timeout Request timed out");
+    expect(stage.read("root/run/landfall/asked")).toBe("the balancer, which has to find it healthy within 0.2 s\n");
+  });
+
+  test("is for what goes on running: one that ended while nobody looked is given up", async () => {
+    stage.settings = { ...stage.settings, LANDFALL_TARGET_GROUP: "arn:group", LANDFALL_ATTACH_MS: "600000", LANDFALL_STEADY_FOR_MS: "600000" };
+    stage.write("aws/health", "unhealthy\tTarget.FailedHealthChecks\tNone\n");
+    stage.write("restarts", "1\n");
+    stage.write("said", "landfall-app.service: Main process exited, code=exited, status=4/NOPERMISSION\n");
+    for (const step of ["wait_steady", "wait_for_balancer"]) {
+      expect(await stage.run(`look_s=0.1; ${step}`, ["boot"])).toMatchObject({ code: 1 });
+      expect(why()).toBe("the process ended soon after its start: code=exited, status=4/NOPERMISSION");
     }
-    expect(all.flatMap(({ logEvents }) => logEvents)).toHaveLength(lines.length);
-  });
-
-  test("goes on where it was delivered to, and not before", async () => {
-    stage.write("journal", [entry(1, "one"), entry(2, "two")].join("\n"));
-    await ship();
-    stage.write("journal", [entry(1, "one"), entry(2, "two"), entry(3, "three")].join("\n"));
-    stage.write("aws/broken", "ThrottlingException");
-    const shipping = ship();
-    await expect.poll(() => stage.called().filter((line) => line.includes("put-log-events")).length, { timeout: 20_000 }).toBeGreaterThan(3);
-    expect(stage.read("root/var/lib/landfall/log-cursor").trim()).toBe("2");
-    rmSync(join(stage.folder, "aws/broken"));
-    expect(await shipping).toMatchObject({ code: 0, said: expect.stringContaining("the log could not be shipped; once more in 1 s") });
-    expect(batches().map(({ logEvents }) => logEvents.map(({ message }) => message))).toEqual([["one", "two"], ["three"]]);
-    expect(stage.read("root/var/lib/landfall/log-cursor").trim()).toBe("3");
+    // What happened before it was healthy is forgiven.
+    stage.write("aws/health", "healthy\tNone\tNone\n");
+    stage.settings = { ...stage.settings, LANDFALL_STEADY_FOR_MS: "1" };
+    expect(await stage.run("exits_before=1; wait_steady && wait_for_balancer", ["boot"])).toMatchObject({ code: 0 });
   });
 });
 
@@ -388,69 +451,5 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("metrics", () => 
     expect(metrics.map(({ MetricName }) => MetricName)).toEqual(["MemoryUsed", "DiskUsed", "LoadPerCore"]);
     expect(metrics[0]).toMatchObject({ Dimensions: [{ Name: "Service", Value: "web" }], Unit: "Percent" });
     for (const { Value } of metrics.slice(0, 2)) expect(Value > 0 && Value <= 100).toBe(true);
-  });
-});
-
-requires("Linux with bash, jq, curl and ss", hasShellPrograms)("draining", () => {
-  test("asks until it may, tells, waits for what is in hand, stops, and completes the hook", async () => {
-    const events: string[] = [];
-    let asked = 0;
-    let finish = () => {};
-    const port = await serve((request, response) => {
-      if (request.url === "/deploy/ready") {
-        asked += 1;
-        events.push(`ask ${asked}`);
-        response.writeHead(asked < 3 ? 503 : 200).end("uploading");
-      } else if (request.url === "/deploy/drain") {
-        events.push(`told by ${request.method}`);
-        response.end();
-      } else {
-        response.write("beginning");
-        finish = () => response.end("end");
-      }
-    });
-    // A balancer's connection that carries nothing does not count.
-    const idle = connect(port, "127.0.0.1");
-    const busy = fetch(`http://127.0.0.1:${port}/slow`).then((answer) => answer.text());
-    Object.assign(stage.settings, {
-      LANDFALL_PORT: String(port),
-      LANDFALL_DRAIN_ASK: "/deploy/ready",
-      LANDFALL_DRAIN_START: "/deploy/drain",
-      LANDFALL_DRAIN_TIMEOUT_MS: "20000",
-    });
-    stage.write(
-      "root/etc/landfall/settings",
-      Object.entries(stage.settings)
-        .map(([name, value]) => `${name}='${value}'\n`)
-        .join(""),
-    );
-    stage.write("journal", "");
-    const text = stage
-      .read("root/usr/local/lib/landfall/drain")
-      .replace("poll_s=2", "poll_s=0.1")
-      .replace("ask_s=1", "ask_s=0.1")
-      .replace("heartbeat_s=30", "heartbeat_s=0.2");
-    stage.write("root/usr/local/lib/landfall/drain", text, 0o755);
-    const draining = stage.spawn(join(stage.root, "usr/local/lib/landfall/drain"));
-    stage.metadata["autoscaling/target-lifecycle-state"] = "Terminated";
-    await expect.poll(() => events.length, { timeout: 20_000 }).toBe(4);
-    expect(events).toEqual(["ask 1", "ask 2", "ask 3", "told by POST"]);
-    await expect
-      .poll(() => stage.called().filter((line) => line.includes("record-lifecycle-action-heartbeat")).length, { timeout: 20_000 })
-      .toBeGreaterThan(0);
-    expect(stage.called().filter((line) => line.includes("stop landfall-app.service"))).toEqual([]);
-    finish();
-    expect(await busy).toBe("beginningend");
-    const { code, said } = await draining;
-    expect({ code, said }).toEqual({
-      code: 0,
-      said: "the group ends this instance\nnot yet: 503 uploading\nthe app says it may be stopped\nthe app has stopped\n",
-    });
-    idle.destroy();
-    const order = stage.called().flatMap((line) => /stop landfall-app|complete-lifecycle-action.*/.exec(line)?.[0] ?? []);
-    expect(order).toEqual([
-      "stop landfall-app",
-      "complete-lifecycle-action --auto-scaling-group-name web-group --lifecycle-hook-name drain --instance-id i-0123456789abcdef0 --lifecycle-action-result CONTINUE",
-    ]);
   });
 });

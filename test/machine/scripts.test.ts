@@ -5,14 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { deploymentOf } from "../../src/config/deployment.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { bakeScript, bootScript, errandScript, imageHash } from "../../src/machine/index.ts";
+import { bakeScript, bootScript, imageHash, taskScript } from "../../src/machine/index.ts";
 import { PROGRAMS, SOURCED, UNITS } from "../../src/machine/programs.ts";
 import { calendarsOf } from "../../src/machine/schedule.ts";
-import { makeStacks } from "../../src/targets/aws/stacks/index.ts";
+import { makeStacks } from "../../src/targets/aws/templates/index.ts";
 import { isOnPath } from "../programs.ts";
 import { requires } from "../skips.ts";
-import { FULL, production, SMALL } from "../targets/aws/stacks/apps.ts";
+import { FULL, production, SMALL } from "../targets/aws/templates/apps.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(ROOT, "src/machine/programs");
@@ -31,24 +32,28 @@ const odd = production({
 });
 
 const texts: [string, string][] = [
-  ...[full, production(SMALL), odd].flatMap((app): [string, string][] => [
-    [`bake ${app.app.name}`, bakeScript(app.app)],
-    ...Object.keys(app.app.services).map((service): [string, string] => [
-      `boot ${app.app.name} ${service}`,
-      `#!/bin/bash\n${bootScript({ app, service, release })}`,
+  ...[full, production(SMALL), odd].flatMap((deployment): [string, string][] => [
+    [`bake ${deployment.app}`, bakeScript(deployment)],
+    ...Object.keys(deployment.services).map((service): [string, string] => [
+      `boot ${deployment.app} ${service}`,
+      `#!/bin/bash\n${bootScript({ deployment, service, release })}`,
     ]),
   ]),
-  ["errand bake", errandScript({ ...facts, kind: "bake", archive, release })],
-  ["errand build", errandScript({ ...facts, kind: "build", archive, release: release.id, steps: ["node 'build'.js", "echo $HOME"] })],
+  ["task bake", taskScript({ ...facts, kind: "bake", archive, release })],
   [
-    "errand phase",
-    errandScript({
+    "task build",
+    taskScript({ ...facts, kind: "build", archive, release: release.id, steps: ["node 'build'.js", "echo $HOME"], variables: { TITLE: "it's" } }),
+  ],
+  [
+    "task phase",
+    taskScript({
       ...facts,
       kind: "phase",
       release,
       command: 'node migrate.js --say "it\'s"',
       timeoutMs: 120_000,
       secrets: ["SESSION_KEY"],
+      variables: { MODE: "production" },
       settings: { app: "shop", environment: "production", secretsPath: "/landfall/shop/production/secrets/", resources: "" },
     }),
   ],
@@ -66,12 +71,14 @@ describe("scripts", () => {
   });
 
   test("are the same text each time", () => {
-    expect(bakeScript(full.app)).toBe(bakeScript(structuredClone(full.app)));
-    expect(bootScript({ app: full, service: "web", release })).toBe(bootScript({ app: structuredClone(full), service: "web", release }));
+    expect(bakeScript(full)).toBe(bakeScript(structuredClone(full)));
+    expect(bootScript({ deployment: full, service: "web", release })).toBe(
+      bootScript({ deployment: structuredClone(full), service: "web", release }),
+    );
   });
 
   test("hold whatever a configuration says", () => {
-    const script = bootScript({ app: odd, service: "web", release }).replace(
+    const script = bootScript({ deployment: odd, service: "web", release }).replace(
       /^exec .*$/m,
       'printf "%s|%s" "$LANDFALL_COMMAND" "$LANDFALL_VARIABLES"',
     );
@@ -85,10 +92,10 @@ describe("scripts", () => {
       ...SOURCED,
       ...UNITS,
       "bake.sh",
-      "errand.sh",
+      "one-off-task.sh",
       "journald.conf",
       "proxy.conf",
-      "scram-verifier.py",
+      "run-container.sh",
     ];
     expect(readdirSync(FOLDER).sort()).toEqual(known.sort());
   });
@@ -110,7 +117,7 @@ describe("an image's hash", () => {
   const source = { description: "", suspicious: [], files: [] };
 
   test("is that of the recipe and of what is put on a machine", async () => {
-    const app = full.app;
+    const app = full;
     const hash = await imageHash(app, source);
     expect(hash).toMatch(/^[0-9a-f]{16}$/);
     expect(await imageHash({ ...app, recipe: { ...app.recipe, packages: ["ffmpeg"] } }, source)).not.toBe(hash);
@@ -118,13 +125,13 @@ describe("an image's hash", () => {
   });
 
   test("is the same whatever only an environment or a release decides", async () => {
-    const { web, ...services } = full.app.services;
+    const { web, ...services } = full.services;
     const changed = {
-      ...full.app,
+      ...full,
       services: { ...services, web: { ...web!, command: "other", secrets: [] } },
-      rollout: production(SMALL).app.rollout,
+      rollout: production(SMALL).rollout,
     };
-    expect(await imageHash(changed, source)).toBe(await imageHash(full.app, source));
+    expect(await imageHash(changed, source)).toBe(await imageHash(full, source));
   });
 });
 
@@ -134,14 +141,14 @@ describe("user data", () => {
   const BYTES_MAX = 16 * 1024;
 
   /** Of all services, as their stacks have it; what CloudFormation fills in is taken to be as long as the ARN of a secret. */
-  const sizesOf = (app: typeof full): number[] => {
+  const sizesOf = (deployment: typeof full): number[] => {
     const running = Object.fromEntries(
-      Object.keys(app.app.services).map((service) => [
+      Object.keys(deployment.services).map((service) => [
         service,
-        { blue: { release: release.id, image: "ami-0123456789abcdef0", script: bootScript({ app, service, release }) } },
+        { blue: { release: release.id, image: "ami-0123456789abcdef0", script: bootScript({ deployment, service, release }) } },
       ]),
     );
-    return makeStacks(app, running)
+    return makeStacks(deployment, running)
       .flatMap(({ body }) => Object.values((JSON.parse(body) as { Resources: Record<string, Template> }).Resources))
       .flatMap(({ Properties }) => Properties?.LaunchTemplateData?.UserData ?? [])
       .map((data) => data["Fn::Base64"]["Fn::Join"][1].map((part) => (typeof part === "string" ? part : "x".repeat(130))).join(""))
@@ -150,14 +157,14 @@ describe("user data", () => {
 
   test.each(examples)("is within the limit for %s", async (example) => {
     const { app } = await loadConfig(join(example, "landfall.config.ts"));
-    const sizes = sizesOf({ app, name: "production", environment: full.environment });
+    const sizes = sizesOf(deploymentOf({ ...app, environments: { production: full.settings } }, "production"));
     expect(sizes).toHaveLength(Object.keys(app.services).length);
     expect(Math.max(...sizes)).toBeLessThan(BYTES_MAX);
   });
 
-  test("is within the limit for an app with everything, and for errands", () => {
+  test("is within the limit for an app with everything, and for one-off tasks", () => {
     expect(Math.max(...sizesOf(full))).toBeLessThan(BYTES_MAX);
-    for (const [name, text] of texts) if (name.startsWith("errand")) expect(Buffer.byteLength(text), name).toBeLessThan(BYTES_MAX);
+    for (const [name, text] of texts) if (name.startsWith("task")) expect(Buffer.byteLength(text), name).toBeLessThan(BYTES_MAX);
   });
 
   test("begins as a script", () => {
@@ -202,7 +209,7 @@ requires("systemd-analyze on PATH", isOnPath("systemd-analyze"))("units", () => 
     // Programs that an image has are taken for those that any machine has, and its user for root.
     for (const name of UNITS) {
       const text = execFileSync("cat", [join(FOLDER, name)], { encoding: "utf8" });
-      const here = text.replace(/^(ExecStart=)\S+/gm, "$1/bin/true").replace(/^(User|Group)=.*$/gm, "$1=root");
+      const here = text.replace(/^(Exec(Start|Stop)=)\S+/gm, "$1/bin/true").replace(/^(User|Group)=.*$/gm, "$1=root");
       // Of systemd 254 and later; Debian 13 has 257.
       writeFileSync(join(folder, name), here.replace(/^Restart(Steps|MaxDelaySec)=.*\n/gm, ""));
     }

@@ -1,5 +1,6 @@
 // A machine as far as its programs look at it: a folder as its root, a metadata service, and stand-ins for `aws`, `systemctl`, `journalctl`
-// and what needs root. Every program that is started is written down with its arguments.
+// and what needs root. Every program that is started is written down with its arguments. What reads the journal is tested on a machine that
+// has one (`test/machines/logs.test.ts`).
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -13,8 +14,9 @@ const CALLED = "awk cat chmod cmp curl cut cp date df dirname find flock grep gz
 const CALLED_TOO = "sed seq sha256sum sleep sort ss stat tail tar tee timeout touch tr wc env sh";
 
 /**
- * Answers as AWS would, from files: `aws/ssm/<path>` and `aws/secretsmanager/<arn>` are JSON texts, `aws/s3/<bucket>/<key>` objects. What it
- * was told of logs is added to `aws/events`. While `aws/broken` stands, its words are the error of every call.
+ * Answers as AWS would, from files: `aws/ssm/<path>` and `aws/secretsmanager/<arn>` are JSON texts, `aws/s3/<bucket>/<key>` objects.
+ * While `aws/broken` stands, its words are the error of every call. `aws/state` is where the instance stands in its group: outside of a hook
+ * nothing can be said of one, in AWS's words. A launch hook that is completed puts it into service. `aws/health` is what the balancer finds.
  */
 const AWS = `
 shift 0
@@ -31,26 +33,26 @@ case $service:$action in
     files=()
     while (($#)); do case $1 in --content-type) shift ;; --*) ;; *) files+=("$1") ;; esac; shift; done
     to=$(place "\${files[1]}"); mkdir -p "$(dirname "$to")"; cp "$(place "\${files[0]}")" "$to" ;;
-  logs:create-log-stream) touch "$STAGE/aws/stream-$(value --log-stream-name "$@" | tr / _)" ;;
-  logs:put-log-events)
-    file=$(value --cli-input-json "$@"); file=\${file#file://}
-    [[ -e $STAGE/aws/stream-$(jq -r .logStreamName "$file" | tr / _) ]] || missing ResourceNotFoundException "The specified log stream does not exist."
-    cat "$file" >>"$STAGE/aws/events" ;;
+  autoscaling:describe-auto-scaling-instances) cat "$STAGE/aws/state" 2>/dev/null || echo None ;;
+  autoscaling:complete-lifecycle-action | autoscaling:record-lifecycle-action-heartbeat)
+    [[ $(cat "$STAGE/aws/state" 2>/dev/null) == *:Wait ]] || missing ValidationError "No active Lifecycle Action found with instance ID $(value --instance-id "$@")"
+    [[ $action:$(value --lifecycle-hook-name "$@") != complete-lifecycle-action:boot ]] || echo InService >"$STAGE/aws/state" ;;
+  elbv2:describe-target-health) cat "$STAGE/aws/health" ;;
 esac
 exit 0
 `;
 
-/** `journal` holds JSON lines; each cursor is a number. */
+/** The last lines of a unit's log, as text. */
 const JOURNALCTL = `
-after=0 json=
-for word in "$@"; do case $word in --after-cursor=*) after=\${word#*=} ;; json) json=1 ;; esac; done
-[[ -n $json ]] || { cat "$STAGE/said" 2>/dev/null; exit 0; }
-jq -c --argjson after "$after" 'select((.__CURSOR | tonumber) > $after)' "$STAGE/journal"
+[[ " $* " == *" -o cat "* ]] || exit 1
+cat "$STAGE/said" 2>/dev/null
+exit 0
 `;
 
 const SYSTEMCTL = `
 case "$*" in
   *NRestarts*) cat "$STAGE/restarts" 2>/dev/null || echo 0 ;;
+  *"Result landfall-logs"*) cat "$STAGE/shipped" 2>/dev/null || echo success ;;
   *ActiveState*) cat "$STAGE/active" 2>/dev/null || echo active ;;
   "stop landfall-app.service") [[ ! -e $STAGE/app.pid ]] || kill -TERM "$(<"$STAGE/app.pid")" ;;
 esac
@@ -94,9 +96,8 @@ export class Stage {
 
   async open(): Promise<this> {
     for (const { file, name } of PROGRAMS) this.write(`root/usr/local/lib/landfall/${name}`, programText(file), 0o755);
-    this.write("root/usr/local/lib/landfall/scram-verifier", programText("scram-verifier.py"), 0o755);
     for (const file of SOURCED) this.write(`root/usr/local/lib/landfall/${file}`, programText(file));
-    for (const name of `${CALLED} ${CALLED_TOO}`.split(" ")) this.#program(name, `exec "$(PATH=\${PATH#*:} command -v ${name})" "$@"`);
+    for (const name of `${CALLED} ${CALLED_TOO}`.split(" ")) this.#program(name, `exec "$(PATH=\${PATH#*"$STAGE/bin:"} command -v ${name})" "$@"`);
     this.#program("aws", AWS);
     this.#program("journalctl", JOURNALCTL);
     this.#program("systemctl", SYSTEMCTL);

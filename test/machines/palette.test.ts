@@ -1,6 +1,6 @@
 // The Python example on machines, in the same way.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { whyNoMachines } from "../../src/rehearse/tree.ts";
+import { whyNoMachines } from "../../src/rehearse/root-filesystem.ts";
 import { requires } from "../skips.ts";
 import { type Booted, openStage, type Stage } from "./stage.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type CostLine, judgeCeiling, sumOf } from "../../src/plan/cost.ts";
-import { threatsToData } from "../../src/plan/plan.ts";
+import type { CostLine } from "../../src/plan/cost.ts";
+import { judgeBudget, sumOf } from "../../src/plan/cost.ts";
 
 const line = (units: number | [number, number], price?: number): CostLine => {
   const [min, max] = typeof units === "number" ? [units, units] : units;
@@ -18,8 +18,8 @@ describe("a sum", () => {
   });
 });
 
-describe("a ceiling", () => {
-  const judge = (lines: CostLine[], ceiling?: number) => judgeCeiling({ after: { lines, uses: [] }, ceiling }).kind;
+describe("a budget", () => {
+  const judge = (lines: CostLine[], budget?: number) => judgeBudget({ after: { lines, uses: [] }, budget }).kind;
 
   it("is held against the most that fleets may grow to", () => {
     expect(judge([line([100, 200], 1)], 200)).toBe("below");
@@ -34,10 +34,4 @@ describe("a ceiling", () => {
   it("need not be there", () => {
     expect(judge([line(1)])).toBe("none");
   });
-});
-
-it("threats to data are the changes that say what becomes of it", () => {
-  const change = { of: "resource database", kind: "database instance", name: "A", action: "replace", differences: [] } as const;
-  const threat = { ...change, name: "B", differences: [], data: "its data is lost" };
-  expect(threatsToData({ changes: [{ ...change, differences: [] }, threat] })).toEqual([threat]);
 });

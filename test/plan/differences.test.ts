@@ -11,6 +11,16 @@ describe("differences", () => {
     ]);
   });
 
+  it("hold no password, also of a URL that is too long to be shown whole", () => {
+    const url = (end: string) => `postgres://application-of-the-shop:p@ss-${"w0rd".repeat(20)}@db.example.com/${end}`;
+    const [difference] = findDifferences({ url: url("a") }, { url: url("b") });
+    expect(difference).toEqual({
+      property: "url",
+      before: "postgres://application-of-the-shop:***@db.example.com/a",
+      after: "postgres://application-of-the-shop:***@db.example.com/b",
+    });
+  });
+
   it("of lists are found place by place, unless their lengths differ", () => {
     expect(findDifferences({ on: [{ port: 1 }, { port: 2 }] }, { on: [{ port: 1 }, { port: 3 }] })).toEqual([
       { property: "on.port", before: "2", after: "3" },

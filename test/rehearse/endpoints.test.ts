@@ -11,13 +11,15 @@ import { SSM } from "@aws-sdk/client-ssm";
 import { STS } from "@aws-sdk/client-sts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Endpoints, makeEndpoints, REGION, type Recorded, SERVED_NAMES } from "../../src/rehearse/endpoints.ts";
+import { fakeAws, makeAccount } from "../../src/rehearse/fake-aws.ts";
+import { InstanceLife } from "../../src/rehearse/instance-life.ts";
 import type { Subject } from "../../src/rehearse/metadata.ts";
-import { makeAccount, standIn } from "../../src/rehearse/stand-in.ts";
-import { ensureLocalCertificate } from "../../src/targets/local/balancer/authority.ts";
+import { ensureLocalCertificate } from "../../src/targets/local/balancer/local-ca.ts";
 
 const FROM = "10.213.0.11";
 const account = makeAccount();
 const calls: Recorded[] = [];
+const life = new InstanceLife();
 const subject: Subject = {
   instanceId: "i-0123456789abcdef0",
   address: FROM,
@@ -27,7 +29,7 @@ const subject: Subject = {
   userData: "#!/bin/sh\n",
   role: "rehearsal",
   tags: { "aws:autoscaling:groupName": "group" },
-  lifecycleState: "InService",
+  life,
 };
 
 let folder: string;
@@ -49,7 +51,7 @@ beforeAll(async () => {
   const certificate = await ensureLocalCertificate(folder, SERVED_NAMES);
   endpoints = makeEndpoints({
     certificate,
-    answerers: [standIn(account)],
+    answerers: [fakeAws(account)],
     subjectOf: (address) => (address === FROM ? subject : undefined),
     tell: (call) => calls.push(call),
     resources: [],
@@ -79,11 +81,18 @@ describe("the service names", () => {
     account.parameters.set("/a/secret", "value");
     expect((await new STS(services).getCallerIdentity({})).Account).toBe("000000000000");
     expect((await new SSM(services).getParameter({ Name: "/a/secret", WithDecryption: true })).Parameter?.Value).toBe("value");
-    await new CloudWatchLogs(services).putLogEvents({ logGroupName: "g", logStreamName: "s", logEvents: [{ timestamp: 1, message: "hello" }] });
-    expect(account.logs.get("g s")).toEqual(["hello"]);
+    const [logs, stream, event] = [
+      new CloudWatchLogs(services),
+      { logGroupName: "g", logStreamName: "s" },
+      { timestamp: Date.now(), message: "hello" },
+    ];
+    await logs.createLogStream(stream);
+    await logs.putLogEvents({ ...stream, logEvents: [event] });
+    expect(account.logs.streams.get("g s")).toEqual([event]);
     expect(calls.map(({ from, service, action, status }) => [from, service, action, status])).toEqual([
       [FROM, "sts", "GetCallerIdentity", 200],
       [FROM, "ssm", "GetParameter", 200],
+      [FROM, "logs", "CreateLogStream", 200],
       [FROM, "logs", "PutLogEvents", 200],
     ]);
   });
@@ -114,7 +123,7 @@ describe("the metadata service", () => {
     expect(await get("/latest/meta-data/instance-id", token)).toMatch(/\r\n\r\ni-0123456789abcdef0$/);
     expect(await get("/latest/meta-data/tags/instance/aws:autoscaling:groupName", token)).toMatch(/\r\n\r\ngroup$/);
     expect(await get("/latest/meta-data/spot/instance-action", token)).toMatch(/^HTTP\/1\.1 404/);
-    subject.lifecycleState = "Terminated";
+    void life.terminate(new Promise(() => {}));
     expect(await get("/latest/meta-data/autoscaling/target-lifecycle-state", token)).toMatch(/\r\n\r\nTerminated$/);
   });
 });

@@ -52,52 +52,108 @@ test("every file that a recipe names and the release lacks is listed", async () 
   });
 });
 
-test("the same content has the same id, whatever the commit, the clock and the number of instances", async () => {
-  const { folder, commit } = makeRepository(FILES);
-  const idOf = async (input: Parameters<typeof appOf>[0] = {}, secretsRevision = "0") =>
-    (
-      await makeRelease({
-        app: appOf({ recipe: RECIPE, ...input }),
-        source: await load(folder),
-        secretsRevision,
-        clock: { now: () => Math.random(), sleep: async () => {} },
-      })
-    ).id;
-  const first = await idOf();
-  expect(first).toMatch(/^[0-9a-f]{10}$/);
+/** What names a release of these files: its id, and the two digests. */
+async function digestsOf(folder: string, input: Parameters<typeof appOf>[0] = {}, secretsRevision = "0") {
+  const clock = { now: () => Math.random(), sleep: async () => {} };
+  const { id, processHash, edgeHash } = await makeRelease({
+    deployment: appOf({ recipe: RECIPE, ...input }),
+    source: await load(folder),
+    secretsRevision,
+    clock,
+  });
+  return { id, process: processHash, edge: edgeHash };
+}
 
-  const web = { command: "node server.js", port: 80 };
-  expect(await idOf({ services: { web: { ...web, instances: { min: 2, max: 9 } } } })).toBe(first);
-  expect(await idOf({ rollout: { strategy: "blueGreen" }, routes: [{ path: "/admin", deny: true }] })).toBe(first);
+const WEB = { command: "node server.js", port: 80 };
+const local = (environment: object) => ({ environments: { local: { target: "local" as const, ...environment } } });
+
+test("the same content has the same id, whatever the commit, the clock and the order of keys", async () => {
+  const { folder, commit } = makeRepository(FILES);
+  const first = await digestsOf(folder);
+  expect(first.id).toMatch(/^[0-9a-f]{10}$/);
   writeAll(folder, { "landfall.config.ts": "// another number of instances" });
   expect(commitAll(folder, "Scale")).not.toBe(commit);
-  expect(await idOf()).toBe(first);
+  expect(await digestsOf(folder)).toEqual(first);
+  const ordered = (environment: Record<string, string>) => digestsOf(folder, { services: { web: { ...WEB, environment } } });
+  expect(await ordered({ B: "2", A: "1" })).toEqual(await ordered({ A: "1", B: "2" }));
+});
 
-  const ordered = (environment: Record<string, string>) => idOf({ services: { web: { ...web, environment } } });
-  expect(await ordered({ B: "2", A: "1" })).toBe(await ordered({ A: "1", B: "2" }));
+test.each([
+  ["the number of instances", { services: { web: { ...WEB, instances: { min: 2, max: 9 } } } }],
+  ["scaling", { services: { web: { ...WEB, scaling: { cpu: "60%" } } } }],
+  ["the machine", { services: { web: { ...WEB, machine: { disk: "20GB" } } } }],
+  ["the container, which is a plain process here", { services: { web: { ...WEB, container: { cpu: 1 } } } }],
+  ["the rollout", { rollout: { strategy: "blueGreen" } }],
+  ["where the balancer listens", local({ port: 18_000, tls: "local" })],
+  ["what images hold on AWS", { recipe: { ...RECIPE, image: "release" } }],
+] as [string, Parameters<typeof appOf>[0]][])("%s is no part of a release", async (_, input) => {
+  const { folder } = makeRepository(FILES);
+  expect(await digestsOf(folder, input)).toEqual(await digestsOf(folder));
+});
 
-  const others = [
-    await idOf({}, "1"),
-    await idOf({ services: { web: { ...web, command: "node other.js" } } }),
-    await idOf({ services: { web: { ...web, environment: { GREETING: "hi" } } } }),
-    await idOf({ services: { web, worker: { command: "node worker.js" } } }),
-    await idOf({ resources: { database: { type: "postgres" } } }),
-    await idOf({ release: { expand: "node migrate.js" } }),
-    await idOf({ recipe: { ...RECIPE, steps: ["npm ci --omit=dev"] } }),
+test.each([
+  ["a route", { routes: [{ path: "/admin", deny: true }] }],
+  ["a limit", local({ limits: { body: "1MB" } })],
+  ["a health check", { services: { web: { ...WEB, health: { unhealthyAfter: 5 } } } }],
+  ["draining", { services: { web: { ...WEB, drain: { start: "/leave" } } } }],
+] as [string, Parameters<typeof appOf>[0]][])("%s makes a release with the same processes", async (_, input) => {
+  const { folder } = makeRepository(FILES);
+  const [first, other] = [await digestsOf(folder), await digestsOf(folder, input)];
+  expect(other.process).toBe(first.process);
+  expect([other.edge, other.id]).not.toEqual([first.edge, first.id]);
+  expect(other.id).not.toBe(first.id);
+});
+
+test("the order of services counts where it decides which is asked by default", async () => {
+  const { folder } = makeRepository(FILES);
+  const [one, other] = [await digestsOf(folder, { services: { a: WEB, b: WEB } }), await digestsOf(folder, { services: { b: WEB, a: WEB } })];
+  expect([one.process === other.process, one.edge === other.edge]).toEqual([true, false]);
+});
+
+test("everything that reaches a process makes another release, and other processes", async () => {
+  const { folder } = makeRepository(FILES);
+  const all = [
+    await digestsOf(folder),
+    await digestsOf(folder, {}, "1"),
+    await digestsOf(folder, { services: { web: { ...WEB, command: "node other.js" } } }),
+    await digestsOf(folder, { services: { web: { ...WEB, environment: { GREETING: "hi" } } } }),
+    await digestsOf(folder, { services: { web: { ...WEB, stop: { timeout: "20s" } } } }),
+    await digestsOf(folder, { services: { web: WEB, worker: { command: "node worker.js" } } }),
+    await digestsOf(folder, { resources: { database: { type: "postgres" } } }),
+    await digestsOf(folder, { resources: { database: { type: "mysql", url: "mysql://db.example.com/shop" } } }),
+    await digestsOf(folder, { resources: { database: { type: "mysql", url: "mysql://db.example.com/shop", readOnlyUser: false } } }),
+    await digestsOf(folder, { release: { expand: "node migrate.js" } }),
+    await digestsOf(folder, { recipe: { ...RECIPE, steps: ["npm ci --omit=dev"] } }),
   ];
   writeAll(folder, { "server.js": "2" });
-  others.push(await idOf());
+  all.push(await digestsOf(folder));
   writeAll(folder, { "server.js*": "2" });
-  others.push(await idOf());
-  expect(new Set([first, ...others]).size).toBe(others.length + 1);
+  all.push(await digestsOf(folder));
+  expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+  expect(new Set(all.map(({ process }) => process)).size).toBe(all.length);
+});
+
+test("a release with the processes of one that there is shares them", async () => {
+  const { folder } = makeRepository(FILES);
+  const source = await load(folder);
+  const first = await makeRelease({ deployment: appOf(), source, secretsRevision: "0" });
+  const denied = await makeRelease({ deployment: appOf({ routes: [{ path: "/x", deny: true }] }), source, secretsRevision: "0", known: [first] });
+  const other = await makeRelease({ deployment: appOf(), source, secretsRevision: "1", known: [denied, first] });
+  expect([first.processes, denied.processes, other.processes]).toEqual([first.id, first.id, other.id]);
 });
 
 test("a release says what it is made of", async () => {
   const { folder, commit } = makeRepository(FILES);
-  const app = appOf({ recipe: RECIPE });
+  const deployment = appOf({ recipe: RECIPE });
   const source = await loadSource({ folder, dirty: false });
-  const release = await makeRelease({ app, source, secretsRevision: "0", clock: { now: () => 7, sleep: async () => {} } });
-  expect(release).toMatchObject({ commit, description: source.description, createdAt: 7, services: app.app.services, release: app.app.release });
+  const release = await makeRelease({ deployment, source, secretsRevision: "0", clock: { now: () => 7, sleep: async () => {} } });
+  expect(release).toMatchObject({
+    commit,
+    description: source.description,
+    createdAt: 7,
+    services: deployment.services,
+    release: deployment.release,
+  });
   expect(release.recipeHash).toBe(await recipeHash(RECIPE, source));
   expect(JSON.parse(JSON.stringify(release))).toEqual(release);
 });
@@ -148,6 +204,6 @@ test("a packed source is a tar that others unpack, with every byte, mode and sym
 });
 
 test("a file that cannot be read breaks the packing off", async () => {
-  const source = { description: "", suspicious: [], files: [{ path: "a", mode: 0o644 as const, content: () => Promise.reject(new Error("disk")) }] };
+  const source = { description: "", suspicious: [], files: [{ path: "a", mode: 0o644 as const, read: () => Promise.reject(new Error("disk")) }] };
   await expect(buffer(packSource(source))).rejects.toThrow("disk");
 });

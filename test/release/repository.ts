@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import { appIn } from "../../src/config/app.ts";
+import { deploymentOf } from "../../src/config/deployment.ts";
 import { type AppInput, appSchema } from "../../src/config/schema.ts";
 import { LandfallError } from "../../src/error.ts";
 
@@ -49,7 +49,7 @@ export function makeRepository(files: Files, subject = "Begin"): { folder: strin
 }
 
 export const appOf = (input: Partial<AppInput> = {}) =>
-  appIn(appSchema.parse({ name: "guestbook", services: { web: { command: "node server.js", port: 80 } }, ...input }), "local");
+  deploymentOf(appSchema.parse({ name: "guestbook", services: { web: { command: "node server.js", port: 80 } }, ...input }), "local");
 
 /** The error an act ends with, which must be one of ours. */
 export async function failureOf(act: Promise<unknown> | (() => unknown)): Promise<LandfallError["parts"]> {

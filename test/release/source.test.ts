@@ -1,8 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { closeSync, openSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadSource, type Source } from "../../src/release/source.ts";
+import { readWhole } from "../../src/release/source-file.ts";
+import { isOnPath } from "../programs.ts";
+import { requires } from "../skips.ts";
 import { commitAll, failureOf, git, makeFolder, makeRepository, writeAll } from "./repository.ts";
 
 const paths = (source: Source) => source.files.map(({ path }) => path);
@@ -28,7 +32,7 @@ test("a commit's files come with bytes, modes and symlinks, sorted by bytes", as
     ["link", "symlink"],
     ["run.sh", 0o755],
   ]);
-  const contents = await Promise.all(source.files.map(({ content }) => content()));
+  const contents = await Promise.all(source.files.map(readWhole));
   expect(contents.map((bytes) => (bytes.length > 100 ? bytes.equals(big) : bytes.toString()))).toEqual([
     "",
     "1",
@@ -47,7 +51,8 @@ test("an app in a folder of a repository releases that folder alone", async () =
   writeAll(folder, { "apps/shop/lib/a.js": "changed" });
   const { why } = await failureOf(load(join(folder, "apps/shop")));
   expect(why).toBe("  lib/a.js\nA release of the commit would leave these changes out.");
-  expect((await loadDirty(join(folder, "apps/shop"))).files.map(({ content }) => String(content()))).toEqual(["changed", "1"]);
+  const contents = (await loadDirty(join(folder, "apps/shop"))).files.map(readWhole);
+  expect((await Promise.all(contents)).map(String)).toEqual(["changed", "1"]);
 });
 
 test("changed, deleted and new files are refused, ten of them named", async () => {
@@ -158,23 +163,104 @@ test("a repository without a commit says so", async () => {
   });
 });
 
-test("a submodule is refused, unless it is left out", async () => {
+test("submodules are released with the commits that are meant, also one within another", async () => {
+  const inner = makeRepository({ deep: "3" });
+  const library = makeRepository({ a: "1", "run*": "" });
+  git(library.folder, "submodule", "add", "-q", inner.folder, "inner");
+  commitAll(library.folder, "Add the inner one");
+  const { folder } = makeRepository({ "apps/server.js": "1" });
+  git(folder, "submodule", "add", "-q", library.folder, "apps/vendor/lib");
+  git(folder, "submodule", "update", "-q", "--init", "--recursive");
+  commitAll(folder, "Add the library");
+  const app = join(folder, "apps");
+  const released = ["server.js", "vendor/lib/.gitmodules", "vendor/lib/a", "vendor/lib/inner/deep", "vendor/lib/run"];
+  const source = await load(app);
+  expect(paths(source)).toEqual(released);
+  expect((await Promise.all(source.files.map(readWhole))).map(String)).toEqual(["1", expect.stringContaining("submodule"), "1", "3", ""]);
+  writeAll(app, { "vendor/lib/a": "changed" });
+  expect((await failureOf(load(app))).why).toContain("  vendor/lib\n");
+  const dirty = await loadDirty(app);
+  expect(paths(dirty)).toEqual(released);
+  expect(String(await readWhole(dirty.files[2]!))).toBe("changed");
+  expect(String(await readWhole((await load(app, "HEAD")).files[2]!))).toBe("1");
+});
+
+test("a submodule that is not checked out is refused, unless it is left out", async () => {
   const library = makeRepository({ a: "1" });
   const { folder } = makeRepository({ "server.js": "1" });
   git(folder, "submodule", "add", "-q", library.folder, "vendor/lib");
   commitAll(folder, "Add the library");
+  git(folder, "submodule", "deinit", "-q", "--all", "--force");
   const expected = {
     code: "SOURCE_FILE_UNSUPPORTED",
-    what: '"vendor/lib" in the app\'s folder is a git submodule, which cannot be released',
+    what: `the git submodule "vendor/lib" is not checked out with its commit ${library.commit.slice(0, 7)}`,
     where: "vendor/lib",
-    why: "Its files are in another repository, and the commit does not hold them.",
+    why: "Its files are in another repository, and a release would be without them.",
     standing: NOTHING,
-    next: 'add "/vendor/lib" to .landfallignore to leave it out, or put plain files in its place',
+    next: 'git submodule update --init --recursive   (or add "/vendor/lib" to .landfallignore to leave it out)',
   };
   expect(await failureOf(load(folder))).toEqual(expected);
-  expect(await failureOf(loadDirty(folder))).toMatchObject({ code: "SOURCE_FILE_UNSUPPORTED", where: "vendor/lib" });
+  expect(await failureOf(loadDirty(folder))).toMatchObject({ code: "SOURCE_FILE_UNSUPPORTED" });
+  expect(await failureOf(loadDirty(folder))).toEqual({ ...expected, what: 'the git submodule "vendor/lib" is not checked out' });
   writeAll(folder, { ".landfallignore": "/vendor/lib\n" });
   expect(paths(await loadDirty(folder))).toEqual([".gitmodules", ".landfallignore", "server.js"]);
+});
+
+/** The text that a commit holds in the place of a file that Git LFS keeps. */
+const pointerTo = (bytes: string) =>
+  `version https://git-lfs.github.com/spec/v1\noid sha256:${createHash("sha256").update(bytes).digest("hex")}\nsize ${bytes.length}\n`;
+
+test("a pointer of Git LFS is refused by name, from a commit and from the working tree", async () => {
+  const files = { ".gitattributes": "*.bin filter=lfs -text\n", "logo.bin": pointerTo("never stored"), "notes.txt": "version 1\n" };
+  const { folder } = makeRepository(files);
+  for (const source of [await load(folder, "HEAD"), await loadDirty(folder)]) {
+    const [attributes, logo, notes] = source.files;
+    expect(String(await readWhole(attributes!))).toBe(files[".gitattributes"]);
+    expect(await failureOf(readWhole(logo!))).toMatchObject({
+      code: "SOURCE_LFS_POINTER",
+      what: '"logo.bin" is kept by Git LFS, and its 12 bytes are not here',
+      where: "logo.bin",
+      standing: NOTHING,
+    });
+    expect(String(await readWhole(notes!))).toBe("version 1\n");
+  }
+});
+
+requires("git-lfs", isOnPath("git-lfs"))("with git-lfs", () => {
+  test("the file is released that a pointer stands for", async () => {
+    const { folder } = makeRepository({ ".gitattributes": "*.bin filter=lfs -text\n" });
+    git(folder, "lfs", "install", "--local");
+    const bytes = "x".repeat(3_000_000);
+    writeAll(folder, { "logo.bin": bytes });
+    commitAll(folder, "Add the logo");
+    expect(git(folder, "cat-file", "-p", "HEAD:logo.bin")).toBe(pointerTo(bytes).trim());
+    for (const source of [await load(folder), await loadDirty(folder)]) expect(String(await readWhole(source.files[1]!))).toBe(bytes);
+    rmSync(join(folder, "logo.bin"));
+    writeFileSync(join(folder, "logo.bin"), pointerTo(bytes));
+    expect(String(await readWhole((await loadDirty(folder)).files[1]!))).toBe(bytes);
+  });
+});
+
+test("a file of more than two gigabytes is read piece by piece", async () => {
+  const folder = makeFolder();
+  const size = 2 ** 31 + 10;
+  closeSync(openSync(join(folder, "large"), "w"));
+  truncateSync(join(folder, "large"), size);
+  const [file] = (await loadDirty(folder)).files;
+  const first = await file?.read(async (content) => {
+    for await (const piece of content.pieces) return { size: content.size, isSmall: piece.length <= 1_000_000 };
+  });
+  expect(first).toEqual({ size, isSmall: true });
+});
+
+test("a file of a commit that is not read to its end leaves the next one whole", async () => {
+  const { folder } = makeRepository({ a: "1".repeat(3_000_000), b: "2" });
+  const [a, b] = (await load(folder)).files;
+  await a?.read(async ({ pieces }) => {
+    for await (const _ of pieces) return;
+  });
+  expect(String(await readWhole(b!))).toBe("2");
+  expect((await readWhole(a!)).length).toBe(3_000_000);
 });
 
 test("neither a socket nor a name that is not UTF-8 is released", async () => {
@@ -216,9 +302,9 @@ test("a reference and the working tree exclude each other", async () => {
 test("a file that changes between two readings is not released", async () => {
   const { folder } = makeRepository({ a: "1" });
   const [file] = (await loadDirty(folder)).files;
-  expect(String(file?.content())).toBe("1");
+  expect(String(await readWhole(file!))).toBe("1");
   writeAll(folder, { a: "2" });
-  expect(await failureOf(() => file?.content())).toEqual({
+  expect(await failureOf(readWhole(file!))).toEqual({
     code: "SOURCE_CHANGED",
     what: 'the file "a" was changed while it was being released',
     where: "a",

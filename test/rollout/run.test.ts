@@ -10,18 +10,25 @@ const desiredOf = (release: string): Desired => ({
   strategy: "rolling",
   batch: 1,
   services: [{ service: "web", singleton: false, web: true, count: 1 }],
+  jobs: [],
 });
 
 /** A fleet in memory; `drained` is called when an instance is out of service, and nothing starts once the signal aborted. */
 function makeFleet(stands: Map<string, Standing>, drained: () => void, signal?: AbortSignal): Fleet {
   return {
     standing: async () => [...stands.values()],
+    jobs: async () => [],
+    edge: async () => "",
+    check: async () => {},
+    switchEdge: async () => {},
+    watch: async () => {},
+    lookAgain: async () => {},
     ask: async () => {},
     start: async (place) => {
       signal?.throwIfAborted();
       stands.set(instanceId(place), { ...place, id: instanceId(place), attached: false });
     },
-    hear: async () => ({ canary: [], baseline: [] }),
+    hear: async () => ({}),
     attach: async ({ ids }) => {
       for (const id of ids) Object.assign(stands.get(id) ?? {}, { attached: true });
     },
@@ -33,6 +40,8 @@ function makeFleet(stands: Map<string, Standing>, drained: () => void, signal?: 
       for (const id of ids) stands.delete(id);
     },
     keepWarm: async () => {},
+    schedule: async () => {},
+    unschedule: async () => {},
   };
 }
 
@@ -45,7 +54,7 @@ it("goes back to the release before when it is interrupted while that one drains
 
   const rollout = runRollout({
     fleet: makeFleet(stands, interrupt, stopping.signal),
-    wayBack: makeFleet(stands, () => {}),
+    rollbackFleet: makeFleet(stands, () => {}),
     journal,
     clock: systemClock,
     desired: desiredOf("new"),
@@ -72,9 +81,62 @@ it("says that it stands between two releases when the way back fails too", async
       what: "the rollout failed, and so did the way back to release old",
       why: "the balancer is gone",
       evidence: [["failed first", "the balancer is gone"]],
-      standing: "Between two releases: what was healthy goes on serving.",
+      standing: "Between two releases: healthy instances keep serving.",
     },
   });
+});
+
+it("stops nothing more for a release of which a later instance has failed", async () => {
+  const stands = new Map(
+    [1, 2, 3].map((slot) => [`web.${slot}.old`, { id: `web.${slot}.old`, service: "web", release: "old", slot, attached: true }]),
+  );
+  const failure = new LandfallError({ code: "INSTANCE_CRASHED", what: "web.2.new crashed", standing: "" });
+  const steps: string[] = [];
+  const journal = { perform: async <T>(step: string, act: () => Promise<T> | T) => (steps.push(step), act()) };
+  const services = [{ service: "web", singleton: false, web: true, count: 3 }];
+  const rollout = runRollout({
+    fleet: { ...makeFleet(stands, () => {}), watch: async ({ slot }) => (slot === 2 ? Promise.reject(failure) : undefined) },
+    journal,
+    clock: systemClock,
+    desired: { ...desiredOf("new"), services, isNew: true },
+    before: { ...desiredOf("old"), services },
+    emit: () => {},
+  });
+  await expect(rollout).rejects.toBe(failure);
+  expect(steps.filter((step) => /^stop web\.\d\.old/.test(step))).toEqual(["stop web.1.old"]);
+  expect([...stands.keys()].sort()).toEqual(["web.1.old", "web.2.old", "web.3.old"]);
+});
+
+it("stops nothing more for a release of which an instance has ended after its window", async () => {
+  const failure = new LandfallError({ code: "INSTANCE_CRASHED", what: "web.1.new crashed", standing: "" });
+  const services = [{ service: "web", singleton: false, web: true, count: 3 }];
+  for (const [fails, stopped] of [
+    [(started: number) => started === 2, ["web.1.old"]],
+    // The last one ends when nothing is left to be drained.
+    [(_: number, drained: number) => drained === 3, ["web.1.old", "web.2.old", "web.3.old"]],
+  ] as const) {
+    const stands = new Map(
+      [1, 2, 3].map((slot) => [`web.${slot}.old`, { id: `web.${slot}.old`, service: "web", release: "old", slot, attached: true }]),
+    );
+    const steps: string[] = [];
+    const journal = { perform: async <T>(step: string, act: () => Promise<T> | T) => (steps.push(step), act()) };
+    const count = (pattern: RegExp) => steps.filter((step) => pattern.test(step)).length;
+    const lookAgain = async () => {
+      if (fails(count(/^start web\.\d\.new/), count(/^stop web\.\d\.old/))) throw failure;
+    };
+    const rollout = runRollout({
+      fleet: { ...makeFleet(stands, () => {}), lookAgain },
+      rollbackFleet: makeFleet(stands, () => {}),
+      journal,
+      clock: systemClock,
+      desired: { ...desiredOf("new"), services, isNew: true },
+      before: { ...desiredOf("old"), services },
+      emit: () => {},
+    });
+    await expect(rollout).rejects.toBe(failure);
+    expect(steps.filter((step) => /^stop web\.\d\.old/.test(step))).toEqual(stopped.map((id) => `stop ${id}`));
+    expect([...stands.keys()].sort()).toEqual(["web.1.old", "web.2.old", "web.3.old"]);
+  }
 });
 
 it("does not go back when another operation has taken over", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { LandfallError } from "../../src/error.ts";
 import { type RolloutInput, runRollout } from "../../src/rollout/run.ts";
-import { batchSize, compileRollout, type Desired, instanceId, type Standing, type Wanted } from "../../src/rollout/steps.ts";
+import { compileRollout, type Desired, instanceId, type Standing, type Wanted } from "../../src/rollout/steps.ts";
+import { batchSize } from "../../src/rollout/strategy.ts";
 import { makeClock } from "./clock.ts";
 import { makeRandom } from "./random.ts";
 import { Broken, describeEnd, type Faults, makeWorld, NO_FAULTS } from "./world.ts";
@@ -31,6 +32,7 @@ interface Run {
   killAfter?: number;
   /** What is done about it: on to the new release, or back. */
   by?: "resume" | "abort";
+  undecided?: "promote" | "refuse";
 }
 
 interface Result {
@@ -46,12 +48,20 @@ async function simulate(run: Run): Promise<Result> {
   const random = makeRandom(seed);
   const clock = makeClock();
   const services = servicesOf(count);
-  const desired: Desired = { release: "new", services, strategy, batch, surge, canary: { weights: [0.05, 0.25], instances: Math.min(count, 3) } };
-  const before: Desired = { ...desired, release: "old" };
+  const canary = { weights: [0.05, 0.25], instances: Math.min(count, 3) };
+  const edge = { release: "new", isNew: true };
+  const desired: Desired = { release: "new", isNew: true, services, jobs: ["report", "tidy"], edge, strategy, batch, surge, canary };
+  const before: Desired = { ...desired, release: "old", isNew: false, jobs: ["report", "mail"], edge: { release: "old", isNew: false } };
   const lacking = strategy === "rolling" && !surge ? batchSize(batch, count) : 0;
-  const world = makeWorld({ clock, random, standing: fleetOf("old", services), promises: { serving: count - lacking, singletons: ["clock"] } });
+  const world = makeWorld({
+    clock,
+    random,
+    standing: fleetOf("old", services),
+    jobs: before.jobs,
+    promises: { serving: count - lacking, singletons: ["clock"] },
+  });
   const journal = makeJournal(world.standing);
-  const judging = { step: 5_000, timeout: 60_000, samples: 50 };
+  const judging = { step: 5_000, timeout: 60_000, minRequests: 50, undecided: run.undecided ?? "promote" } as const;
   const inputFor = (goal: Desired, back?: Desired): RolloutInput => ({
     fleet: world.fleet,
     journal,
@@ -79,13 +89,19 @@ async function simulate(run: Run): Promise<Result> {
 
   // What did not come to its end is taken up until it does, with the faults over at last.
   world.plague({ ...NO_FAULTS, requests: faults.requests });
-  if (compileRollout(world.standing(), settled(goal)).length > 0) {
+  if (compileRollout(world.standing(), settled(goal), scheduledIn(world), world.edge()).length > 0) {
     await clock.until(runRollout(inputFor(goal.release === "new" ? goal : settled(goal), before)));
   }
   const problems = describeEnd(world.standing(), goal, strategy === "rolling" ? undefined : goal.release === "new" ? "old" : "new");
+  const jobs = goal.jobs.map((service) => `${service} ${goal.release}`).sort();
+  if (world.jobs().join() !== jobs.join()) problems.push(`scheduled are ${world.jobs()} instead of ${jobs}`);
+  if (world.edge() !== goal.release) problems.push(`the rules of ${world.edge()} hold`);
   if (problems.length > 0) throw new Broken(`ended between: ${problems.slice(0, 5).join("; ")}`);
   return { ended: goal.release as Result["ended"], error, calls: world.calls(), tookMs: clock.now() };
 }
+
+const scheduledIn = (world: ReturnType<typeof makeWorld>) =>
+  world.jobs().map((job) => ({ service: job.split(" ")[0] as string, release: job.split(" ")[1] as string }));
 
 /** What stood before is reached without a trial. */
 const settled = (goal: Desired): Desired => ({ ...goal, strategy: goal.strategy === "canary" ? "blueGreen" : goal.strategy });
@@ -176,6 +192,17 @@ describe("a rollout in a world of faults", () => {
     }
   }, 60_000);
 
+  it("stops no more than a first wave of the old release for a new one that dies soon after it was healthy", async () => {
+    const isUnsteady = ({ release }: { release: string }) => release === "new";
+    const faults = { ...NO_FAULTS, isUnsteady, requests: 200 };
+    // The world refuses each step that leaves fewer in service than were promised; only without a surge a wave is stopped first.
+    const runs = STRATEGIES.flatMap((strategy) => seeds(50).map((seed): Run => ({ seed, count: 12, strategy, surge: seed % 2 === 0, faults })));
+    for (const { ended, error } of await simulateAll(runs)) {
+      expect(ended).toBe("old");
+      expect(error).toMatchObject({ code: "INSTANCE_CRASHED" });
+    }
+  }, 60_000);
+
   it("rolls over fleets of 10 to 10,000", async () => {
     const sizes = [10, 100, 1_000, 10_000];
     const runs = sizes.flatMap((count) =>
@@ -190,17 +217,18 @@ describe("what other tools have got wrong", () => {
   it("a revert does not go through the canary phase", async () => {
     const clock = makeClock();
     const services = servicesOf(6);
-    const desired: Desired = { release: "new", services, strategy: "canary", batch: 1, canary: { weights: [0.1], instances: 1 } };
+    const desired: Desired = { release: "new", services, jobs: [], strategy: "canary", batch: 1, canary: { weights: [0.1], instances: 1 } };
     const world = makeWorld({ clock, random: makeRandom(1), standing: fleetOf("old", services), promises: { serving: 6, singletons: ["clock"] } });
     world.plague({ ...NO_FAULTS, requests: 500, answer: (release) => ({ ms: 10, failed: release === "new" }) });
     const steps: string[] = [];
     const journal = { perform: async <T>(step: string, act: () => Promise<T> | T) => (steps.push(step), act()) };
-    const judging = { step: 5_000, timeout: 60_000, samples: 50 };
+    const judging = { step: 5_000, timeout: 60_000, minRequests: 50, undecided: "promote" } as const;
     const rollout = runRollout({ fleet: world.fleet, journal, clock, desired, before: { ...desired, release: "old" }, judging, emit: () => {} });
     rollout.catch(() => {});
     await expect(clock.until(rollout)).rejects.toMatchObject({ code: "CANARY_WORSE" });
+    const back = (id: string) => [`ask ${id}`, `drain ${id}`, `stop ${id}`];
     const judged = steps.findIndex((step) => step.startsWith("compare"));
-    expect(steps.slice(judged + 1)).toEqual(["drain web.1.new", "stop web.1.new", "drain web.7.old", "stop web.7.old"]);
+    expect(steps.slice(judged + 1)).toEqual(["drain web.1.new", "stop web.1.new", "drain web.7.old", "stop web.7.old", ...back("worker.1.new")]);
     expect(describeEnd(world.standing(), { ...desired, release: "old" })).toEqual([]);
   });
 
@@ -234,11 +262,14 @@ describe("what other tools have got wrong", () => {
     expect(ended).toBe("new");
   });
 
-  it("a canary that gets no requests ends at its time-out", async () => {
-    const { ended, error, tookMs } = await simulate({ seed: 6, count: 10, strategy: "canary", faults: { ...NO_FAULTS, requests: 0 } });
-    expect(ended).toBe("old");
-    expect(error).toBeInstanceOf(LandfallError);
-    expect(error).toMatchObject({ code: "CANARY_UNKNOWN" });
-    expect(tookMs).toBeLessThan(10 * 60_000);
+  it("a canary that gets no requests ends at its time-out, as it was asked for", async () => {
+    const run: Run = { seed: 6, count: 10, strategy: "canary", faults: { ...NO_FAULTS, requests: 0 } };
+    const refused = await simulate({ ...run, undecided: "refuse" });
+    expect(refused.ended).toBe("old");
+    expect(refused.error).toBeInstanceOf(LandfallError);
+    expect(refused.error).toMatchObject({ code: "CANARY_UNKNOWN" });
+    const promoted = await simulate(run);
+    expect(promoted.ended).toBe("new");
+    for (const { tookMs } of [refused, promoted]) expect(tookMs).toBeLessThan(10 * 60_000);
   });
 });

@@ -13,6 +13,8 @@ export interface Faults {
   vetoed: number;
   /** A new release of which nothing ever gets healthy. */
   isBroken?: (place: Place) => boolean;
+  /** An instance that gets healthy and dies two seconds later. */
+  isUnsteady?: (place: Place) => boolean;
   /** How one request to an instance of that release ends. */
   answer?: (release: string, random: () => number) => Outcome;
   /** Requests per second of each service. */
@@ -22,7 +24,7 @@ export interface Faults {
 export const NO_FAULTS: Faults = { startFails: 0, replyLost: 0, callFails: 0, vetoed: 0 };
 
 interface Instance extends Standing {
-  state: "starting" | "healthy";
+  state: "starting" | "healthy" | "dead";
 }
 
 export interface Promises {
@@ -34,6 +36,10 @@ export interface Promises {
 export interface World {
   fleet: Fleet;
   standing(): Standing[];
+  /** The jobs that are scheduled: `report new`. */
+  jobs(): string[];
+  /** The release whose rules hold. */
+  edge(): string;
   /** Sets what goes wrong from now on. */
   plague(faults: Faults): void;
   /** At that call whoever runs the rollout is killed: this and every later one hangs for ever. Resolves then. */
@@ -43,10 +49,23 @@ export interface World {
 }
 
 const BOOT_MS_MAX = 60_000;
+const DIES_AFTER_MS = 2_000;
+const WINDOW_MS = 5_000;
 
-export function makeWorld(input: { clock: VirtualClock; random: () => number; standing: Standing[]; promises: Promises }): World {
+export interface WorldInput {
+  clock: VirtualClock;
+  random: () => number;
+  standing: Standing[];
+  /** Of the release `old`. */
+  jobs?: string[];
+  promises: Promises;
+}
+
+export function makeWorld(input: WorldInput): World {
   const { clock, random, promises } = input;
   const instances = new Map<string, Instance>(input.standing.map((one) => [one.id, { ...one, state: "healthy" }]));
+  const jobs = new Map((input.jobs ?? []).map((service) => [service, "old"]));
+  let edge = "old";
   let faults = NO_FAULTS;
   let isDead = false;
   let killed = () => {};
@@ -91,6 +110,7 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
       killed();
     }
     if (isDead) return new Promise(() => {});
+    check(what);
     await clock.sleep(1);
     if (isDead) return new Promise(() => {});
     if (strikes(faults.callFails)) throw unreachable(what);
@@ -109,7 +129,18 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
       }
     });
 
+  function dieLater(place: Place): void {
+    void clock.sleep(DIES_AFTER_MS).then(() => {
+      const one = instances.get(instanceId(place));
+      if (one) put(one.id, { ...one, state: "dead" });
+    });
+  }
+
   const fleet: Fleet = {
+    jobs: () => call("jobs", () => [...jobs].map(([service, release]) => ({ service, release }))),
+
+    edge: () => call("edge", () => edge),
+
     standing: () => call("standing", () => [...instances.values()].map(({ state: _, ...one }) => one)),
 
     start: (place) =>
@@ -125,15 +156,39 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
         if (strikes(faults.startFails)) throw crashed(id);
         const one = instances.get(id);
         if (one) put(id, { ...one, state: "healthy" });
+        if (faults.isUnsteady?.(place)) dieLater(place);
+      }),
+
+    watch: (place) =>
+      call("watch", async () => {
+        for (const end = clock.now() + WINDOW_MS; clock.now() < end && !isDead; await clock.sleep(1_000))
+          if (instances.get(instanceId(place))?.state === "dead") throw crashed(instanceId(place));
+      }),
+
+    lookAgain: (place) =>
+      call("watch", () => {
+        if (instances.get(instanceId(place))?.state === "dead") throw crashed(instanceId(place));
+      }),
+
+    check: (place) =>
+      call("check", () => {
+        if (instances.get(instanceId(place))?.state !== "healthy") throw crashed(instanceId(place));
+      }),
+
+    switchEdge: ({ release }) =>
+      call("switch edge", () => {
+        const others = [...instances.values()].filter((one) => serves(one) && one.share === undefined && one.release !== release);
+        if (others.length > 0) throw new Broken(`the rules of ${release} hold while ${others.map(({ id }) => id).join(", ")} serve`);
+        edge = release;
       }),
 
     attach: ({ ids, share }) =>
       change("attach", ids, (one) => {
-        if (one.state !== "healthy") throw new Broken(`${one.id} gets requests before it is healthy`);
+        if (one.state === "starting") throw new Broken(`${one.id} gets requests before it is healthy`);
         return { ...one, attached: true, share, warm: false };
       }),
 
-    hear: ({ canary, baseline }) =>
+    hear: ({ trials }) =>
       call("hear", () => {
         const count = Math.round(((clock.now() - heardAt) / 1000) * (faults.requests ?? 0));
         heardAt = clock.now();
@@ -141,7 +196,7 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
           Array.from({ length: Math.min(count, 1_000) }, () =>
             (faults.answer ?? (() => ({ ms: 10, failed: false })))(instances.get(ids[0] as string)?.release ?? "", random),
           );
-        return { canary: answers(canary), baseline: answers(baseline) };
+        return Object.fromEntries(trials.map(({ service, canary, baseline }) => [service, { canary: answers(canary), baseline: answers(baseline) }]));
       }),
 
     ask: ({ ids }) =>
@@ -153,11 +208,22 @@ export function makeWorld(input: { clock: VirtualClock; random: () => number; st
     drain: ({ ids }) => change("drain", ids, (one) => ({ ...one, attached: false, share: undefined, warm: false })),
     stop: ({ ids }) => change("stop", ids, () => undefined),
     keepWarm: ({ ids }) => change("keep warm", ids, (one) => ({ ...one, attached: false, share: undefined, warm: true })),
+
+    schedule: ({ release, services }) =>
+      call("schedule", () => {
+        for (const service of services) jobs.set(service, release);
+      }),
+    unschedule: ({ services }) =>
+      call("unschedule", () => {
+        for (const service of services) jobs.delete(service);
+      }),
   };
 
   return {
     fleet,
     standing: () => [...instances.values()],
+    edge: () => edge,
+    jobs: () => [...jobs].map(([service, release]) => `${service} ${release}`).sort(),
     plague(next) {
       faults = next;
     },

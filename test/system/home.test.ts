@@ -15,6 +15,15 @@ it("is a place of the system for root", () => {
   expect(findHome({ XDG_STATE_HOME: "/xdg", LANDFALL_HOME: "" })).toBe("/var/lib/landfall");
 });
 
+it.each([
+  ["a quote", '/srv/"state'],
+  ["what a shell reads", "/srv/$(state)"],
+  ["a line break", "/srv/st\nate"],
+  ["a file", import.meta.filename],
+])("is not one whose name has or is %s", (_, home) => {
+  expect(() => findHome({ LANDFALL_HOME: home })).toThrow(expect.objectContaining({ code: "STATE_UNWRITABLE" }));
+});
+
 describe("of another user", () => {
   const asUser = (env: NodeJS.ProcessEnv) => {
     vi.spyOn(process as { getuid: () => number }, "getuid").mockReturnValue(1000);

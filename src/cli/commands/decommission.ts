@@ -20,8 +20,8 @@ export default function decommission(command: Command): void {
     .option("--confirm-remove <names...>", "on AWS: databases with deletion protection, and snapshots kept before, that may go too")
     .action(async (env: string, options: DecommissionOptions) => {
       if (!options.yes) await confirm(env, options);
-      const done = await operate(env, options, (environment) => environment.decommission(choiceOf(options)));
-      report(options, done, describeDecommission);
+      const removal = await operate(env, { ...options, removing: true }, (environment) => environment.decommission(choiceOf(options)));
+      report(options, removal, describeDecommission);
     });
 }
 
@@ -30,7 +30,7 @@ const choiceOf = ({ keepData, confirmRemove }: DecommissionOptions) => ({ keepDa
 async function confirm(env: string, options: DecommissionOptions): Promise<void> {
   const { keepData } = options;
   // Opened first, so that a name that was mistyped twice is not taken for a confirmation.
-  const environment = await openToRead(env);
+  const environment = await openToRead(env, { removing: true });
   const losing = keepData ? "its processes and addresses; its data is kept" : "all of it, its data too";
   if (!canAsk()) {
     throw new UsageProblem(`decommissioning "${env}" was not confirmed`, {

@@ -17,9 +17,9 @@ export default function deploy(command: Command): void {
           next: `landfall deploy ${env} ${ref}`,
         });
       }
-      const done = await operate(env, options, (environment) =>
+      const deployed = await operate(env, options, (environment) =>
         environment.deploy({ ref, dirty: options.dirty, contract: options.contract, force: options.force }),
       );
-      report(options, done, describeDeploy);
+      report(options, deployed, describeDeploy);
     });
 }

@@ -26,8 +26,8 @@ export default function hosts(command: Command): void {
 }
 
 function variablesOf({ _meta: { hostvars } }: Inventory, host: string, env: string) {
-  const found = hostvars[host];
-  if (found) return found;
+  const variables = hostvars[host];
+  if (variables) return variables;
   throw new UsageProblem(`there is no host "${host}" in environment "${env}"`, {
     why: `the hosts are ${
       Object.keys(hostvars)

@@ -15,22 +15,22 @@ interface IamOptions {
 export default function iam(command: Command): void {
   asReading(command, ["landfall iam production", "landfall iam production commission > policy.json", "landfall iam production deploy --reasons"])
     .option("--reasons", "instead: which calls are not limited to this environment, and why")
-    .action(async (env: string, wanted: string | undefined, options: IamOptions) => {
+    .action(async (env: string, command: string | undefined, options: IamOptions) => {
       const report = await (await openToRead(env)).permissions();
-      const chosen = wanted === undefined ? report.permissions : [choose(report, wanted)];
+      const chosen = command === undefined ? report.permissions : [choose(report, command)];
       if (options.json) return printJson({ ...report, permissions: chosen });
       if (options.reasons) return printOut(describeReasons(chosen));
       const [only] = chosen;
-      if (wanted === undefined || !only)
+      if (command === undefined || !only)
         return printJson(Object.fromEntries(chosen.map(({ commands, policies }) => [commands.join(", "), policies])));
       printJson(only.policies.length === 1 ? only.policies[0] : only.policies);
     });
 }
 
-function choose({ permissions }: PermissionsReport, wanted: string): CommandPermissions {
-  const found = permissions.find(({ commands }) => commands.includes(wanted));
-  if (found) return found;
-  throw new UsageProblem(`"${wanted}" is no command that needs permissions of its own`, {
+function choose({ permissions }: PermissionsReport, command: string): CommandPermissions {
+  const permission = permissions.find(({ commands }) => commands.includes(command));
+  if (permission) return permission;
+  throw new UsageProblem(`"${command}" is no command that needs permissions of its own`, {
     why: `there are policies for ${permissions.flatMap(({ commands }) => commands.map((name) => `"${name}"`)).join(", ")}`,
   });
 }

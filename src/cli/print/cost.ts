@@ -1,10 +1,10 @@
-// What an environment costs, line by line, and how sure that is.
+// The cost of an environment, line by line, with its certainty.
 import { type Cost, type CostLine, priceOf, type Range, sumOf, type UseLine } from "../../index.ts";
 import { alignRows } from "./format.ts";
 import type { Paint } from "./terminal.ts";
 
 export function describeCost(cost: Cost, paint: Paint): string {
-  const { before, after, once, ceiling, prices } = cost;
+  const { before, after, once, budget, prices } = cost;
   const [old, sum] = [before && sumOf(before.lines), sumOf(after.lines)];
   const title = `${paint("bold", "cost")}  ${old ? `${describeRange(old)} → ` : ""}${describeRange(sum)} a month${sum.unknown.length > 0 ? ", and what has no known price" : ""}`;
   return [
@@ -12,7 +12,7 @@ export function describeCost(cost: Cost, paint: Paint): string {
     ...indent(alignRows(after.lines.map(cellsOf))),
     ...section("once", indent(alignRows(once.map(cellsOf)))),
     ...section("by use, not counted", indent(alignRows(byPrice(after.uses).map(useCells)))),
-    ...(ceiling === undefined ? [] : [`  ceiling  ${describeDollars(ceiling)} a month, every fleet at its largest`]),
+    ...(budget === undefined ? [] : [`  budget  ${describeDollars(budget)} a month, with every fleet that scales at its largest`]),
     `  ${prices}`,
   ].join("\n");
 }
@@ -31,12 +31,12 @@ function cellsOf(line: CostLine): string[] {
 
 /** The same price for many things is said once, with how many they are. */
 function byPrice(uses: UseLine[]): (UseLine & { owners: number })[] {
-  const found = new Map<string, UseLine & { owners: number }>();
+  const totals = new Map<string, UseLine & { owners: number }>();
   for (const use of uses) {
     const key = `${use.what} ${use.unit} ${use.price}`;
-    found.set(key, { ...use, owners: (found.get(key)?.owners ?? 0) + 1 });
+    totals.set(key, { ...use, owners: (totals.get(key)?.owners ?? 0) + 1 });
   }
-  return [...found.values()];
+  return [...totals.values()];
 }
 
 const useCells = ({ what, unit, price, doubt }: UseLine): string[] => [

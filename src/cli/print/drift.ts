@@ -1,4 +1,4 @@
-// What was changed by hand, behind Landfall's back.
+// Drift: changes made by hand.
 import type { Drift } from "../../index.ts";
 import type { Paint } from "./terminal.ts";
 

@@ -1,7 +1,8 @@
 // A LandfallError as text. The five parts are made where the failure is known; here they only get their layout.
 import { relative } from "node:path";
-import { styleText } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 import type { ErrorParts, LandfallError, SourcePlace } from "../../error.ts";
+import { visible } from "./visible.ts";
 
 export interface ErrorTextOptions {
   /** With ANSI colours. Default: without. */
@@ -20,8 +21,6 @@ type Paint = (style: "error" | "dim" | "mark", text: string) => string;
 /**
  * The whole error as text for a terminal, without a line break at its end: the problem and its code, where it is, why,
  * what stands, what to do; then each further problem.
- *
- * @example process.stderr.write(`${describeError(error, { color: process.stderr.isTTY })}\n`)
  */
 export function describeError(error: LandfallError, options: ErrorTextOptions = {}): string {
   const paint = painter(options.color ?? false);
@@ -50,9 +49,9 @@ function describeParts(parts: ErrorParts, { paint, cwd, standing, counted }: Lay
 }
 
 function headLine({ what, code }: ErrorParts, paint: Paint): string {
-  const said = oneLine(what);
-  const gap = Math.max(2, CODE_ENDS_AT - "error: ".length - said.length - code.length);
-  return `${paint("error", "error:")} ${said}${" ".repeat(gap)}${paint("dim", code)}`;
+  const text = oneLine(what);
+  const gap = Math.max(2, CODE_ENDS_AT - "error: ".length - text.length - code.length);
+  return `${paint("error", "error:")} ${text}${" ".repeat(gap)}${paint("dim", code)}`;
 }
 
 function placeLines(where: ErrorParts["where"], cwd: string, paint: Paint): string[] {
@@ -63,7 +62,7 @@ function placeLines(where: ErrorParts["where"], cwd: string, paint: Paint): stri
 }
 
 function sourceLines(place: SourcePlace, paint: Paint): string[] {
-  const { text, indent, length } = cutAround(clean(hidePasswords(place.text ?? "")), place);
+  const { text, indent, length } = cutAround(inPlace(place.text ?? ""), place);
   const number = String(place.line);
   const under = `${paint("mark", "^".repeat(length))}${place.hint ? ` ${oneLine(place.hint)}` : ""}`;
   return [`  ${number} | ${text}`, `  ${" ".repeat(number.length)} | ${indent}${under}`];
@@ -93,14 +92,13 @@ function shortFile(file: string, cwd: string): string {
   return near === "" || near.startsWith("..") ? file : near;
 }
 
-/** A log line or a file may hold control sequences; here they must not reach the terminal. */
-const clean = (text: string) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+/** What others say may be coloured, or worse: an error shows their words alone. */
+const clean = (text: string) => visible(stripVTControlCharacters(text));
+/** Of a line of source every character keeps its column. */
+const inPlace = (text: string) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 const oneLine = (text: string) => clean(text).replace(/\s*\n\s*/g, " ");
-/** As many stars as there were characters, so that the columns stay right. */
-const hidePasswords = (text: string) =>
-  text.replace(/(:\/\/[^\s:@/]*:)([^\s@/]+)@/g, (_, before: string, password: string) => `${before}${"*".repeat(password.length)}@`);
 
 const painter = (color: boolean): Paint => {
   const styles = { error: ["bold", "red"], dim: ["dim"], mark: ["red"] } as const;
-  return (style, text) => (color ? styleText([...styles[style]], text) : text);
+  return (style, text) => (color ? styleText([...styles[style]], text, { validateStream: false }) : text);
 };

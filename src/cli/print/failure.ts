@@ -1,6 +1,7 @@
 // A failure on stderr: five parts for a LandfallError, the whole stack for a defect of Landfall itself.
 import type { ErrorParts } from "../../error.ts";
 import { LandfallError } from "../../index.ts";
+import { hidePasswords } from "../../text/mask.ts";
 import { describeError } from "./error.ts";
 import { hasColor, printErr } from "./terminal.ts";
 
@@ -13,7 +14,7 @@ export function printFailure(failure: unknown, json: boolean): number {
     printErr(text.trimEnd());
     return failure.exitCode;
   }
-  const stack = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
+  const stack = hidePasswords(failure instanceof Error ? (failure.stack ?? failure.message) : String(failure));
   if (json) printErr(JSON.stringify({ error: { code: "DEFECT", exitCode: 1, what: stack } }, null, 2));
   else printErr(`error: Landfall met something it does not expect; this is a defect of Landfall\n\n${stack}`);
   return 1;

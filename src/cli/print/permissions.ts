@@ -1,4 +1,4 @@
-// Which permissions are wider than one environment, and why.
+// Permissions that are wider than one environment, with the reasons.
 import type { CommandPermissions } from "../../index.ts";
 
 export function describeReasons(permissions: readonly CommandPermissions[]): string {

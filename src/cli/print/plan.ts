@@ -1,6 +1,6 @@
 // A plan as a person reads it: what changes, by service and resource; what it costs; what is lost.
 import type { Change, ChangeAction, Difference, Plan } from "../../index.ts";
-import { wordsOf } from "../../index.ts";
+import { wordsOf } from "../../plan/differences.ts";
 import { describeCost } from "./cost.ts";
 import { describeDrift } from "./drift.ts";
 import type { Paint } from "./terminal.ts";
@@ -27,8 +27,8 @@ function head({ app, environment, exists, changes, unchanged }: Plan, { paint }:
   const title = paint("bold", `${app} ${environment}`);
   if (changes.length === 0) return `${title}  nothing to change: ${count(unchanged, "thing")} as configured`;
   const counts = ACTIONS.flatMap(([action, words]) => {
-    const found = changes.filter((change) => change.action === action).length;
-    return found === 0 ? [] : [`${found} ${words}`];
+    const count = changes.filter((change) => change.action === action).length;
+    return count === 0 ? [] : [`${count} ${words}`];
   });
   return `${title}  ${exists ? "" : "is new: "}${counts.join(", ")}${exists ? `, ${unchanged} unchanged` : ""}`;
 }
@@ -49,13 +49,16 @@ function byOwner(changes: Change[]): [of: string, changes: Change[]][] {
   return [...owners];
 }
 
+/** Something is to be said of it alone. */
+const isSpecial = ({ data, effect }: Change) => data !== undefined || effect !== undefined;
+
 function describeOwner(of: string, changes: Change[], style: PlanStyle): string {
   const summed = (action: "add" | "remove") => {
-    const some = changes.filter((change) => change.action === action && !change.data);
-    if (some.length === 0) return [];
-    return style.verbose ? some.flatMap((change) => describeChange(change, style)) : [sumUp(action, some, style)];
+    const plain = changes.filter((change) => change.action === action && !isSpecial(change));
+    if (plain.length === 0) return [];
+    return style.verbose ? plain.flatMap((change) => describeChange(change, style)) : [sumUp(action, plain, style)];
   };
-  const single = changes.filter(({ action, data }) => (action !== "add" && action !== "remove") || data);
+  const single = changes.filter((change) => (change.action !== "add" && change.action !== "remove") || isSpecial(change));
   return [
     style.paint("bold", of),
     ...[...summed("add"), ...single.flatMap((change) => describeChange(change, style)), ...summed("remove")].map((line) => `  ${line}`),
@@ -77,7 +80,7 @@ function sumUp(action: "add" | "remove", changes: Change[], { paint }: PlanStyle
   return paint(color, `${sign} ${[...kinds].map(([kind, number]) => (number === 1 ? kind : `${number} × ${kind}`)).join(", ")}`);
 }
 
-function describeChange({ action, kind, name, differences, data, effect }: Change, { paint }: PlanStyle): string[] {
+function describeChange({ action, kind, name, differences, data, confirm, effect }: Change, { paint }: PlanStyle): string[] {
   const [sign, color] = SIGNS[action];
   const words = { add: "", change: "", replace: "  is replaced by a new one", mayReplace: "  may be replaced by a new one", remove: "  is removed" }[
     action
@@ -87,7 +90,7 @@ function describeChange({ action, kind, name, differences, data, effect }: Chang
     paint(color, `${sign} ${label}${words}`),
     ...differences.map((difference) => `    ${describeDifference(difference)}`),
     ...(effect ? [`    ${effect}`] : []),
-    ...(data ? [paint("red", `    ${data}`)] : []),
+    ...(data ? [paint("red", `    ${data}${confirm ? `; commission asks for --confirm-replace ${confirm}` : ""}`)] : []),
   ];
 }
 
@@ -99,13 +102,15 @@ export function describeDifference({ property, before, after, because }: Differe
   return after === undefined ? `${label}: ${before} goes` : `${label}: ${before} → ${after}`;
 }
 
-function describeRelease({ release, environment, exists }: Plan): string {
+function describeRelease({ release, environment, next, changes }: Plan): string {
+  const command = `\n  Next: landfall ${next} ${environment}`;
+  const pending = next === "commission" && changes.length > 0 ? command : "";
   if (!release) return "";
   const { before, after, description, note } = release;
-  if (!after) return note ? `release  a deploy would not begin: ${note}` : "";
-  if (before === after) return `release  ${after} serves already`;
+  if (!after) return note ? `release  a deploy would not begin: ${note}${pending}` : "";
+  if (before === after) return `release  ${after} serves already${pending}`;
   const steps = [before ? `${before} → ${after}` : after, description, note].filter(Boolean);
-  return `release  ${steps.join("  ")}\n  Next: landfall ${exists ? "deploy" : "commission"} ${environment}`;
+  return `release  ${steps.join("  ")}${command}`;
 }
 
 const describeNotes = ({ notes }: Plan): string => notes.map((note) => `note: ${note}`).join("\n");

@@ -1,16 +1,17 @@
 // Progress events as text on stderr: plain lines when nobody watches, one live line at the bottom on a terminal.
 import { stripVTControlCharacters } from "node:util";
 import type { Progress } from "../../index.ts";
-import { describeDuration } from "./format.ts";
-import { isLive, liveColumns, paintErr, printErr, printLive, printOut } from "./terminal.ts";
+import { describeElapsed } from "../../text/units.ts";
+import { isLive, liveColumns, paintErr, printErr, printLive } from "./terminal.ts";
+import { visible } from "./visible.ts";
 
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const FRAME_MS = 100;
 const CLEAR_LINE = "\r\u001b[2K";
 
 export interface ProgressOptions {
-  /** `show` prints what the steps print, `stdout` passes it on as the command's own output, `hide` keeps it to the live line. */
-  output: "hide" | "show" | "stdout";
+  /** `show` prints what the steps print, `hide` keeps it to the live line. */
+  output: "hide" | "show";
   live?: boolean;
 }
 
@@ -32,11 +33,11 @@ export function printProgress({ output, live = isLive() }: ProgressOptions): Pro
     emit(progress) {
       const step = "step" in progress ? open.get(progress.step) : undefined;
       if (progress.type === "started") open.set(progress.step, { text: progress.text, from: Date.now() });
-      else if (progress.type === "note") line(`  ${paint("yellow", "!")} ${progress.text}`);
+      else if (progress.type === "note") line(`    ${progress.text}`);
+      else if (progress.type === "warning") line(`  ${paint("yellow", "!")} ${progress.text}`);
       else if (progress.type === "output") {
         if (step) step.line = onOneLine(progress.line);
-        if (output === "stdout") printOut(progress.line);
-        else if (output === "show") line(paint("dim", `      ${progress.line}`));
+        if (output === "show") line(paint("dim", `      ${progress.line}`));
       } else {
         open.delete(progress.step);
         line(describeDone(progress, paint));
@@ -44,26 +45,26 @@ export function printProgress({ output, live = isLive() }: ProgressOptions): Pro
     },
     end() {
       spinner?.end();
-      for (const { text, from } of open.values()) printErr(`  ${paint("red", "✗")} ${text}  ${paint("dim", describeDuration(Date.now() - from))}`);
+      for (const { text, from } of open.values()) printErr(`  ${paint("red", "✗")} ${text}  ${paint("dim", describeElapsed(Date.now() - from))}`);
       open.clear();
     },
   };
 }
 
 /** What a build prints may move the cursor, which would tear the live line apart. */
-const onOneLine = (text: string) => stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f]/g, " ");
+const onOneLine = (text: string) => visible(stripVTControlCharacters(text).replace(/\s+/g, " "));
 
 function describeDone(progress: Extract<Progress, { type: "finished" | "failed" | "unchanged" }>, paint: ReturnType<typeof paintErr>): string {
   if (progress.type === "unchanged") return paint("dim", `  = ${progress.text}`);
   const mark = progress.type === "failed" ? paint("red", "✗") : paint("green", "✓");
-  return `  ${mark} ${progress.text}  ${paint("dim", describeDuration(progress.durationMs))}`;
+  return `  ${mark} ${progress.text}  ${paint("dim", describeElapsed(progress.durationMs))}`;
 }
 
 /** The step that began last says most about what is going on now. */
 function describeOpen(open: Map<string, { text: string; line?: string; from: number }>): string | undefined {
   const step = [...open.values()].at(-1);
   if (!step) return undefined;
-  return `${step.text}  ${describeDuration(Date.now() - step.from)}${step.line ? `  ${step.line}` : ""}`;
+  return `${onOneLine(step.text)}  ${describeElapsed(Date.now() - step.from)}${step.line ? `  ${step.line}` : ""}`;
 }
 
 function spin(describe: () => string | undefined): { clear(): void; end(): void } {

@@ -1,5 +1,6 @@
 import type { RehearsalReport } from "../../index.ts";
-import { alignRows, describeDuration } from "./format.ts";
+import { describeElapsed } from "../../text/units.ts";
+import { alignRows } from "./format.ts";
 
 /** A row for each phase; then what counts: how many requests were lost. */
 export function describeRehearsal(report: RehearsalReport): string {
@@ -12,15 +13,15 @@ export function describeRehearsal(report: RehearsalReport): string {
       String(phase.requests),
       String(phase.lost),
       ...[phase.medianMs, phase.p99Ms, phase.slowestMs].map((ms) => `${ms} ms`),
-      describeDuration(phase.durationMs),
+      describeElapsed(phase.durationMs),
     ]),
   ]);
   const losses = phases.flatMap((phase) => Object.entries(phase.losses).map(([words, count]) => `  ${phase.name}: ${count} × ${words}`));
   return [
     `${app} ${environment}: ${machines} machines booted for releases ${releases.before} and ${releases.after}`,
-    `  from power-on to working: ${describeDuration(times[Math.floor(times.length / 2)] ?? 0)} (half of them), ${describeDuration(times.at(-1) ?? 0)} (the slowest)`,
+    `  from power-on to working: ${describeElapsed(times[Math.floor(times.length / 2)] ?? 0)} (half of them), ${describeElapsed(times.at(-1) ?? 0)} (the slowest)`,
     ...rows.map((row) => `  ${row}`),
     ...losses,
-    `${lost} of ${requests} requests lost, in ${describeDuration(durationMs)}; nothing of it is left running`,
+    `${lost} of ${requests} requests lost, in ${describeElapsed(durationMs)}; nothing of it is left running`,
   ].join("\n");
 }

@@ -5,6 +5,7 @@ import type {
   CommissionReport,
   DecommissionReport,
   DeployReport,
+  EnvironmentEntry,
   ExportReport,
   InitReport,
   LaunchReport,
@@ -12,8 +13,11 @@ import type {
   RecordedEvent,
   RecoveryReport,
   RemovalReport,
+  SecretsReport,
+  StopReport,
 } from "../../index.ts";
-import { alignRows, describeDate, describeDuration, describeTime } from "./format.ts";
+import { describeElapsed } from "../../text/units.ts";
+import { alignRows, describeDate, describeTime } from "./format.ts";
 import type { Paint } from "./terminal.ts";
 
 export function describeCheck(report: CheckReport): string {
@@ -44,19 +48,27 @@ export function describeLaunch({ app, release, address, servers }: LaunchReport)
 export function describeCommission(report: CommissionReport): string {
   const verb = report.changed ? "is commissioned" : "stands already, nothing to change";
   const rows = alignRows(report.resources.map(({ name, type, address }) => [name, type, address]));
-  return [`${report.app} ${report.environment} ${verb}`, ...rows.map((row) => `  ${row}`), report.address].filter(Boolean).join("\n");
+  const trust =
+    report.authority && `  trust  ${report.authority}, which has signed its certificate:  curl --cacert ${report.authority} ${report.address}`;
+  return [`${report.app} ${report.environment} ${verb}`, ...rows.map((row) => `  ${row}`), trust, report.address].filter(Boolean).join("\n");
 }
 
 export function describeDeploy(report: DeployReport): string {
   const what = `${report.app} ${report.environment}: release ${report.release}`;
-  if (!report.changed && !report.contracted) return `${what} is serving already, nothing to do\n${report.address}`;
+  if (!report.changed && !report.contracted) return `${what} ${describeServing(report)}\n${report.address}`;
   const before = report.previous ? `, before it ${report.previous}` : "";
   return [
-    `${what} is serving (${describeDuration(report.durationMs)}${before})`,
+    `${what} is serving (${describeElapsed(report.durationMs)}${before})`,
     ...(report.description ? [`  ${report.description}`] : []),
     ...describeContract(report),
+    ...(report.secretsBack ? [`  secrets with their values of then: ${report.secretsBack.join(", ")}`] : []),
     report.address,
   ].join("\n");
+}
+
+function describeServing({ unwell = [], environment }: DeployReport): string {
+  if (unwell.length === 0) return "is serving already, nothing to do";
+  return `is what serves already, but ${unwell.join(", ")} ${unwell.length === 1 ? "is" : "are"} not healthy\n  Next: landfall status ${environment}   and, to have what does not answer replaced:  landfall resume ${environment}`;
 }
 
 const describeContract = ({ contracted }: DeployReport): string[] =>
@@ -68,10 +80,30 @@ export function describeRecovery({ did, operation, status }: RecoveryReport): st
     finished: `The interrupted ${operation} is finished.`,
     undone: `The interrupted ${operation} is undone.`,
     "brought back": "What stood before stands again.",
-    nothing: `Nothing was interrupted in ${status.environment}, and all stands as it should.`,
+    nothing: `Nothing was interrupted in ${status.environment}`,
   };
-  return texts[did];
+  const isWell = isAllWell(status);
+  if (did === "nothing") return `${texts.nothing}, ${isWell ? "and all stands as it should" : "but not all is well"}.`;
+  return isWell ? texts[did] : `${texts[did]} Not all is well.`;
 }
+
+export function describeList(entries: EnvironmentEntry[]): string {
+  if (entries.length === 0) return "No environment stands on this machine.";
+  return alignRows(
+    entries.map(({ app, environment, address, release, state, folder }) => [app, environment, address, release ?? "no release", state, folder]),
+  ).join("\n");
+}
+const isAllWell = ({ services, resources, supervisor = "running", balancer, missing = [] }: RecoveryReport["status"]): boolean =>
+  services.every(({ healthy, wanted }) => healthy >= wanted) &&
+  resources.every(({ state }) => state === "running" || state === "external") &&
+  supervisor === "running" &&
+  balancer === undefined &&
+  missing.length === 0;
+
+export const describeStopped = ({ app, environment, stopped }: StopReport): string =>
+  stopped.length === 0
+    ? `${app} ${environment} does not run: nothing to stop`
+    : `${app} ${environment} is stopped (${stopped.length} processes), with all that it has\n  Next: landfall resume ${environment}`;
 
 /** The proof comes last: what was looked for again, and that nothing is left but what is named above. */
 export function describeDecommission({ app, environment, removed, kept, checked }: DecommissionReport): string {
@@ -100,14 +132,21 @@ export function describeEvents(events: RecordedEvent[]): string {
   return alignRows(events.map(({ at, type, id, text }) => [describeDate(at), type, id ?? "", text])).join("\n");
 }
 
-export function describeLogLine({ at, id, stream, line }: LogLine, paint: Paint): string {
-  return `${paint("dim", describeTime(at))} ${paint(stream === "stderr" ? "yellow" : "cyan", id)}  ${line}`;
+export function describeLogLine({ at, id, stream, line, part }: LogLine, paint: Paint): string {
+  const end = part ? paint("dim", " (the line goes on)") : "";
+  return `${paint("dim", describeTime(at))} ${paint(stream === "stderr" ? "yellow" : "cyan", id)}  ${line}${end}`;
 }
 
 export function describeSecrets(secrets: { name: string; setAt: number }[], environment: string): string {
   if (secrets.length === 0) return `No secrets are set in ${environment}.`;
   return alignRows(secrets.map(({ name, setAt }) => [name, `set ${describeDate(setAt)}`])).join("\n");
 }
+
+export const describeSecretsSet = ({ environment, names, reaches, revokedIn }: SecretsReport): string =>
+  [
+    `${names.join(", ")} ${names.length === 1 ? "is" : "are"} set in ${environment}. A changed value reaches the app ${reaches}.`,
+    ...(revokedIn.length > 0 ? [`Replaced too in what these releases were given: ${revokedIn.join(", ")}.`] : []),
+  ].join("\n");
 
 export const describeExport = ({ app, environment, folder, files }: ExportReport): string =>
   [`${app} ${environment} is exported`, ...files.map((file) => `  ${file}`), `Read first: ${folder}/README.md`].join("\n");

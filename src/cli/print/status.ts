@@ -1,7 +1,10 @@
-// What stands, as a person reads it: the address, the release, then one line per instance.
+// The status as a person reads it: the address, the release, then one line per instance.
+import { present } from "../../error.ts";
 import type { InstanceReport, Status } from "../../index.ts";
+import { excerptOf } from "../../text/excerpt.ts";
+import { describeElapsed } from "../../text/units.ts";
 import { describeDrift } from "./drift.ts";
-import { alignRows, describeDate, describeDuration } from "./format.ts";
+import { alignRows, describeDate } from "./format.ts";
 import type { Paint } from "./terminal.ts";
 
 export function describeStatus(status: Status, { paint, now }: { paint: Paint; now: number }): string {
@@ -13,8 +16,11 @@ export function describeStatus(status: Status, { paint, now }: { paint: Paint; n
     head(status, { paint, now }),
     ...status.services.map((service) => describeService(service, paint, now)),
     describeResources(status, paint),
+    describeMissing(status, paint),
+    describeStrays(status, paint),
     describeDrift(status.drift ?? [], paint),
     describeFailed(status),
+    describeUnscheduled(status),
     describeUnfinished(status, now),
   ];
   return parts.filter(Boolean).join("\n\n");
@@ -29,8 +35,13 @@ function head(status: Status, { paint, now }: { paint: Paint; now: number }): st
   const rows = [["release", release]];
   if (status.account) rows.push(["account", `${status.account}, region ${status.region}`]);
   if (status.previous) rows.push(["before", status.previous]);
+  for (const { property, after } of status.differs ?? [])
+    rows.push(["configured", `another ${property}, ${after}: landfall commission ${status.environment} applies it`]);
+  if (status.authority) rows.push(["trust", `${status.authority}, which has signed its certificate`]);
   if (status.metrics) rows.push(["metrics", status.metrics]);
-  if (status.supervisor === "stopped") rows.push(["supervisor", `stopped: landfall commission ${status.environment} starts it again`]);
+  if (status.balancer) rows.push(["balancer", status.balancer]);
+  if (status.supervisor === "stopped") rows.push(["supervisor", `stopped: landfall resume ${status.environment} starts it again`]);
+  if (status.supervisor === "silent") rows.push(["supervisor", `does not answer: landfall resume ${status.environment} puts another in its place`]);
   if (status.target === "aws") rows.push(["by hand", describeLook(status, now)]);
   return [`${title(status, paint)}  ${paint("cyan", status.address ?? "no address")}`, ...indent(alignRows(rows))].join("\n");
 }
@@ -39,16 +50,16 @@ function head(status: Status, { paint, now }: { paint: Paint; now: number }): st
 function describeLook({ environment, drift = [], driftLookedAt }: Status, now: number): string {
   const look = `landfall plan ${environment} --drift`;
   if (driftLookedAt === undefined && drift.length === 0) return `AWS has not looked for changes yet: ${look}`;
-  const when = driftLookedAt === undefined ? "" : `, ${describeDuration(Math.max(0, now - driftLookedAt))} ago`;
+  const when = driftLookedAt === undefined ? "" : `, ${describeElapsed(Math.max(0, now - driftLookedAt))} ago`;
   return `${drift.length === 0 ? "nothing" : drift.length} changed when AWS last looked${when}; to look again: ${look}`;
 }
 
 function describeService(service: Status["services"][number], paint: Paint, now: number): string {
-  const count = service.kind === "job" ? `at ${service.schedule ?? "its times"} (UTC)` : countOf(service);
-  const settled = service.kind === "job" || service.healthy >= service.wanted;
+  const count = service.kind === "job" ? (service.schedule ? `at ${service.schedule} (UTC)` : "not scheduled") : countOf(service);
+  const settled = service.kind === "job" ? service.schedule !== undefined : service.healthy >= service.wanted;
   const rows = service.instances.map((instance) => instanceCells(instance, now));
   const lines = alignRows(rows).flatMap((line, index) => {
-    const instance = service.instances[index] as InstanceReport;
+    const instance = present(service.instances[index], "instance");
     const colored = instance.state === "healthy" ? line : paint(["unhealthy", "restarting", "failed"].includes(instance.state) ? "red" : "dim", line);
     return [colored, ...describeLastExit(instance, now)];
   });
@@ -64,7 +75,7 @@ function instanceCells(instance: InstanceReport, now: number): string[] {
   return [
     instance.id,
     instance.state,
-    `for ${describeDuration(Math.max(0, now - instance.since))}`,
+    `for ${describeElapsed(Math.max(0, now - instance.since))}`,
     instance.pid === undefined ? "" : `pid ${instance.pid}`,
     instance.port === undefined ? (instance.address ?? "") : `port ${instance.port}`,
     instance.inHand ? `${instance.inHand} in hand` : "",
@@ -76,13 +87,36 @@ function instanceCells(instance: InstanceReport, now: number): string[] {
 function describeLastExit({ lastExit, state }: InstanceReport, now: number): string[] {
   if (!lastExit || state === "healthy") return [];
   const reason = lastExit.signal ? `by ${lastExit.signal}` : `with status ${lastExit.code ?? "unknown"}`;
-  return [`  ended ${reason} ${describeDuration(Math.max(0, now - lastExit.at))} ago`, ...lastExit.lastLines.slice(-3).map((line) => `  | ${line}`)];
+  return [
+    `  ended ${reason} ${describeElapsed(Math.max(0, now - lastExit.at))} ago`,
+    ...excerptOf(lastExit.lastLines, 3).map((line) => `  | ${line}`),
+  ];
 }
 
 function describeResources({ resources }: Status, paint: Paint): string {
   if (resources.length === 0) return "";
   const rows = alignRows(resources.map(({ name, type, state, address }) => [name, type, state, address]));
   return [paint("bold", "resources"), ...indent(rows)].join("\n");
+}
+
+/** First what is gone and what is in its place, then the two ways on. */
+function describeMissing({ missing = [], environment }: Status, paint: Paint): string {
+  if (missing.length === 0) return "";
+  const rows = alignRows(missing.map(({ what, path, since, found }) => [what, `there since ${describeDate(since)}`, path, `now: ${found}`]));
+  const names = missing.map(({ name }) => name).join(" ");
+  return [
+    paint("red", "data is missing"),
+    ...indent(rows),
+    `  Next: mount its disk or put it back, then  landfall resume ${environment}   or, to begin with empty data:  landfall commission ${environment} --empty ${names}`,
+  ].join("\n");
+}
+
+function describeStrays({ strays = [] }: Status, paint: Paint): string {
+  if (strays.length === 0) return "";
+  const rows = alignRows(strays.map(({ pid, command, id }) => [`pid ${pid}`, command, `started for ${id}`]));
+  return [paint("bold", "left their process group: nobody watches them, and they are ended with what they were started for"), ...indent(rows)].join(
+    "\n",
+  );
 }
 
 function describeFailed({ services, environment }: Status): string {
@@ -92,15 +126,23 @@ function describeFailed({ services, environment }: Status): string {
   return `${failed.join(", ")} crashed too often in a row and ${are} not started any more.\n  Next: landfall resume ${environment}`;
 }
 
+function describeUnscheduled({ services, environment, underWay, unfinished }: Status): string {
+  const missing = services.filter(({ kind, schedule }) => kind === "job" && schedule === undefined).map(({ name }) => name);
+  if (missing.length === 0 || underWay || unfinished) return "";
+  return `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not run at the times of the release that serves.\n  Next: landfall resume ${environment}`;
+}
+
 function describeUnfinished({ underWay, unfinished, environment }: Status, now: number): string {
   if (underWay) {
     const { operation, since, pid, user } = underWay;
-    return `${operation} is under way for ${describeDuration(Math.max(0, now - since))} (process ${pid}, user ${user})`;
+    return `${operation} is under way for ${describeElapsed(Math.max(0, now - since))} (process ${pid}, user ${user})`;
   }
   if (!unfinished) return "";
-  const since = `${describeDate(unfinished.since)}, ${describeDuration(Math.max(0, now - unfinished.since))} ago`;
+  const since = `${describeDate(unfinished.since)}, ${describeElapsed(Math.max(0, now - unfinished.since))} ago`;
   const step = unfinished.step ? `, in the step: ${unfinished.step}` : "";
-  return `${unfinished.operation} was interrupted (begun ${since})${step}.\n  Next: landfall resume ${environment}   or   landfall abort ${environment}`;
+  const { byItself } = unfinished;
+  const otherwise = byItself ? ` Otherwise it is ${byItself.does === "undo" ? "undone" : "finished"} by itself at ${describeDate(byItself.at)}.` : "";
+  return `${unfinished.operation} was interrupted (begun ${since})${step}.${otherwise}\n  Next: landfall resume ${environment}   or   landfall abort ${environment}`;
 }
 
 const indent = (lines: string[]) => lines.map((line) => `  ${line}`);

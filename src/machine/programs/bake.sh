@@ -30,7 +30,7 @@ install_packages() {
   chmod 755 /usr/sbin/policy-rc.d
   trap 'rm -f /usr/sbin/policy-rc.d' EXIT
   apt-get -qq update
-  apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 install "$@"
+  apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "$@"
   # The proxy has a unit of its own.
   [[ ! -e /usr/sbin/nginx ]] || systemctl mask nginx.service
 }
@@ -75,12 +75,12 @@ write_units() {
   systemctl disable ssh.service ssh.socket 2>/dev/null || true
 }
 
-# copy_files NAME...: the image begins with the recipe's files and nothing else, also when this is not its first time.
+# The image begins with the recipe's files and nothing else, also when this is not its first time.
 copy_files() {
   rm -rf "$image"
   install -d -o app -g app -m 755 "$image"
-  printf '%s\n' "$@" >/opt/landfall/recipe-files
   [[ ! -d $here/files ]] || cp -a "$here/files/." "$image/"
+  (cd "$image" && find . ! -type d -printf '%P\n') >/opt/landfall/recipe-files
   chown -R app:app "$image"
   chmod -R u+rwX,go+rX,go-w "$image"
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The start of an instance. `boot`, called by the user data at the first start, keeps the settings and starts landfall-boot.service, which
-# runs `boot start`: at this start and at each one after it. That makes the release, the variables, the app and its proxy, and tells
-# CloudFormation once how it went.
+# runs `boot start`: at this start and at each one after it. That makes the release, the variables, the app and its proxy, lets the group take the
+# instance into service, which is when the balancer learns of it, and tells CloudFormation once how it went.
 set -euo pipefail
 umask 022
 # shellcheck source=machine.sh
@@ -14,6 +14,9 @@ source "$lib/environment.sh"
 source "$lib/health.sh"
 
 units=$root/run/systemd/system
+# The group takes no longer to hold an instance that runs, and then to take it into service.
+service_ms=120000
+look_s=1
 step=begin
 
 main() {
@@ -39,7 +42,10 @@ come_up() {
     perform secrets write_environment &&
     perform start start_app &&
     perform health wait_up &&
-    perform proxy start_proxy
+    perform proxy start_proxy &&
+    perform service enter_service &&
+    perform steady wait_to_count &&
+    perform balancer wait_for_balancer
 }
 
 perform() {
@@ -74,7 +80,8 @@ write_drop_ins() {
   {
     echo "[Service]"
     echo "KillSignal=$LANDFALL_STOP_SIGNAL"
-    echo "TimeoutStopSec=${LANDFALL_STOP_TIMEOUT_MS}ms"
+    # It keeps to its time itself; this is for when it does not.
+    echo "TimeoutStopSec=$((LANDFALL_STOP_TIMEOUT_MS + 10000))ms"
     # Only what listens on such a port needs the right to.
     ((${LANDFALL_PORT:-1024} >= 1024)) || printf '%s\n' "AmbientCapabilities=CAP_NET_BIND_SERVICE" "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"
     # The timer starts a job again; systemd never runs one unit twice at once.
@@ -86,7 +93,54 @@ write_drop_ins() {
   } >"$units/landfall-job.timer.d/settings.conf"
 }
 
-wait_up() { [[ -n ${LANDFALL_SCHEDULE:-} ]] || wait_healthy; }
+wait_up() { [[ -z ${LANDFALL_PORT:-} ]] || wait_healthy; }
+
+# The group gives an instance to the balancer once its hook has ended: nothing that does not serve yet is registered, checked or counted. The hook
+# may begin after the app is up, and it is gone for good when the instance has been in service.
+enter_service() {
+  local until stands
+  ! has_told SUCCESS || return 0
+  until=$(($(now_ms) + service_ms))
+  while stands=$(lifecycle_state) && [[ $stands != InService ]]; do
+    [[ $stands != Pending:Wait ]] || lifecycle_action complete-lifecycle-action boot --lifecycle-action-result CONTINUE || true
+    if [[ $stands == Terminating* ]] || (($(now_ms) >= until)); then
+      give_up "its group does not take it into service: it is $stands"
+      return
+    fi
+    sleep $look_s
+  done
+}
+
+# Once CloudFormation has been told, it ends instances that this one replaces: by then the balancer has to send it requests.
+wait_for_balancer() {
+  local began now answer
+  [[ -n ${LANDFALL_TARGET_GROUP:-} ]] || return 0
+  ! has_told SUCCESS || return 0
+  : >"$run/answers"
+  log "the balancer, which has to find it healthy within $(seconds "$LANDFALL_ATTACH_MS") s" >"$run/asked"
+  began=$(now_ms)
+  while :; do
+    now=$(($(now_ms) - began))
+    answer=$(ask_balancer) || answer="no answer"
+    [[ $answer != healthy* ]] || return 0
+    printf '%s\t%s\n' "$now" "$answer" >>"$run/answers"
+    has_not_ended || return
+    if ((now >= LANDFALL_ATTACH_MS)); then
+      give_up "it passes its health check, but not the balancer's, which says: $answer"
+      return
+    fi
+    sleep $look_s
+  done
+}
+
+# "unhealthy Target.Timeout Request timed out": the state, and why.
+ask_balancer() {
+  "${aws[@]}" elbv2 describe-target-health --target-group-arn "$LANDFALL_TARGET_GROUP" --targets "Id=$(instance_id)" \
+    --query 'TargetHealthDescriptions[0].TargetHealth.[State,Reason,Description]' --output text | tr '\t' ' '
+}
+
+# It gets requests meanwhile. CloudFormation replaces no more instances until this one has told it that it counts.
+wait_to_count() { [[ -n ${LANDFALL_SCHEDULE:-} ]] || wait_steady; }
 
 start_proxy() {
   [[ -n ${LANDFALL_PROXY_PORT:-} ]] || return 0
@@ -152,6 +206,8 @@ group_answers() {
     { count++; last = $1 }
     END { tell() }' "$run/answers"
 }
+
+has_told() { [[ $(cat "$state/told-$(instance_id)" 2>/dev/null) == "$1" ]]; }
 
 # Once in the life of an instance. Outside a change of its stack nobody waits for the signal, and CloudFormation refuses it.
 signal() {

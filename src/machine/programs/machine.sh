@@ -57,6 +57,20 @@ instance_id() {
   cat "$file"
 }
 
+# Where this instance stands in its group: "None" where it is in none, "unknown" while AWS does not say.
+lifecycle_state() {
+  "${aws[@]}" autoscaling describe-auto-scaling-instances --instance-ids "$(instance_id)" \
+    --query 'AutoScalingInstances[0].LifecycleState' --output text || echo unknown
+}
+
+# lifecycle_action ACTION HOOK OPTION...: of the hook that holds this instance. AWS refuses it while none does.
+lifecycle_action() {
+  local action=$1 hook=$2
+  shift 2
+  "${aws[@]}" autoscaling "$action" --auto-scaling-group-name "$(ask_metadata tags/instance/aws:autoscaling:groupName)" \
+    --lifecycle-hook-name "$hook" --instance-id "$(instance_id)" "$@"
+}
+
 log() { printf '%s\n' "$*"; }
 
 # Milliseconds of a clock that nobody sets.

@@ -1,24 +1,22 @@
-// What every operation on an aws environment works with, and where it is: whose account, which region.
-import type { EnvironmentApp } from "../../config/app.ts";
+// The context of every operation on an aws environment, with its account and region.
+import type { Deployment } from "../../config/deployment.ts";
 import { LandfallError } from "../../error.ts";
 import type { Emit } from "../../progress.ts";
-import { type Clock, systemClock } from "../../system/clock.ts";
+import { systemClock } from "../../system/clock.ts";
 import type { TargetInput } from "../target.ts";
-import { type Clients, makeClients, refuseExposedCredentials } from "./clients.ts";
+import type { Account } from "./account/account.ts";
+import { assertCredentialsPrivate, makeClients } from "./account/clients.ts";
 
-export interface Context {
-  app: EnvironmentApp;
+export interface Context extends Account {
+  deployment: Deployment;
   folder: string;
-  clients: Clients;
-  clock: Clock;
   emit: Emit;
-  signal?: AbortSignal;
   wait?: boolean;
 }
 
 export const makeContext = (input: TargetInput): Context => ({
   ...input,
-  clients: makeClients({ region: input.app.environment.region }),
+  clients: makeClients({ region: input.deployment.settings.region }),
   clock: systemClock,
 });
 
@@ -35,12 +33,12 @@ export interface Place {
  * Asks AWS who we are and where. To be called, and its answer shown, before anything is changed.
  * Errors: AWS_ACCOUNT_DIFFERS when the environment's key "account" names another one; AWS_CREDENTIALS_*, AWS_REGION_MISSING.
  */
-export async function locate({ app, clients }: Context): Promise<Place> {
-  refuseExposedCredentials();
+export async function locate({ deployment, clients }: Context): Promise<Place> {
+  assertCredentialsPrivate();
   const sts = await clients.sts();
   const { Account: account = "", Arn: identity = "" } = await sts.getCallerIdentity({});
-  const { account: wanted } = app.environment;
-  if (wanted !== undefined && wanted !== account) throw accountDiffers(app.name, wanted, { account, identity });
+  const { account: expected } = deployment.settings;
+  if (expected !== undefined && expected !== account) throw accountDiffers(deployment.environment, expected, { account, identity });
   return { account, region: await sts.config.region(), partition: identity.split(":")[1] || "aws", identity };
 }
 
@@ -51,10 +49,10 @@ export async function announce(context: Context): Promise<Place> {
   return place;
 }
 
-const accountDiffers = (environment: string, wanted: string, { account, identity }: Pick<Place, "account" | "identity">) =>
+const accountDiffers = (environment: string, expected: string, { account, identity }: Pick<Place, "account" | "identity">) =>
   new LandfallError({
     code: "AWS_ACCOUNT_DIFFERS",
-    what: `environment "${environment}" belongs to account "${wanted}", and these credentials are of "${account}"`,
+    what: `environment "${environment}" belongs to account "${expected}", and these credentials are of "${account}"`,
     why: `they are those of ${identity}`,
     standing: "Nothing was changed.",
     next: "set AWS_PROFILE to a profile of that account",

@@ -5,8 +5,11 @@ import { randomUUID } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { LandfallError } from "../../error.ts";
 import { isRunning, observeStart } from "../../system/processes.ts";
-import { observeStack } from "./cloudformation/stand.ts";
+import { observeStack } from "./cloudformation/describe-stacks.ts";
 import type { Context } from "./context.ts";
+import { outputsOf } from "./environment-outputs.ts";
+import { guardClients } from "./guarded-clients.ts";
+import { stackName } from "./templates/shared/names.ts";
 
 /** What the object says of the last operation. */
 export interface LeaseNote {
@@ -31,6 +34,8 @@ export interface LeaseNote {
 const BEAT_EVERY_MS = 15_000;
 /** Several beats, and as much again for clocks that differ. */
 const EXPIRES_AFTER_MS = 90_000;
+/** After a beat nobody takes the lease for so long, however much clocks differ. */
+const CERTAIN_FOR_MS = EXPIRES_AFTER_MS / 2;
 const LOOK_EVERY_MS = 2_000;
 
 /** The ids of the leases that this process holds: any other of its own is one whose end could not be written. */
@@ -48,33 +53,90 @@ interface Written {
 
 /**
  * Runs `act` while no other operation can. Rejects with LEASE_HELD, naming the holder, when one is under way; waits for it when the
- * context says so. Who has not written for a minute and a half, or whose process is gone from this machine, holds it no more.
+ * context says so. Who has not written for a minute and a half, or whose process is gone from this machine, holds it no more: by the context
+ * that `act` gets it changes nothing from then on, and rejects with LEASE_LOST.
  */
-export async function leased<T>(context: Context, operation: string, act: () => Promise<T>, options?: object): Promise<T> {
+export async function leased<T>(context: Context, operation: string, act: (context: Context) => Promise<T>, options?: object): Promise<T> {
   const place = await findPlace(context);
-  if (!place) return act();
-  const { clock } = context;
-  const note = { ...makeNote(operation, clock.now()), ...(options && { options }) };
-  let etag = await take(context, place, note);
+  if (!place) return act(context);
+  const note = { ...makeNote(operation, context.clock.now()), ...(options && { options }) };
+  const lease = new HeldLease(context, place, { note, etag: await take(context, place, note) });
   held.add(note.id);
-  let beating = Promise.resolve();
-  const beat = async (ended: Pick<LeaseNote, "endedAt" | "failed"> = {}) => {
-    etag = (await write(context, place, { note: { ...note, beatAt: clock.now(), ...ended }, etag }).catch(() => undefined)) ?? etag;
-  };
-  const timer = setInterval(() => {
-    beating = beating.then(() => beat());
-  }, BEAT_EVERY_MS).unref();
+  const timer = setInterval(() => lease.beat(), BEAT_EVERY_MS).unref();
   let failed = true;
   try {
-    const done = await act();
+    const result = await act({ ...context, clients: guardClients(context.clients, () => lease.verify()) });
     failed = false;
-    return done;
+    return result;
   } finally {
     clearInterval(timer);
-    await beating;
-    // It may have gone with what was removed.
-    await beat({ endedAt: clock.now(), ...(failed && { failed }) });
+    await lease.end(failed);
     held.delete(note.id);
+  }
+}
+
+/** One that this process took. Its writes come one after another, since each is made on condition of the one before. */
+class HeldLease {
+  readonly #context: Context;
+  readonly #place: Place;
+  readonly #note: LeaseNote;
+  #etag: string | undefined;
+  /** The last beat that is known to have been written. */
+  #beatAt: number;
+  #lost: LandfallError | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(context: Context, place: Place, { note, etag }: Written) {
+    this.#context = context;
+    this.#place = place;
+    this.#note = note;
+    this.#etag = etag;
+    this.#beatAt = note.beatAt;
+  }
+
+  /** A beat that fails is made good by the next one, or by whoever wants to know. */
+  async beat(): Promise<void> {
+    await this.#inTurn(() => this.#renew()).catch(() => {});
+  }
+
+  /** Throws LEASE_LOST when another operation has it; what AWS says when that cannot be known. To be called before each change. */
+  async verify(): Promise<void> {
+    if (this.#lost) throw this.#lost;
+    if (this.#context.clock.now() - this.#beatAt < CERTAIN_FOR_MS) return;
+    await this.#inTurn(() => this.#renew());
+  }
+
+  async end(failed: boolean): Promise<void> {
+    const endedAt = this.#context.clock.now();
+    // It may have gone with what was removed.
+    await this.#inTurn(() => this.#renew({ endedAt, ...(failed && { failed }) })).catch(() => {});
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const turn = this.#writing.then(act);
+    this.#writing = turn.catch(() => {});
+    return turn;
+  }
+
+  async #renew(ended: Pick<LeaseNote, "endedAt" | "failed"> = {}): Promise<void> {
+    if (this.#lost) throw this.#lost;
+    const note = { ...this.#note, beatAt: this.#context.clock.now(), ...ended };
+    const etag = await write(this.#context, this.#place, { note, etag: this.#etag });
+    if (etag !== undefined) {
+      this.#etag = etag;
+      this.#beatAt = note.beatAt;
+      return;
+    }
+    const standing = await read(this.#context, this.#place);
+    // Gone with what was removed: nobody has it.
+    if (!standing) return;
+    if (standing.note.id !== note.id) {
+      this.#lost = leaseLost(note.operation, standing.note);
+      throw this.#lost;
+    }
+    // A beat of ours, whose answer did not arrive.
+    this.#etag = standing.etag;
+    this.#beatAt = standing.note.beatAt;
   }
 }
 
@@ -89,8 +151,8 @@ type Last = LeaseNote & { running: boolean };
 /** The last operation, ended or not. */
 export async function findLast(context: Context): Promise<Last | undefined> {
   const place = await findPlace(context);
-  const found = place && (await read(context, place));
-  return found && asLast(context, found.note);
+  const lease = place && (await read(context, place));
+  return lease && asLast(context, lease.note);
 }
 
 const asLast = ({ clock }: Context, note: LeaseNote): Last => ({ ...note, running: note.endedAt === undefined && !hasExpired(note, clock.now()) });
@@ -100,13 +162,13 @@ export async function listLeases(context: Context): Promise<{ environment: strin
   const place = await findPlace(context);
   if (!place) return [];
   const { Contents = [] } = await (await context.clients.s3()).listObjectsV2({ Bucket: place.Bucket, Prefix: LEASES }).catch(noneIfGone);
-  const found = await Promise.all(
+  const leases = await Promise.all(
     Contents.map(async ({ Key: key = "" }) => {
       const lease = await read(context, { Bucket: place.Bucket, Key: key });
       return lease ? [{ environment: key.slice(LEASES.length, -".json".length), key, running: asLast(context, lease.note).running }] : [];
     }),
   );
-  return found.flat();
+  return leases.flat();
 }
 
 const LEASES = "leases/";
@@ -116,9 +178,10 @@ const noneIfGone = (error: unknown): { Contents?: undefined } => {
   throw error;
 };
 
-async function findPlace({ clients, app }: Context): Promise<Place | undefined> {
-  const { outputs } = await observeStack(clients, `${app.app.name}-foundation`);
-  return outputs.ArtifactsBucket === undefined ? undefined : { Bucket: outputs.ArtifactsBucket, Key: `${LEASES}${app.name}.json` };
+async function findPlace({ clients, deployment }: Context): Promise<Place | undefined> {
+  const shared = await observeStack(clients, stackName(deployment, "shared"));
+  const Bucket = outputsOf(deployment, [shared]).find("shared", "ArtifactsBucket");
+  return Bucket === undefined ? undefined : { Bucket, Key: `${LEASES}${deployment.environment}.json` };
 }
 
 function makeNote(operation: string, now: number): LeaseNote {
@@ -138,16 +201,16 @@ function userName(): string {
 
 async function take(context: Context, place: Place, note: LeaseNote): Promise<string | undefined> {
   const { clock, wait, signal, emit } = context;
-  for (let said = false; ; ) {
-    const found = await read(context, place);
-    if (!found || found.note.endedAt !== undefined || hasExpired(found.note, clock.now())) {
-      const etag = await write(context, place, { note, etag: found?.etag });
+  for (let announced = false; ; ) {
+    const lease = await read(context, place);
+    if (!lease || lease.note.endedAt !== undefined || hasExpired(lease.note, clock.now())) {
+      const etag = await write(context, place, { note, etag: lease?.etag });
       if (etag !== undefined) return etag;
       continue;
     }
-    if (!wait || signal?.aborted) throw leaseHeld(note.operation, found.note);
-    if (!said) emit({ type: "note", text: `waiting: ${describe(found.note)}` });
-    said = true;
+    if (!wait || signal?.aborted) throw leaseHeld(note.operation, lease.note);
+    if (!announced) emit({ type: "note", text: `waiting: ${describe(lease.note)}` });
+    announced = true;
     await clock.sleep(LOOK_EVERY_MS, signal).catch(() => {});
   }
 }
@@ -161,7 +224,7 @@ function hasExpired({ id, beatAt, host, pid, startedAt }: LeaseNote, now: number
 async function read({ clients }: Context, place: Place): Promise<Written | undefined> {
   try {
     const { Body, ETag } = await (await clients.s3()).getObject(place);
-    return { note: JSON.parse((await Body?.transformToString()) ?? "") as LeaseNote, etag: ETag };
+    return { note: JSON.parse((await Body?.transformToString()) ?? ""), etag: ETag };
   } catch (error) {
     if (error instanceof Error && /^NoSuch(Key|Bucket)$/.test(error.name)) return undefined;
     throw error;
@@ -180,8 +243,8 @@ async function write(context: Context, place: Place, { note, etag }: Written): P
     return ETag;
   } catch (error) {
     if (!(error instanceof Error && /^(PreconditionFailed|ConditionalRequestConflict|NoSuchKey)$/.test(error.name))) throw error;
-    const found = await read(context, place);
-    return found?.note.id === note.id && found.note.beatAt === note.beatAt ? found.etag : undefined;
+    const lease = await read(context, place);
+    return lease?.note.id === note.id && lease.note.beatAt === note.beatAt ? lease.etag : undefined;
   }
 }
 
@@ -195,4 +258,12 @@ const leaseHeld = (operation: string, note: LeaseNote) =>
     why: describe(note),
     standing: "Nothing was changed.",
     next: "run the command again when the other has ended, or with --wait",
+  });
+
+const leaseLost = (operation: string, note: LeaseNote) =>
+  new LandfallError({
+    code: "LEASE_LOST",
+    what: `"${operation}" did nothing for more than ${EXPIRES_AFTER_MS / 1000} s, and lost its lease on this environment`,
+    why: describe(note),
+    standing: "It stopped where it was; the other operation goes on from there.",
   });

@@ -1,36 +1,37 @@
-// What runs in an environment, read back from the templates that stand. Nothing else remembers it, so template and account never disagree.
-import { observeEnvironment, observeTemplate, type Standing } from "./cloudformation/stand.ts";
-import { makeTurns } from "./cloudformation/turns.ts";
+// The fleets and rules that serve in an environment, read back from the templates that stand. Nothing else remembers it, so template and account never disagree.
+
+import pLimit from "p-limit";
+import { observeEnvironment, observeTemplate, type StackState } from "./cloudformation/describe-stacks.ts";
 import type { Context } from "./context.ts";
-import { FLEETS_NOTE, type FleetsNote, type Running, type Slot, WEIGHTS_NOTE, type WeightsNote } from "./stacks/running.ts";
+import { stackName } from "./templates/shared/names.ts";
+import { FLEETS_NOTE, fleetsIn, RULES_NOTE, type Running, type Standing, WEIGHTS_NOTE } from "./templates/shared/running.ts";
 
 const AT_ONCE = 6;
 
-/** The fleets of every service, with their shares of the requests. Reads the stacks unless they are given. */
-export async function observeRunning(context: Context, stacks?: Map<string, Standing>): Promise<Running> {
-  const { app, name } = context.app;
-  const standing = stacks ?? (await observeEnvironment(context.clients, { app: app.name, environment: name }));
-  const turn = makeTurns(AT_ONCE);
-  const own = [...standing.values()].filter(({ id, tags }) => id !== undefined && tags["landfall:environment"] === name);
+/** The fleets of every service. */
+export const observeRunning = async (context: Context, stacks?: Map<string, StackState>): Promise<Running> =>
+  (await observeServing(context, stacks)).running;
+
+/** The fleets of every service, with their shares of the requests, and the rules in force. Reads the stacks unless they are given. */
+export async function observeServing(context: Context, stacks?: Map<string, StackState>): Promise<Standing> {
+  const { app, environment } = context.deployment;
+  const standing = stacks ?? (await observeEnvironment(context.clients, { app, environment }));
+  const limit = pLimit(AT_ONCE);
+  const ofEnvironment = [...standing.values()].filter(({ id, tags }) => id !== undefined && tags["landfall:environment"] === environment);
   const noted = await Promise.all(
-    own
-      .filter(({ tags, name: stack }) => tags["landfall:service"] !== undefined || stack === `${app.name}-${name}-routes`)
-      .map((stack) => turn(async () => ({ stack, metadata: (await observeTemplate(context.clients, stack))?.Metadata ?? {} }))),
+    ofEnvironment
+      .filter(({ tags, name: stack }) => tags["landfall:service"] !== undefined || stack === stackName(context.deployment, "routes"))
+      .map((stack) => limit(async () => ({ stack, metadata: (await observeTemplate(context.clients, stack))?.Metadata ?? {} }))),
   );
-  const weights = (noted.find(({ metadata }) => WEIGHTS_NOTE in metadata)?.metadata[WEIGHTS_NOTE] ?? {}) as WeightsNote;
-  return Object.fromEntries(
+  const routes = noted.find(({ stack }) => stack.tags["landfall:service"] === undefined)?.metadata ?? {};
+  const weights = routes[WEIGHTS_NOTE] ?? {};
+  const rules = routes[RULES_NOTE];
+  const running = Object.fromEntries(
     noted.flatMap(({ stack, metadata }) => {
       const service = stack.tags["landfall:service"];
-      const fleets = metadata[FLEETS_NOTE] as FleetsNote | undefined;
-      return service === undefined || !fleets ? [] : [[service, withWeights(fleets, weights[service] ?? {})]];
+      const fleets = metadata[FLEETS_NOTE];
+      return service === undefined || !fleets ? [] : [[service, fleetsIn(fleets, weights[service] ?? {})]];
     }),
   );
+  return { running, ...(rules ? { rules } : {}) };
 }
-
-const withWeights = (fleets: FleetsNote, weights: WeightsNote[string]): Running[string] =>
-  Object.fromEntries(
-    Object.entries(fleets).map(([slot, fleet]) => {
-      const weight = weights[slot as Slot];
-      return [slot, { ...fleet, ...(weight === undefined ? {} : { weight }) }];
-    }),
-  );

@@ -1,57 +1,80 @@
-// The aws target: the user's own account. What does an operation is loaded with it, so that a reading command loads no CDK.
-
-import type { RecoveryReport } from "../../reports.ts";
-import type { DeployOptions, EnvironmentTarget, OpenTarget } from "../target.ts";
-import { announce, makeContext } from "./context.ts";
-import type { DecommissionOptions } from "./decommission.ts";
+// The aws target, the user's own account, as a table: what each method needs, and where it is. What is not under the lease reads, or takes the
+// lease itself.
+import { followedBy, lazily, type OperationsTable, openTable, streamed } from "../operations-table.ts";
+import type { EnvironmentTarget, OpenTarget, SecretStore } from "../target.ts";
+import { announce, type Context, makeContext } from "./context.ts";
 import { leased } from "./lease.ts";
-import type { Ways } from "./recovery.ts";
-import { openSecrets } from "./secrets.ts";
+import type { Ways } from "./operations/recovery.ts";
+import type { ReleaseContext } from "./releases/driver.ts";
 
-export const openAws: OpenTarget = (input): EnvironmentTarget => {
-  const context = makeContext(input);
-  /** Says whose account it is, and then works under the lease. */
-  const operate = async <T>(operation: string, act: () => Promise<T>, options?: object): Promise<T> => {
-    await announce(context);
-    return leased(context, operation, act, options);
-  };
-  const commission = (options?: { confirmReplace?: string[] }) =>
-    operate("commission", async () => (await import("./commission.ts")).commission(context, options));
-  const status = async () => (await import("./status.ts")).observeStatus(context);
-  const decommission = (options: DecommissionOptions) =>
-    operate("decommission", async () => (await import("./decommission.ts")).decommission(context, options), options);
-  const deploy = (options: DeployOptions) => operate("deploy", async () => (await import("./releases/deploy.ts")).deploy(context, options), options);
-  const recover = async (way: "resume" | "abort"): Promise<RecoveryReport> => {
-    const { abort, resume } = await import("./recovery.ts");
-    const ways: Ways = { commission, decommission, deploy };
-    const recovered = way === "resume" ? await resume(context, ways) : await abort(context);
-    return { ...recovered, status: await status() };
-  };
+export const openAws: OpenTarget = (input): EnvironmentTarget => openTable(OPERATIONS, makeContext(input));
 
-  return {
-    permissions: async () => (await import("./iam/list.ts")).listPermissions(context.app),
-    exportTo: async (folder, options) => (await import("./export/leave.ts")).leave(context, folder, options),
-    plan: async (options) => (await import("./plan.ts")).planAws(context, options),
-    commission,
-    deploy,
-    rollback: (options) => operate("rollback", async () => (await import("./releases/deploy.ts")).rollback(context, options), options),
-    resume: () => recover("resume"),
-    abort: () => recover("abort"),
-    scale: (counts) =>
-      operate("scale", async () => {
-        await (await import("./scale.ts")).scale(context, counts);
-        return status();
-      }),
-    exec: async (service, argv) => (await import("./exec.ts")).exec(context, service, argv),
-    status,
-    hosts: async () => (await import("./status.ts")).observeHosts(context),
-    async *logs(filter) {
-      yield* (await import("./logs.ts")).readLogs(context, filter);
-    },
-    events: async (filter) => (await import("./status.ts")).observeHistory(context, filter),
-    secrets: () => openSecrets(context),
-    listRemoval: async (options) => (await import("./decommission.ts")).listRemoval(context, options),
-    decommission,
-    clean: () => operate("clean", async () => (await import("./clean.ts")).clean(context)),
-  };
+const loadSecrets = async () => (await import("./secrets.ts")).openSecrets;
+
+const SECRETS: OperationsTable<Context, SecretStore> = {
+  set: (context) => async (values, options) => (await loadSecrets())(context).set(values, options),
+  remove: (context) => async (name) => (await loadSecrets())(context).remove(name),
+  list: (context) => async () => (await loadSecrets())(context).list(),
 };
+
+const status = lazily(async () => (await import("./queries/status.ts")).observeStatus);
+const commission = underLease("commission", async () => (await import("./operations/commission.ts")).commission);
+const decommission = underLease("decommission", async () => (await import("./operations/decommission.ts")).decommission);
+const deploy = underLease("deploy", async () => inAccount((await import("./operations/deploy.ts")).deploy));
+
+const OPERATIONS: OperationsTable<Context, EnvironmentTarget> = {
+  permissions:
+    ({ deployment }) =>
+    async () =>
+      (await import("./iam/list.ts")).listPermissions(deployment),
+  exportTo: lazily(async () => (await import("./export/export.ts")).exportEnvironment),
+  preflight: lazily(async () => (await import("./preflight/preflight.ts")).preflight),
+  check: lazily(async () => (await import("./operations/check.ts")).check),
+  plan: lazily(async () => (await import("./queries/plan.ts")).planAws),
+  status,
+  hosts: lazily(async () => (await import("./queries/status.ts")).observeHosts),
+  logs: streamed(async () => (await import("./queries/logs.ts")).readLogs),
+  events: lazily(async () => (await import("./queries/status.ts")).observeHistory),
+  listRemoval: lazily(async () => (await import("./operations/decommission.ts")).listRemoval),
+
+  commission,
+  deploy,
+  rollback: underLease("rollback", async () => inAccount((await import("./operations/deploy.ts")).rollback)),
+  scale: followedBy(
+    underLease("scale", async () => (await import("./operations/scale.ts")).scale),
+    status,
+  ),
+  decommission,
+  clean: underLease("clean", async () => (await import("./operations/clean.ts")).clean),
+  resume: (context) => async () => ({
+    ...(await (await import("./operations/recovery.ts")).resume(context, waysOf(context))),
+    status: await status(context)(),
+  }),
+  abort: (context) => async () => ({ ...(await (await import("./operations/recovery.ts")).abort(context)), status: await status(context)() }),
+
+  exec: lazily(async () => (await import("./operations/exec.ts")).exec),
+  secrets: (context) => () => openTable(SECRETS, context),
+};
+
+/** Says whose account it is, and then works under the lease, which notes the options for whoever has to finish it. */
+function underLease<Options extends (object | undefined)[], Result>(
+  name: string,
+  load: () => Promise<(context: Context, ...options: Options) => Promise<Result>>,
+) {
+  return (context: Context) =>
+    async (...options: Options): Promise<Result> => {
+      const [act] = await Promise.all([load(), announce(context)]);
+      const [noted] = options;
+      return leased(context, name, (guarded) => act(guarded, ...options), noted);
+    };
+}
+
+/** For what acts through a driver. */
+const inAccount =
+  <Options extends unknown[], Result>(act: (context: ReleaseContext, ...options: Options) => Promise<Result>) =>
+  async (context: Context, ...options: Options): Promise<Result> => {
+    const { openAccount } = await import("./releases/account/driver.ts");
+    return act(await openAccount(context), ...options);
+  };
+
+const waysOf = (context: Context): Ways => ({ commission: commission(context), decommission: decommission(context), deploy: deploy(context) });

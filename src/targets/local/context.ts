@@ -1,90 +1,31 @@
-// What every operation of the local target works with, and the record of one environment.
-import { existsSync, readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import type { EnvironmentApp } from "../../config/app.ts";
-import type { Service } from "../../config/schema.ts";
-import { LandfallError } from "../../error.ts";
+// The context of every operation of the local target.
+import type { Deployment } from "../../config/deployment.ts";
 import type { Emit } from "../../progress.ts";
-import type { ResourceReport } from "../../reports.ts";
 import { type Clock, systemClock } from "../../system/clock.ts";
-import { appendLine, loadJson, writeJson } from "../../system/files.ts";
+
 import { findHome } from "../../system/home.ts";
-import type { Contracted } from "../refusals.ts";
+import type { Hide } from "../../text/mask.ts";
 import type { TargetInput } from "../target.ts";
-import { type Places, placesOf } from "./places.ts";
+import { hiderOf } from "./data/secret-store.ts";
+import { type Paths, pathsOf } from "./paths.ts";
 
 export interface Context {
-  app: EnvironmentApp;
+  deployment: Deployment;
   folder: string;
-  places: Places;
+  paths: Paths;
   clock: Clock;
+  /** What it is told holds no secret of the environment. */
   emit: Emit;
+  /** For the words of others, before they become an event. */
+  hide: Hide;
   signal?: AbortSignal;
   wait?: boolean;
 }
 
-export const makeContext = (input: TargetInput): Context => ({
-  ...input,
-  places: placesOf(findHome(), input.app.app.name, input.app.name),
-  clock: systemClock,
-});
-
-/** What stands of one environment, beyond its processes. */
-export interface EnvironmentRecord {
-  app: string;
-  environment: string;
-  /** The app's folder on this machine. */
-  folder: string;
-  commissionedAt: number;
-  port: number;
-  metricsPort: number;
-  tls: boolean;
-  resources: (ResourceReport & { processId?: string })[];
-  variables: { env: Record<string, string>; secretEnv: Record<string, string> };
-  release?: string;
-  previous?: string;
-  /** Releases whose rollout came to its end, in the order in which they first did. */
-  rolledOut: string[];
-  /** Releases whose expand phase has run. */
-  expanded: string[];
-  contracted?: Contracted;
-  /** Set by `scale`; otherwise the configuration's minimum. */
-  counts: Record<string, number>;
-  /** For services with `scaling`: what the autoscaler wants, from the number on that a person set last. */
-  scaled?: Record<string, number>;
-}
-
-export const findRecord = (places: Places): EnvironmentRecord | undefined => loadJson<EnvironmentRecord>(places.record);
-
-export function loadRecord(context: Context): EnvironmentRecord {
-  const record = findRecord(context.places);
-  if (record) return record;
-  const { name, app } = context.app;
-  throw new LandfallError({
-    code: "ENVIRONMENT_NOT_COMMISSIONED",
-    what: `environment "${name}" of app "${app.name}" does not stand on this machine`,
-    standing: "Nothing was changed.",
-    next: `landfall commission ${name}`,
-  });
-}
-
-export const writeRecord = (places: Places, record: EnvironmentRecord): void => writeJson(places.record, record);
-
-export const recordEvent = (context: Context, type: string, text: string, release?: string): void =>
-  appendLine(context.places.events, JSON.stringify({ at: context.clock.now(), type, text, release }));
-
-export const addressOf = (record: EnvironmentRecord): string => `${record.tls ? "https" : "http"}://127.0.0.1:${record.port}`;
-
-/** Set by the autoscaler or by hand, else by today's configuration: how many run is no part of a release. */
-export function wantedCount(context: Pick<Context, "app">, record: EnvironmentRecord, service: string, settings: Service): number {
-  const today = context.app.app.services[service];
-  const scaled = today?.scaling && record.scaled?.[service];
-  return scaled ?? record.counts[service] ?? today?.instances.min ?? settings.instances.min;
-}
-
-/** The records of all environments of the app on this machine. */
-export function loadRecords(places: Places): EnvironmentRecord[] {
-  const folder = dirname(places.environment);
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.flatMap((name) => loadJson<EnvironmentRecord>(join(folder, name, basename(places.record))) ?? []);
+export function makeContext(input: TargetInput): Context {
+  const paths = pathsOf(findHome(), input.deployment.app, input.deployment.environment);
+  const hide = hiderOf(paths);
+  const emit: Emit = (progress) =>
+    input.emit("line" in progress ? { ...progress, line: hide(progress.line) } : { ...progress, text: hide(progress.text) });
+  return { ...input, paths, clock: systemClock, hide, emit };
 }

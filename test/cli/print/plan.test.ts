@@ -3,7 +3,17 @@ import { describePlan } from "../../../src/cli/print/plan.ts";
 import type { Plan } from "../../../src/plan/plan.ts";
 
 const plain = { paint: (_: unknown, text: string) => text };
-const base: Plan = { app: "shop", environment: "production", target: "aws", exists: true, changes: [], unchanged: 60, drift: [], notes: [] };
+const base: Plan = {
+  app: "shop",
+  environment: "production",
+  target: "aws",
+  exists: true,
+  changes: [],
+  next: "deploy",
+  unchanged: 60,
+  drift: [],
+  notes: [],
+};
 
 describe("a plan", () => {
   it("says that there is nothing to do", () => {
@@ -29,20 +39,22 @@ describe("a plan", () => {
         },
         {
           of: "resource database",
-          kind: "database instance",
+          kind: "database",
           name: "DatabaseDatabase",
           action: "replace",
           differences: [{ property: "StorageEncrypted", before: "false", after: "true" }],
           data: "its data is kept as a final snapshot, and the new one is empty",
+          confirm: "DatabaseDatabase",
         },
         { of: "resource jobs", kind: "queue", name: "JobsQueue", action: "remove", differences: [], data: "its data is lost" },
         { of: "resource jobs", kind: "queue policy", name: "JobsQueuePolicy", action: "remove", differences: [] },
+        { of: "resource jobs", kind: "secret", name: "JobsLogin", action: "remove", differences: [], effect: "the password in it goes with it" },
       ],
       release: { before: "4be01977", after: "7f3c2a1b", description: "commit 7f3c2a1 “Greet”", note: "its image has to be made first" },
       drift: [{ of: "balancer", kind: "listener", name: "Https", differences: [{ property: "Port", before: "443", after: "8443" }] }],
       notes: ["account 123456789012, region eu-central-1"],
     };
-    expect(describePlan(plan, plain)).toBe(`shop production  2 to add, 1 to change, 1 to replace, 2 to remove, 60 unchanged
+    expect(describePlan(plan, plain)).toBe(`shop production  2 to add, 1 to change, 1 to replace, 3 to remove, 60 unchanged
 
 service web
   + 2 × alarm
@@ -52,13 +64,15 @@ service web
       its instances are replaced, batch by batch
 
 resource database
-  ± database instance DatabaseDatabase  is replaced by a new one
+  ± database DatabaseDatabase  is replaced by a new one
       storage encrypted (StorageEncrypted): false → true
-      its data is kept as a final snapshot, and the new one is empty
+      its data is kept as a final snapshot, and the new one is empty; commission asks for --confirm-replace DatabaseDatabase
 
 resource jobs
   - queue JobsQueue  is removed
       its data is lost
+  - secret JobsLogin  is removed
+      the password in it goes with it
   - queue policy
 
 release  4be01977 → 7f3c2a1b  commit 7f3c2a1 “Greet”  its image has to be made first
@@ -103,7 +117,7 @@ describe("what it costs", () => {
           ],
         },
         once: [{ of: "image", what: "a builder", units: { min: 0.25, max: 0.25 }, unit: "hour", price: 0.04, assumption: "a quarter of an hour" }],
-        ceiling: 100,
+        budget: 100,
       },
     };
     expect(describePlan(plan, plain)).toBe(`shop production  nothing to change: 60 things as configured
@@ -116,7 +130,7 @@ cost  14.60 USD → 14.60 to 43.80 USD a month, and what has no known price
   by use, not counted
   through the NAT gateways  0.052 USD a GB
   logs                      0.63 USD a GB (not verified)
-  ceiling  100.00 USD a month, every fleet at its largest
+  budget  100.00 USD a month, with every fleet that scales at its largest
   prices of 2026-11-21`);
   });
 });

@@ -59,9 +59,9 @@ describe("status", () => {
   before   4be01977
 
 web (web)  1 of 2 healthy
-  web.1.7f3c2a1b  healthy     for 2 min 5 s  pid 4711  port 20101  3 in hand
-  web.2.7f3c2a1b  restarting  for 0.4 s                                       1 restart
-    ended with status 1 2.0 s ago
+  web.1.7f3c2a1b  healthy     for 2m5s   pid 4711  port 20101  3 in hand
+  web.2.7f3c2a1b  restarting  for 400ms                                   1 restart
+    ended with status 1 2s ago
     | b
     | c
     | Error: no such table
@@ -95,10 +95,20 @@ resources
     ).toBe("web.1.7f3c2a1b, web.2.7f3c2a1b crashed too often in a row and are not started any more.\n  Next: landfall resume local");
   });
 
+  it("names jobs that are not run at their times, unless somebody is at work on it", () => {
+    const job = { name: "tidy", kind: "job" as const, wanted: 0, healthy: 0, instances: [] };
+    const parts = (more: Partial<Status>) => describeStatus({ ...standing, services: [job], resources: [], ...more }, plain).split("\n\n");
+    expect(parts({}).slice(1)).toEqual([
+      "tidy (job)  not scheduled",
+      "tidy is not run at the times of the release that serves.\n  Next: landfall resume local",
+    ]);
+    expect(parts({ underWay: { operation: "deploy", since, pid: 1, user: "ada" } }).at(-1)).toMatch(/^deploy is under way/);
+  });
+
   it("names what was interrupted and the two ways on", () => {
     const text = describeStatus({ ...standing, services: [], resources: [], unfinished: { operation: "deploy", since } }, plain);
     expect(text.split("\n\n").at(-1)).toMatch(
-      /^deploy was interrupted \(begun 2026-\d\d-\d\d \d\d:\d\d:\d\d, 2 min 5 s ago\)\.\n {2}Next: landfall resume local {3}or {3}landfall abort local$/,
+      /^deploy was interrupted \(begun 2026-\d\d-\d\d \d\d:\d\d:\d\d, 2m5s ago\)\.\n {2}Next: landfall resume local {3}or {3}landfall abort local$/,
     );
   });
 });
@@ -119,12 +129,12 @@ describe("changes by hand on AWS", () => {
     [
       "there were none of",
       { drift: [], driftLookedAt: NOW - 7_200_000 },
-      "by hand  nothing changed when AWS last looked, 2 h 0 min ago; to look again: landfall plan production --drift",
+      "by hand  nothing changed when AWS last looked, 2h ago; to look again: landfall plan production --drift",
     ],
     [
       "were found",
       { drift, driftLookedAt: NOW - 7_200_000 },
-      "by hand  1 changed when AWS last looked, 2 h 0 min ago; to look again: landfall plan production --drift",
+      "by hand  1 changed when AWS last looked, 2h ago; to look again: landfall plan production --drift",
     ],
     ["were found where AWS looked", { drift }, "by hand  1 changed when AWS last looked; to look again: landfall plan production --drift"],
   ])("that %s", (_, more, row) => {

@@ -1,14 +1,16 @@
 // An environment's stacks, applied in the order of what they need of each other and side by side where they need nothing.
+import pLimit from "p-limit";
 import { LandfallError } from "../../../error.ts";
 import type { Context } from "../context.ts";
-import type { StackTemplate } from "../stacks/index.ts";
+import { holdsData, labelOf } from "../resource-types/index.ts";
+import type { StackTemplate } from "../templates/index.ts";
 import { discardChange, isAsWanted, isNew, prepareChange, type Wanted, type Watch } from "./change-set.ts";
-import { drive, type Outcome } from "./drive.ts";
-import { stepOf } from "./follow.ts";
-import { dataKind, findLosses, type Loss, refuseLosses } from "./losses.ts";
+import { assertNoDataLoss, findLosses, type Loss } from "./data-loss.ts";
+import { observeEnvironment, observeTemplate, type StackState } from "./describe-stacks.ts";
+import { assertPossible } from "./impossible-changes.ts";
+import { type Outcome, reconcileStack } from "./reconcile-stack.ts";
 import { removeStacks } from "./remove.ts";
-import { observeEnvironment, observeTemplate, type Standing } from "./stand.ts";
-import { makeTurns } from "./turns.ts";
+import { stepOf } from "./wait-for-stack.ts";
 
 export interface ApplyOptions {
   /** Names, as the refusal gives them, of what holds data and may be replaced or removed. */
@@ -34,37 +36,36 @@ type Done = Applied["stacks"];
  * that are as wanted are only read. May be called again after it was cut off anywhere.
  * Errors: STACK_FAILED with the first failure, once no stack moves any more; STACK_REPLACEMENT_REFUSED before anything of a stack that
  * stands is changed; STACK_FOREIGN; STACK_STUCK; AWS_*.
- *
- * @example await applyStacks(context, makeStacks(context.app));
  */
-export async function applyStacks(context: Context, all: StackTemplate[], options: ApplyOptions = {}): Promise<Applied> {
+export async function applyStacks(context: Context, allTemplates: StackTemplate[], options: ApplyOptions = {}): Promise<Applied> {
   const { confirmReplace = [], only, watch } = options;
-  const { app } = context;
-  const templates = only ? all.filter(only) : all;
+  const { deployment } = context;
+  const templates = only ? allTemplates.filter(only) : allTemplates;
   const standing = await observeEnvironment(context.clients, {
-    app: app.app.name,
-    environment: app.name,
-    names: all.map(({ name }) => name),
+    app: deployment.app,
+    environment: deployment.environment,
+    names: allTemplates.map(({ name }) => name),
   });
   const outputs = new Map([...standing].map(([name, stack]) => [name, stack.outputs]));
   const obsolete = only
     ? []
-    : [...standing.values()].filter(({ name, tags }) => tags["landfall:environment"] && !templates.some((one) => one.name === name));
+    : [...standing.values()].filter(({ name, tags }) => tags["landfall:environment"] && !templates.some((template) => template.name === name));
+  await assertPossible(context, templates, standing);
   const losses = await foreseeLosses(context, { templates, standing, outputs, obsolete });
-  refuseLosses(losses, confirmReplace, app.name);
+  assertNoDataLoss(losses, confirmReplace, deployment.environment);
 
-  const done: Done = new Map();
+  const applied: Done = new Map();
   try {
-    await applyAll(context, templates, { standing, outputs, done, confirmed: confirmReplace, watch });
-    for (const name of await removeStacks(context, obsolete)) done.set(name, "removed");
+    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch });
+    for (const name of await removeStacks(context, obsolete)) applied.set(name, "removed");
   } catch (error) {
-    throw error instanceof LandfallError ? withStanding(error, templates, done) : error;
+    throw error instanceof LandfallError ? withStanding(error, templates, applied) : error;
   }
-  return { changed: [...done.values()].some((did) => did !== "unchanged"), outputs, stacks: done };
+  return { changed: [...applied.values()].some((did) => did !== "unchanged"), outputs, stacks: applied };
 }
 
 interface Site {
-  standing: Map<string, Standing>;
+  standing: Map<string, StackState>;
   outputs: Applied["outputs"];
   done: Done;
   confirmed: string[];
@@ -76,7 +77,7 @@ const AT_ONCE = 10;
 
 /** After a failure nothing new is begun, and what is under way is waited for: it goes on anyway. */
 async function applyAll(context: Context, templates: StackTemplate[], site: Site): Promise<void> {
-  const turn = makeTurns(AT_ONCE);
+  const limit = pLimit(AT_ONCE);
   const failures: unknown[] = [];
   const begun = new Map<string, Promise<void>>();
   for (const template of templates) {
@@ -84,7 +85,7 @@ async function applyAll(context: Context, templates: StackTemplate[], site: Site
     const apply = async () => {
       await Promise.all(needed);
       if (failures.length > 0) return;
-      await turn(() => (failures.length > 0 ? Promise.resolve() : applyOne(context, template, site))).catch((error) => void failures.push(error));
+      await limit(() => (failures.length > 0 ? Promise.resolve() : applyOne(context, template, site))).catch((error) => void failures.push(error));
     };
     begun.set(template.name, apply());
   }
@@ -95,17 +96,17 @@ async function applyAll(context: Context, templates: StackTemplate[], site: Site
 /** What failed beside the first one is listed after it. */
 function joinFailures([first, ...others]: unknown[]): unknown {
   if (!(first instanceof LandfallError)) return first;
-  const stacks = others.filter((other): other is LandfallError => other instanceof LandfallError && other.code.startsWith("STACK_"));
+  const stacks = others.filter((error): error is LandfallError => error instanceof LandfallError && error.code.startsWith("STACK_"));
   return new LandfallError(first.parts, [...first.more, ...stacks]);
 }
 
 async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed, watch }: Site): Promise<void> {
   const { name } = template;
-  const before = standing.get(name) as Standing;
+  const before = stateOf(standing, name);
   const from = performance.now();
   const step = stepOf(name);
   context.emit({ type: "started", step, text: step });
-  const outcome = await drive({
+  const outcome = await reconcileStack({
     context,
     standing: before,
     goal: "applied",
@@ -120,15 +121,29 @@ async function applyOne(context: Context, template: StackTemplate, { standing, o
   else context.emit({ type: "finished", step, text, durationMs: Math.round(performance.now() - from) });
 }
 
-function describeOutcome(before: Standing, { standing, changed }: Outcome) {
+/** Each template's stack is looked at before anything is applied, absent ones too. */
+function stateOf(standing: Site["standing"], name: string): StackState {
+  const state = standing.get(name);
+  if (!state) throw new TypeError(`nobody has looked at stack ${name}`);
+  return state;
+}
+
+function describeOutcome(before: StackState, { standing, changed }: Outcome) {
   if (!changed) return "unchanged";
   return before.id !== standing.id || isNew(before) ? "created" : "updated";
 }
 
-function wantedOf(template: StackTemplate, outputs: Applied["outputs"]): Wanted {
-  const missing = template.parameters.find(({ from }) => outputs.get(from.stack)?.[from.output] === undefined);
-  if (missing) throw new TypeError(`stack ${missing.from.stack} does not give "${missing.from.output}", which ${template.name} needs`);
-  const value = ({ from }: StackTemplate["parameters"][number]) => outputs.get(from.stack)?.[from.output] as string;
+/** Whether all that it needs of other stacks is there. */
+export const isKnown = ({ parameters }: StackTemplate, outputs: Applied["outputs"]): boolean =>
+  parameters.every(({ from }) => outputs.get(from.stack)?.[from.output] !== undefined);
+
+/** What a template's stack is to become, with the values that other stacks give. */
+export function wantedOf(template: StackTemplate, outputs: Applied["outputs"]): Wanted {
+  const value = ({ from }: StackTemplate["parameters"][number]) => {
+    const output = outputs.get(from.stack)?.[from.output];
+    if (output === undefined) throw new TypeError(`stack ${from.stack} does not give "${from.output}", which ${template.name} needs`);
+    return output;
+  };
   return {
     template,
     parameters: Object.fromEntries(template.parameters.map((parameter) => [parameter.name, value(parameter)])),
@@ -138,41 +153,40 @@ function wantedOf(template: StackTemplate, outputs: Applied["outputs"]): Wanted 
 
 interface Foreseen extends Pick<Site, "standing" | "outputs"> {
   templates: StackTemplate[];
-  obsolete: Standing[];
+  obsolete: StackState[];
 }
 
 /** Looks at stacks that hold data before the first one is changed, with the values that the others give now. */
 async function foreseeLosses(context: Context, { templates, standing, outputs, obsolete }: Foreseen): Promise<Loss[]> {
   const losses: Loss[] = [];
   for (const template of templates) {
-    const before = standing.get(template.name) as Standing;
-    const known = template.parameters.every(({ from }) => outputs.get(from.stack)?.[from.output] !== undefined);
-    if (!known || !/^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$/.test(before.status)) continue;
-    const wanted = wantedOf(template, outputs);
-    if ((await isAsWanted(context, before, wanted)) || !(await holdsData(context, before))) continue;
-    const prepared = await prepareChange(context, before, wanted);
+    const before = stateOf(standing, template.name);
+    if (!isKnown(template, outputs) || !/^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$/.test(before.status)) continue;
+    const change = wantedOf(template, outputs);
+    if ((await isAsWanted(context, before, change)) || !(await hasData(context, before))) continue;
+    const prepared = await prepareChange(context, before, change);
     if (!prepared) continue;
-    const found = findLosses(template.name, prepared.changes);
-    losses.push(...found);
-    if (found.length > 0) await discardChange(context, prepared);
+    const threatened = findLosses(template.name, prepared.changes);
+    losses.push(...threatened);
+    if (threatened.length > 0) await discardChange(context, prepared);
   }
   for (const stack of obsolete) losses.push(...(await lossesOfRemoval(context, stack)));
   return losses;
 }
 
-const holdsData = async ({ clients }: Context, standing: Standing): Promise<boolean> =>
-  Object.values((await observeTemplate(clients, standing))?.Resources ?? {}).some(({ Type }) => dataKind(Type) !== undefined);
+const hasData = async ({ clients }: Context, standing: StackState): Promise<boolean> =>
+  Object.values((await observeTemplate(clients, standing))?.Resources ?? {}).some(({ Type }) => holdsData(Type));
 
-async function lossesOfRemoval({ clients }: Context, stack: Standing): Promise<Loss[]> {
+async function lossesOfRemoval({ clients }: Context, stack: StackState): Promise<Loss[]> {
   const { Resources = {} } = (await observeTemplate(clients, stack)) ?? {};
   return Object.entries(Resources).flatMap(([logicalId, { Type, DeletionPolicy }]): Loss[] => {
-    const kind = dataKind(Type);
-    return kind === undefined || DeletionPolicy === "Retain" ? [] : [{ stack: stack.name, logicalId, kind, how: "removed", because: [] }];
+    const isLost = holdsData(Type) && DeletionPolicy !== "Retain";
+    return isLost ? [{ stack: stack.name, logicalId, label: labelOf(Type), how: "removed", because: [] }] : [];
   });
 }
 
-function withStanding(error: LandfallError, templates: StackTemplate[], done: Done): LandfallError {
-  const list = (...kinds: string[]) => templates.map(({ name }) => name).filter((name) => kinds.includes(done.get(name) ?? "not"));
+function withStanding(error: LandfallError, templates: StackTemplate[], applied: Done): LandfallError {
+  const list = (...kinds: string[]) => templates.map(({ name }) => name).filter((name) => kinds.includes(applied.get(name) ?? "not"));
   const lines = [
     error.parts.standing,
     describeList("Done", list("created", "updated")),

@@ -3,11 +3,12 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Change, CreateChangeSetInput, DescribeChangeSetOutput } from "@aws-sdk/client-cloudformation";
-import { LandfallError } from "../../../error.ts";
+import { pollEvery } from "../account/poll.ts";
 import type { Context } from "../context.ts";
-import type { StackTemplate } from "../stacks/index.ts";
-import { pollEvery } from "./poll.ts";
-import { observeTemplate, type Standing } from "./stand.ts";
+import type { StackTemplate } from "../templates/index.ts";
+import type { StackState } from "./describe-stacks.ts";
+import { observeTemplate } from "./describe-stacks.ts";
+import { explainRefusal, notAccepted } from "./refused-change.ts";
 
 const INLINE_BYTES_MAX = 51_200;
 
@@ -30,7 +31,7 @@ export interface Watch {
 type Place = Pick<Context, "clients" | "clock" | "signal">;
 
 /** Whether nothing would change: read from what stands, so that nothing has to be made to know it. */
-export async function isAsWanted({ clients }: Place, standing: Standing, { template, parameters }: Wanted): Promise<boolean> {
+export async function isAsWanted({ clients }: Place, standing: StackState, { template, parameters }: Wanted): Promise<boolean> {
   if (!isDeepStrictEqual(standing.tags, template.tags) || !isDeepStrictEqual(standing.parameters, parameters)) return false;
   return isDeepStrictEqual(await observeTemplate(clients, standing), JSON.parse(template.body));
 }
@@ -45,17 +46,20 @@ export interface Prepared {
  * Makes the change set, or finds it if it is there already. Undefined when it would change nothing.
  * Errors: STACK_FAILED when CloudFormation does not accept it.
  */
-export async function prepareChange(place: Place, standing: Standing, wanted: Wanted): Promise<Prepared | undefined> {
-  const name = nameChange(standing, wanted);
+export async function prepareChange(place: Place, standing: StackState, change: Wanted): Promise<Prepared | undefined> {
+  const name = nameChange(standing, change);
   const stack = standing.name;
   for (let attempt = 1; ; attempt++) {
-    const made = await create(place, standing, wanted, name);
-    const found = await waitMade(place, stack, name);
-    if (found.Status === "CREATE_COMPLETE" && found.ExecutionStatus !== "OBSOLETE") return { stack, name, changes: found.Changes ?? [] };
-    await discardChange(place, { stack, name });
-    if (hasNoChanges(found)) return undefined;
+    const created = await create(place, standing, change);
+    const description = await waitMade(place, stack, name);
+    if (description.Status === "CREATE_COMPLETE" && description.ExecutionStatus !== "OBSOLETE")
+      return { stack, name, changes: description.Changes ?? [] };
+    const none = hasNoChanges(description);
     // One that was there before, and failed or was overtaken, says nothing about today.
-    if (made || attempt > 1) throw notAccepted(stack, found.StatusReason ?? `${found.Status}`);
+    const refusal = !none && (created || attempt > 1) ? await explainRefusal(place.clients, stack, description) : undefined;
+    await discardChange(place, { stack, name });
+    if (none) return undefined;
+    if (refusal) throw refusal;
   }
 }
 
@@ -76,17 +80,18 @@ export async function discardChange({ clients }: Place, { stack, name }: Pick<Pr
 }
 
 /** True for a stack that has no resources yet: its first change set makes it. */
-export const isNew = ({ status }: Standing): boolean => status === "ABSENT" || status === "DELETE_COMPLETE" || status === "REVIEW_IN_PROGRESS";
+export const isNew = ({ status }: StackState): boolean => status === "ABSENT" || status === "DELETE_COMPLETE" || status === "REVIEW_IN_PROGRESS";
 
-function nameChange(standing: Standing, { template, parameters, watch }: Wanted): string {
+function nameChange(standing: StackState, { template, parameters, watch }: Wanted): string {
   const from = isNew(standing) ? [] : [standing.id, standing.changedAt];
   const content = JSON.stringify([from, watch, template.body, Object.entries(parameters).sort(), Object.entries(template.tags).sort()]);
   return `landfall-${createHash("sha256").update(content).digest("hex").slice(0, 32)}`;
 }
 
 /** False when it is there already. */
-async function create(place: Place, standing: Standing, wanted: Wanted, name: string): Promise<boolean> {
-  const { template, parameters } = wanted;
+async function create(place: Place, standing: StackState, change: Wanted): Promise<boolean> {
+  const name = nameChange(standing, change);
+  const { template, parameters } = change;
   try {
     const input: CreateChangeSetInput = {
       StackName: standing.name,
@@ -98,10 +103,10 @@ async function create(place: Place, standing: Standing, wanted: Wanted, name: st
       Tags: Object.entries(template.tags).map(([Key, Value]) => ({ Key, Value })),
       // What is left out stays as the last change has set it.
       RollbackConfiguration: {
-        RollbackTriggers: (wanted.watch?.alarms ?? []).map((Arn) => ({ Arn, Type: "AWS::CloudWatch::Alarm" })),
-        MonitoringTimeInMinutes: wanted.watch?.minutes ?? 0,
+        RollbackTriggers: (change.watch?.alarms ?? []).map((Arn) => ({ Arn, Type: "AWS::CloudWatch::Alarm" })),
+        MonitoringTimeInMinutes: change.watch?.minutes ?? 0,
       },
-      ...(await bring(place, wanted)),
+      ...(await bring(place, change)),
     };
     await (await place.clients.cloudFormation()).createChangeSet(input);
     return true;
@@ -113,9 +118,12 @@ async function create(place: Place, standing: Standing, wanted: Wanted, name: st
   }
 }
 
+/** To be sent as it is, without a bucket. */
+export const isTooLarge = ({ body }: StackTemplate): boolean => Buffer.byteLength(body) > INLINE_BYTES_MAX;
+
 async function bring({ clients }: Place, { template, bucket }: Wanted): Promise<Pick<CreateChangeSetInput, "TemplateBody" | "TemplateURL">> {
   const { body } = template;
-  if (Buffer.byteLength(body) <= INLINE_BYTES_MAX) return { TemplateBody: body };
+  if (!isTooLarge(template)) return { TemplateBody: body };
   if (bucket === undefined) throw new TypeError(`the template of ${template.name} is too large, and there is no bucket yet`);
   const s3 = await clients.s3();
   const Key = `templates/${createHash("sha256").update(body).digest("hex")}.json`;
@@ -128,26 +136,18 @@ async function waitMade(place: Place, stack: string, name: string): Promise<Desc
   const cloudFormation = await place.clients.cloudFormation();
   const look = (NextToken?: string) => cloudFormation.describeChangeSet({ StackName: stack, ChangeSetName: name, NextToken });
   for await (const _ of pollEvery(place)) {
-    const found = await look();
-    if (found.Status?.endsWith("_PENDING") || found.Status?.endsWith("_IN_PROGRESS")) continue;
-    const Changes = [...(found.Changes ?? [])];
-    for (let next = found.NextToken; next; ) {
+    const description = await look();
+    if (description.Status?.endsWith("_PENDING") || description.Status?.endsWith("_IN_PROGRESS")) continue;
+    const Changes = [...(description.Changes ?? [])];
+    for (let next = description.NextToken; next; ) {
       const page = await look(next);
       Changes.push(...(page.Changes ?? []));
       next = page.NextToken;
     }
-    return { ...found, Changes };
+    return { ...description, Changes };
   }
   throw new TypeError("polling ended by itself");
 }
 
 const hasNoChanges = ({ Status, StatusReason }: DescribeChangeSetOutput) =>
   Status === "FAILED" && /didn't contain changes|No updates are to be performed/.test(StatusReason ?? "");
-
-const notAccepted = (stack: string, reason: string) =>
-  new LandfallError({
-    code: "STACK_FAILED",
-    what: `CloudFormation does not accept the change to stack "${stack}"`,
-    why: reason,
-    standing: "The stack stands as it was.",
-  });

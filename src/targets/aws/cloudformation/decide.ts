@@ -1,4 +1,4 @@
-// What to do with a stack, from its state alone: the stack is the journal of whatever happened to it, so an operation that was cut off
+// Decides the next action on a stack, from its state alone: the stack is the journal of whatever happened to it, so an operation that was cut off
 // anywhere goes on by looking again. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html lists the states.
 
 /** What somebody wants of a stack: that it is as its template says, that it is gone, or that an unfinished change to it is taken back. */
@@ -64,6 +64,10 @@ export type StackStatus = keyof typeof TABLE;
 
 export const isStackStatus = (text: string): text is StackStatus => Object.hasOwn(TABLE, text);
 
+/** Of a state that AWS has added since: what is under way is waited for, and nothing is changed but by being asked to go. */
+const unknown = (status: string): Record<Goal, Action> =>
+  status.endsWith("_IN_PROGRESS") ? WAIT : { applied: "giveUp", gone: "delete", undone: "giveUp" };
+
 /** How often something that can fail again and again was tried in this run. */
 export interface Tries {
   continued: number;
@@ -76,10 +80,10 @@ const UNBLOCKED_MAX = 3;
  * The next action on the way to `goal`. The way from every state ends: in "nothing", in "change", or, when what was tried keeps failing,
  * in "giveUp".
  *
- * @example decide("ROLLBACK_COMPLETE", "applied") // "delete", after which ABSENT gives "create"
+ * @example decide("ROLLBACK_COMPLETE", "applied") // "delete"
  */
-export function decide(status: StackStatus, goal: Goal, { continued, unblocked }: Tries = { continued: 0, unblocked: 0 }): Action {
-  const action: Action = TABLE[status][goal];
+export function decide(status: string, goal: Goal, { continued, unblocked }: Tries = { continued: 0, unblocked: 0 }): Action {
+  const action: Action = (isStackStatus(status) ? TABLE[status] : unknown(status))[goal];
   if (action === "continueRollback") return (["continueRollback", "skipAndContinue"] as const)[continued] ?? "giveUp";
   if (action === "unblock" && unblocked >= UNBLOCKED_MAX) return "giveUp";
   return action;

@@ -1,6 +1,7 @@
-// What CloudFormation tells while it works: which resource, since when, and which failure came first.
+// Events of CloudFormation: the resource at work, since when, and the first failure.
 import type { StackEvent } from "@aws-sdk/client-cloudformation";
-import type { Clients } from "../clients.ts";
+import { describeElapsed } from "../../../text/units.ts";
+import type { Clients } from "../account/clients.ts";
 
 /** One event of a resource, or of the stack itself. */
 export interface Happening {
@@ -21,29 +22,20 @@ const BEGINS = ["REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"
 export async function observeEvents(clients: Clients, stackId: string, after?: string): Promise<Happening[]> {
   const cloudFormation = await clients.cloudFormation();
   const newestFirst: Happening[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await cloudFormation.describeStackEvents({ StackName: stackId, NextToken });
-    for (const event of page.StackEvents ?? []) {
-      const one = describe(event);
-      if (one.id === after) return newestFirst.reverse();
-      newestFirst.push(one);
-      if (isBegin(one)) return newestFirst.reverse();
+  for await (const { StackEvents = [] } of cloudFormation.paginateDescribeStackEvents({ StackName: stackId }))
+    for (const event of StackEvents.map(describe)) {
+      if (event.id === after) return newestFirst.reverse();
+      newestFirst.push(event);
+      if (isBegin(event)) return newestFirst.reverse();
     }
-    NextToken = page.NextToken;
-  } while (NextToken);
   return newestFirst.reverse();
 }
 
 /** Whether the stack ever stood as its template said. */
 export async function cameUp(clients: Clients, stackId: string): Promise<boolean> {
   const cloudFormation = await clients.cloudFormation();
-  let NextToken: string | undefined;
-  do {
-    const page = await cloudFormation.describeStackEvents({ StackName: stackId, NextToken });
-    if ((page.StackEvents ?? []).map(describe).some(({ ofStack, status }) => ofStack && status === "CREATE_COMPLETE")) return true;
-    NextToken = page.NextToken;
-  } while (NextToken);
+  for await (const { StackEvents = [] } of cloudFormation.paginateDescribeStackEvents({ StackName: stackId }))
+    if (StackEvents.map(describe).some(({ ofStack, status }) => ofStack && status === "CREATE_COMPLETE")) return true;
   return false;
 }
 
@@ -75,7 +67,7 @@ export function findSkippable(happenings: Happening[]): string[] {
   return [...new Set(failed.map(({ logicalId }) => logicalId))];
 }
 
-/** How long each resource has been in its present state: `NatGatewayA CREATE_COMPLETE after 94 s`. */
+/** How long each resource has been in its present state: `NatGatewayA CREATE_COMPLETE after 1m34s`. */
 export class Timeline {
   private readonly begun = new Map<string, number>();
 
@@ -85,7 +77,7 @@ export class Timeline {
     const from = this.begun.get(logicalId);
     const ended = !status.endsWith("_IN_PROGRESS");
     if (ended) this.begun.delete(logicalId);
-    const took = ended && from !== undefined && at - from >= 1000 ? ` after ${Math.round((at - from) / 1000)} s` : "";
+    const took = ended && from !== undefined && at - from >= 1000 ? ` after ${describeElapsed(at - from)}` : "";
     return `${logicalId}${ofStack ? "" : ` (${type})`} ${status}${took}${reason ? `: ${reason}` : ""}`;
   }
 }

@@ -1,28 +1,16 @@
-// How to go on without Landfall, with the environment's own names. Pure.
-import type { EnvironmentApp } from "../../../config/app.ts";
-import type { StackTemplate } from "../stacks/index.ts";
-import { logicalName, secretPath } from "../stacks/names.ts";
+// A runbook to go on without Landfall, with the environment's own names. Pure.
+import type { Deployment } from "../../../config/deployment.ts";
+import { isDatabase } from "../../../resources/index.ts";
+import type { StackTemplate } from "../templates/index.ts";
+import { logicalName, secretPath, stackName } from "../templates/shared/names.ts";
 import { templateFile } from "./script.ts";
 
-export function makeRunbook({ name, app, environment }: EnvironmentApp, stacks: readonly StackTemplate[]): string {
-  const title = `${app.name} ${name}`;
+export function makeRunbook(deployment: Deployment, stacks: readonly StackTemplate[]): string {
+  const title = `${deployment.app} ${deployment.environment}`;
   return [
     `# ${title}: the runbook`,
     "",
-    "Everything of this environment is plain CloudFormation. Nothing of Landfall runs in the account, and none of this needs it: only the `aws`",
-    "command, version 2, and credentials.",
-    "",
-    "```sh",
-    ...(environment.region ? [`export AWS_REGION=${environment.region}`] : ["export AWS_REGION=...   # where it stands"]),
-    "```",
-    "",
-    "| file | what it is |",
-    "|---|---|",
-    "| `deploy.sh` | makes or updates all stacks, in order; takes values between stacks from their outputs |",
-    "| `remove.sh` | deletes them in the opposite order |",
-    "| `parameters.json` | which parameter of which stack comes from which output |",
-    ...stacks.map((stack, index) => `| \`${templateFile(stack)}\` | ${index + 1}. ${aboutStack(stack)} |`),
-    "",
+    ...introduction(deployment, stacks),
     ...section("Update it", [
       "Change a template and run `./deploy.sh`. Look first at what would happen:",
       "",
@@ -34,7 +22,7 @@ export function makeRunbook({ name, app, environment }: EnvironmentApp, stacks: 
       "",
       "A `Replacement` of `True` makes a new, empty thing and removes the old one. Never execute that for a database, a cache, a queue or a bucket.",
     ]),
-    ...section("Scale", scaling(app.name, name, scalable(app.services))),
+    ...section("Scale", scaling(deployment.app, deployment.environment, scalable(deployment.services))),
     ...section("Release", [
       "A service's instances start from its launch template: a machine image, and user data that names the release in the artifact bucket. A new",
       "release is a new archive under `releases/` in that bucket and a changed `LANDFALL_RELEASE` in the user data of the service's template.",
@@ -51,28 +39,45 @@ export function makeRunbook({ name, app, environment }: EnvironmentApp, stacks: 
     ...section(
       "Secrets",
       secrets(
-        app.name,
-        name,
-        Object.values(app.services).flatMap((service) => service.secrets),
+        deployment.app,
+        deployment.environment,
+        Object.values(deployment.services).flatMap((service) => service.secrets),
       ),
     ),
-    ...restore(`${app.name}-${name}-data`, databases(app.resources)),
+    ...restore(stackName(deployment, "data"), databases(deployment.resources)),
     ...section("Look", [
-      `Logs are in the groups \`/landfall/${app.name}/${name}/SERVICE\`; alarms reach the topic of stack \`${app.name}-${name}-alarms\`.`,
+      `Logs are in the groups \`/landfall/${deployment.app}/${deployment.environment}/SERVICE\`; alarms reach the topic of stack \`${stackName(deployment, "alarms")}\`.`,
       "",
       "```sh",
-      `aws logs tail /landfall/${app.name}/${name}/${Object.keys(app.services)[0]} --follow`,
-      `aws resourcegroupstaggingapi get-resources --tag-filters Key=landfall:app,Values=${app.name} Key=landfall:environment,Values=${name}`,
+      `aws logs tail /landfall/${deployment.app}/${deployment.environment}/${Object.keys(deployment.services)[0]} --follow`,
+      `aws resourcegroupstaggingapi get-resources --tag-filters Key=landfall:app,Values=${deployment.app} Key=landfall:environment,Values=${deployment.environment}`,
       "```",
     ]),
-    ...section("Remove it", removal(app.name, name, stacks)),
+    ...section("Remove it", removal(deployment.app, deployment.environment, stacks)),
   ].join("\n");
 }
+
+const introduction = ({ settings }: Deployment, stacks: readonly StackTemplate[]): string[] => [
+  "Everything of this environment is plain CloudFormation. Nothing of Landfall runs in the account, and none of this needs it: only the `aws`",
+  "command, version 2, and credentials.",
+  "",
+  "```sh",
+  ...(settings.region ? [`export AWS_REGION=${settings.region}`] : ["export AWS_REGION=...   # where it stands"]),
+  "```",
+  "",
+  "| file | what it is |",
+  "|---|---|",
+  "| `deploy.sh` | makes or updates all stacks, in order; takes values between stacks from their outputs |",
+  "| `remove.sh` | deletes them in the opposite order |",
+  "| `parameters.json` | which parameter of which stack comes from which output |",
+  ...stacks.map((stack, index) => `| \`${templateFile(stack)}\` | ${index + 1}. ${aboutStack(stack)} |`),
+  "",
+];
 
 const section = (title: string, lines: string[]): string[] => [`## ${title}`, "", ...lines, ""];
 
 const ABOUT: Record<StackTemplate["role"], string> = {
-  foundation: "shared by all environments of the app in this region: artifacts, image registry, builder's role",
+  shared: "shared by all environments of the app in this region: artifacts, image registry, builder's role",
   network: "network, subnets, ways out, the bucket of AWS's own logs",
   alarms: "whom alarms reach",
   data: "databases, caches, queues, buckets, and their names",
@@ -89,36 +94,36 @@ const idOf = (variable: string, stack: string, id: string) =>
   `${variable}=$(aws cloudformation describe-stack-resource --stack-name ${stack} --logical-resource-id ${id} --query StackResourceDetail.PhysicalResourceId --output text)`;
 
 /** Of a scheduler and of a job there may never be two. */
-const scalable = (services: EnvironmentApp["app"]["services"]): string[] =>
-  Object.entries(services).flatMap(([name, { singleton, schedule }]) => (singleton || schedule !== undefined ? [] : [name]));
+const scalable = (services: Deployment["services"]): string[] =>
+  Object.entries(services).flatMap(([name, { kind, singleton }]) => (singleton || kind === "job" ? [] : [name]));
 
 const scaling = (app: string, environment: string, services: string[]) => [
   "For good, change `MinSize` and `MaxSize` of the group in the service's template. For now:",
   "",
   "```sh",
   ...services.flatMap((service) => [
-    idOf("group", `${app}-${environment}-service-${service}`, "BlueGroup"),
+    idOf("group", stackName({ app, environment }, "service", service), "BlueGroup"),
     'aws autoscaling update-auto-scaling-group --auto-scaling-group-name "$group" --min-size 2 --max-size 4',
   ]),
   "```",
 ];
 
 function secrets(app: string, environment: string, names: string[]): string[] {
-  const wanted = [...new Set(names)];
-  if (wanted.length === 0) return ["No service asks for one. Passwords of databases and caches are in Secrets Manager, made by their stack."];
+  const secretNames = [...new Set(names)];
+  if (secretNames.length === 0) return ["No service asks for one. Passwords of databases and caches are in Secrets Manager, made by their stack."];
   return [
     "Instances read them when they start.",
     "",
     "```sh",
-    ...wanted.map(
+    ...secretNames.map(
       (secret) => `aws ssm put-parameter --type SecureString --overwrite --name ${secretPath(app, environment, secret)} --value "$(cat FILE)"`,
     ),
     "```",
   ];
 }
 
-const databases = (resources: EnvironmentApp["app"]["resources"]): string[] =>
-  Object.entries(resources).flatMap(([name, { type, url }]) => (url === undefined && (type === "postgres" || type === "mysql") ? [name] : []));
+const databases = (resources: Deployment["resources"]): string[] =>
+  Object.entries(resources).flatMap(([name, resource]) => (resource.url === undefined && isDatabase(resource) ? [name] : []));
 
 function restore(stack: string, names: string[]): string[] {
   if (names.length === 0) return [];
@@ -148,8 +153,8 @@ interface Held {
 }
 
 function removal(app: string, environment: string, stacks: readonly StackTemplate[]): string[] {
-  const held = stacks.filter(({ role }) => role !== "foundation").flatMap(resourcesOf);
-  const protectedOnes = held.filter((one) => one.protected);
+  const held = stacks.filter(({ role }) => role !== "shared").flatMap(resourcesOf);
+  const protectedOnes = held.filter((database) => database.protected);
   const full = held.filter(({ type, policy }) => type === "AWS::S3::Bucket" && policy !== "Retain");
   const kept = held.filter(({ type, policy }) => policy === "Retain" || (policy === "Snapshot" && type === "AWS::RDS::DBInstance"));
   return [
@@ -176,16 +181,19 @@ function removal(app: string, environment: string, stacks: readonly StackTemplat
     ),
     "- the key of the alarms' topic, for the seven days until it is deleted",
     `- secrets under \`/landfall/${app}/${environment}/\` in Parameter Store`,
-    `- \`${app}-foundation\`, which other environments of the app may use: delete it when there are none`,
+    `- \`${stackName({ app, environment }, "shared")}\`, which other environments of the app may use: delete it when there are none`,
   ];
 }
 
 const shell = (lines: string[]) => ["```sh", ...lines, "```", ""];
 
+/** What is looked at, of all that a template has. */
+interface Template {
+  Resources: Record<string, { Type: string; DeletionPolicy?: string; Properties?: { DeletionProtection?: boolean } }>;
+}
+
 function resourcesOf({ name, body }: StackTemplate): Held[] {
-  const { Resources } = JSON.parse(body) as {
-    Resources: Record<string, { Type: string; DeletionPolicy?: string; Properties?: { DeletionProtection?: boolean } }>;
-  };
+  const { Resources }: Template = JSON.parse(body);
   return Object.entries(Resources).map(([id, { Type, DeletionPolicy, Properties }]) => ({
     stack: name,
     id,

@@ -1,5 +1,6 @@
 // Shell scripts of plain AWS commands that do what commission and decommission do. Pure.
-import type { StackTemplate } from "../stacks/index.ts";
+import { quote } from "../../../text/shell.ts";
+import type { StackTemplate } from "../templates/index.ts";
 
 export interface ScriptInput {
   app: string;
@@ -9,9 +10,6 @@ export interface ScriptInput {
   /** In the order in which they are made. */
   stacks: readonly StackTemplate[];
 }
-
-/** In single quotes, whatever is in it. */
-const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 export const templateFile = ({ name }: Pick<StackTemplate, "name">) => `templates/${name}.json`;
 
@@ -38,30 +36,30 @@ export const deployScript = (input: ScriptInput): string =>
     "}",
     "",
     ...input.stacks.flatMap(applyLines),
-    `echo ${quoted(`${input.app} ${input.environment} is as its templates say`)}`,
+    `echo ${quote(`${input.app} ${input.environment} is as its templates say`)}`,
     "",
   ].join("\n");
 
 function applyLines(stack: StackTemplate): string[] {
-  const variables = stack.parameters.map(({ from }, index) => `value${index + 1}=$(output ${quoted(from.stack)} ${quoted(from.output)})`);
+  const variables = stack.parameters.map(({ from }, index) => `value${index + 1}=$(output ${quote(from.stack)} ${quote(from.output)})`);
   const parameters = stack.parameters.map(({ name }, index) => `"${name}=$value${index + 1}"`);
-  const tags = Object.entries(stack.tags).map(([key, value]) => quoted(`${key}=${value}`));
+  const tags = Object.entries(stack.tags).map(([key, value]) => quote(`${key}=${value}`));
   return [
     ...variables,
-    `apply ${quoted(stack.name)} ${quoted(templateFile(stack))} \\`,
+    `apply ${quote(stack.name)} ${quote(templateFile(stack))} \\`,
     ...(parameters.length > 0 ? [`  --parameter-overrides ${parameters.join(" ")} \\`] : []),
     `  --tags ${tags.join(" ")}`,
     "",
   ];
 }
 
-/** Deletes the environment's own stacks, the last made first. The foundation stays: other environments of the app may use it. */
+/** Deletes the environment's own stacks, the last made first. The shared stack stays: other environments of the app may use it. */
 export const removeScript = (input: ScriptInput): string =>
   [
     ...head(input, "Deletes the environment. Read “Remove it” in the runbook first: it says what blocks this, and what is kept."),
-    `printf 'This deletes %s. Type its name to go on: ' ${quoted(`${input.app} ${input.environment}`)}`,
+    `printf 'This deletes %s. Type its name to go on: ' ${quote(`${input.app} ${input.environment}`)}`,
     "read -r answer",
-    `[ "$answer" = ${quoted(input.environment)} ] || { echo 'nothing was deleted' >&2; exit 3; }`,
+    `[ "$answer" = ${quote(input.environment)} ] || { echo 'nothing was deleted' >&2; exit 3; }`,
     "",
     "remove() {",
     '  echo "== $1"',
@@ -69,7 +67,7 @@ export const removeScript = (input: ScriptInput): string =>
     '  aws cloudformation wait stack-delete-complete --stack-name "$1"',
     "}",
     "",
-    ...[...input.stacks].reverse().flatMap(({ name, role }) => (role === "foundation" ? [] : [`remove ${quoted(name)}`])),
+    ...[...input.stacks].reverse().flatMap(({ name, role }) => (role === "shared" ? [] : [`remove ${quote(name)}`])),
     "",
   ].join("\n");
 
@@ -79,12 +77,12 @@ function head({ region, account }: ScriptInput, about: string): string[] {
     `# ${about}`,
     "set -euo pipefail",
     'cd "$(dirname "$0")"',
-    ...(region === undefined ? ['export AWS_REGION="${AWS_REGION:?say which region}"'] : [`export AWS_REGION=${quoted(region)}`]),
+    ...(region === undefined ? ['export AWS_REGION="${AWS_REGION:?say which region}"'] : [`export AWS_REGION=${quote(region)}`]),
     ...(account === undefined
       ? []
       : [
           "account=$(aws sts get-caller-identity --query Account --output text)",
-          `[ "$account" = ${quoted(account)} ] || { echo "these credentials are of account $account" >&2; exit 1; }`,
+          `[ "$account" = ${quote(account)} ] || { echo "these credentials are of account $account" >&2; exit 1; }`,
         ]),
     "",
   ];

@@ -1,11 +1,12 @@
-// What each command calls itself, and for which types of resources CloudFormation calls more in its name. A test compares the first with
+// The calls of each command itself, and the types of resources for which CloudFormation calls more in its name. A test compares the first with
 // what the commands call on an emulator, in both directions.
-import type { StackTemplate } from "../stacks/index.ts";
-import type { Grant } from "./grants.ts";
+import type { HandlerPermissions } from "../resource-types/entry/cloudformation-permissions.ts";
+import type { StackTemplate } from "../templates/index.ts";
 
 const call = (service: string, text: string): string[] => text.split(" ").map((word) => `${service}:${word}`);
 
 const PRICING = "pricing:GetProducts";
+const QUOTAS = "servicequotas:GetServiceQuota";
 const DRIFT = "cloudformation:DescribeStackResourceDrifts";
 const LOOK = call("cloudformation", "DescribeStacks GetTemplate");
 
@@ -18,6 +19,9 @@ const STATUS = [
   "autoscaling:DescribeAutoScalingGroups",
 ];
 
+/** With the record of the release that serves. */
+const PLAN = [...LOOK, DRIFT, PRICING, QUOTAS, "ssm:DescribeParameters", ...call("s3", "GetObject ListBucket")];
+
 /** Under the lease; with what keeps a stack from going. */
 const REMOVE = [
   ...LOOK,
@@ -29,7 +33,7 @@ const REMOVE = [
 /** By change sets, and back again when one fails. */
 const CHANGE = [
   ...REMOVE,
-  ...call("cloudformation", "TagResource CreateChangeSet DescribeChangeSet ExecuteChangeSet ContinueUpdateRollback RollbackStack"),
+  ...call("cloudformation", "TagResource CreateChangeSet DescribeChangeSet DescribeEvents ExecuteChangeSet ContinueUpdateRollback RollbackStack"),
 ];
 
 /** Machines that make an image or run a phase, images, and what tells how a rollout goes. */
@@ -78,32 +82,53 @@ interface CommandFacts {
   /** What it calls besides for services that run as containers. */
   containers?: string[];
   /** Which of the calls of each resource type; none when CloudFormation is only read. */
-  handlers: (keyof Grant)[];
+  handlers: (keyof HandlerPermissions)[];
   /** The types of which stacks: of those roles; of all that are configured, if nothing is said; or all that Landfall ever makes. */
   of?: StackTemplate["role"][] | "all";
 }
 
 export const COMMANDS: readonly CommandFacts[] = [
-  { commands: ["plan", "export --standing"], own: [...LOOK, DRIFT, PRICING], handlers: [] },
+  { commands: ["plan", "export --standing"], own: PLAN, handlers: [] },
+  {
+    commands: ["preflight"],
+    own: [
+      ...LOOK,
+      ...call("cloudformation", "TagResource CreateChangeSet DescribeChangeSet DescribeEvents DeleteChangeSet DeleteStack"),
+      ...call("iam", "GetRole SimulatePrincipalPolicy"),
+      ...call("ec2", "RunInstances CreateTags DescribeImages"),
+      "ssm:GetParameter",
+      QUOTAS,
+      // Of templates that are too large to be sent as they are.
+      "s3:PutObject",
+    ],
+    handlers: [],
+  },
   {
     commands: ["plan --drift"],
-    own: [...LOOK, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus"), DRIFT, PRICING],
+    own: [...PLAN, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus")],
     handlers: ["read"],
   },
   { commands: ["status", "hosts", "events"], own: [...STATUS, "cloudformation:DescribeStackEvents"], containers: TASKS, handlers: [] },
   {
     commands: ["logs"],
-    own: ["ec2:DescribeInstances", "logs:FilterLogEvents"],
-    containers: [...TASKS, "cloudformation:DescribeStacks"],
+    own: ["cloudformation:DescribeStacks", "ec2:DescribeInstances", "logs:FilterLogEvents", ...call("s3", "GetObject ListBucket")],
+    containers: TASKS,
     handlers: [],
   },
   {
-    commands: ["exec"],
-    own: [...STATUS, ...call("ssm", "SendCommand GetCommandInvocation")],
+    commands: ["exec", "shell"],
+    own: [...STATUS, ...call("ssm", "SendCommand GetCommandInvocation CancelCommand StartSession"), ...call("s3", "PutObject DeleteObject")],
     containers: [...TASKS, "ecs:ExecuteCommand"],
     handlers: [],
   },
-  { commands: ["secrets"], own: call("ssm", "PutParameter AddTagsToResource DeleteParameter DescribeParameters"), handlers: [] },
+  {
+    commands: ["secrets"],
+    own: [
+      ...call("cloudformation", "DescribeStacks GetTemplate"),
+      ...call("ssm", "PutParameter AddTagsToResource DeleteParameter DescribeParameters"),
+    ],
+    handlers: [],
+  },
   // A change can replace, and one that fails is undone: so whoever may make may also remove.
   {
     commands: ["commission", "resume", "abort"],
@@ -113,7 +138,7 @@ export const COMMANDS: readonly CommandFacts[] = [
   },
   {
     commands: ["deploy", "rollback", "scale", "resume", "abort"],
-    own: [...CHANGE, ...STATUS, ...RELEASE],
+    own: [...CHANGE, ...STATUS, ...RELEASE, PRICING],
     containers: CONTAINERS,
     handlers: ["create", "read", "update", "remove"],
     of: ["service", "routes"],

@@ -1,8 +1,9 @@
 // The permissions of one environment, from its configuration alone. With every service's fleet, because those bring types of their own.
-import type { EnvironmentApp } from "../../../config/app.ts";
+import type { Deployment } from "../../../config/deployment.ts";
 import type { PermissionsReport } from "../../../reports.ts";
 import { withFleets } from "../prices/cost.ts";
-import { makeStacks } from "../stacks/index.ts";
+import { makeStacks } from "../templates/index.ts";
 import { permissionsOf } from "./policy.ts";
 
-export const listPermissions = (app: EnvironmentApp): PermissionsReport => permissionsOf(app, makeStacks(app, withFleets(app, {})));
+export const listPermissions = (deployment: Deployment): PermissionsReport =>
+  permissionsOf(deployment, makeStacks(deployment, withFleets(deployment, {})));

@@ -1,50 +1,51 @@
-// What the person or the pipeline needs, by command: the calls of Landfall itself, and those that CloudFormation makes in its name for the
+// The policies that a person or a pipeline needs, by command: the calls of Landfall itself, and those that CloudFormation makes in its name for the
 // types of resources that this environment's templates have. Pure.
-import type { EnvironmentApp } from "../../../config/app.ts";
+import type { Deployment } from "../../../config/deployment.ts";
 import type { CommandPermissions, PermissionsReport, PolicyDocument, PolicyStatement } from "../../../reports.ts";
-import type { StackTemplate } from "../stacks/index.ts";
-import { hasContainers } from "../stacks/running.ts";
+import type { HandlerPermissions } from "../resource-types/entry/cloudformation-permissions.ts";
+import type { Scope, Site } from "../resource-types/entry/scope.ts";
+import { RESOURCE_TYPES } from "../resource-types/index.ts";
+import type { StackTemplate } from "../templates/index.ts";
+import { hasContainers } from "../templates/shared/running.ts";
 import { COMMANDS } from "./commands.ts";
-import { GRANTS, type Grant } from "./grants.ts";
-import { type Scope, type Site, scopesOf, siteOf } from "./scopes.ts";
+import { scopesOf, siteOf } from "./scopes.ts";
 
-/** By command, in the order in which an environment lives. Types that the table of grants lacks are an error of ours: see the test. */
-export function permissionsOf(app: EnvironmentApp, stacks: readonly StackTemplate[]): PermissionsReport {
-  const site = siteOf(app);
+/** By command, in the order in which an environment lives. Types without an entry are an error of ours: see the test. */
+export function permissionsOf(deployment: Deployment, stacks: readonly StackTemplate[]): PermissionsReport {
+  const site = siteOf(deployment);
   const { account, region } = site;
   const permissions = COMMANDS.map(({ commands, own, containers = [], handlers, of = "configured" }): CommandPermissions => {
-    const types = of === "all" ? Object.keys(GRANTS) : typesIn(stacks.filter(({ role }) => of === "configured" || of.includes(role)));
+    const types = of === "all" ? Object.keys(RESOURCE_TYPES) : typesIn(stacks.filter(({ role }) => of === "configured" || of.includes(role)));
     const actions = [
       ...new Set([
         ...own,
-        ...(hasContainers(app.app) ? containers : []),
-        ...types.flatMap((type) => handlers.flatMap((handler) => grantOf(type)[handler])),
+        ...(hasContainers(deployment) ? containers : []),
+        ...types.flatMap((type) => handlers.flatMap((handler) => handlersOf(type)[handler])),
       ]),
     ].sort();
     return { commands, policies: pack(statementsOf(actions, site)), reasons: reasonsOf(actions, site) };
   });
-  return { app: app.app.name, environment: app.name, account, region, permissions };
+  return { app: deployment.app, environment: deployment.environment, account, region, permissions };
 }
 
-function grantOf(type: string): Grant {
-  const grant = GRANTS[type];
-  if (!grant) throw new TypeError(`the table of grants has no entry for ${type}`);
-  return grant;
+function handlersOf(type: string): HandlerPermissions {
+  const entry = RESOURCE_TYPES[type];
+  if (!entry) throw new TypeError(`nothing says what CloudFormation calls for ${type}`);
+  return entry.permissions;
 }
 
-const typesIn = (stacks: readonly StackTemplate[]): string[] => [
-  ...new Set(
-    stacks.flatMap(({ body }) =>
-      Object.values((JSON.parse(body) as { Resources: Record<string, { Type: string }> }).Resources).map(({ Type }) => Type),
-    ),
-  ),
-];
+function resourcesIn(body: string): { Type: string }[] {
+  const { Resources }: { Resources: Record<string, { Type: string }> } = JSON.parse(body);
+  return Object.values(Resources);
+}
+
+const typesIn = (stacks: readonly StackTemplate[]): string[] => [...new Set(stacks.flatMap(({ body }) => resourcesIn(body).map(({ Type }) => Type)))];
 
 /** One statement for all calls on the same resources under the same condition. */
 function statementsOf(actions: readonly string[], site: Site): PolicyStatement[] {
   const groups = groupByScope(actions, site);
-  return groups.map(({ scope, actions: own }, index) => ({
-    Sid: `${capital((own[0] as string).split(":")[0] as string)}${index + 1}`,
+  return groups.map(({ scope, actions: own, service }, index) => ({
+    Sid: `${capital(service)}${index + 1}`,
     Effect: "Allow",
     Action: own,
     Resource: scope.resources,
@@ -55,6 +56,8 @@ function statementsOf(actions: readonly string[], site: Site): PolicyStatement[]
 interface ScopedActions {
   scope: Scope;
   actions: string[];
+  /** Of the first action. */
+  service: string;
 }
 
 function groupByScope(actions: readonly string[], site: Site): ScopedActions[] {
@@ -62,7 +65,7 @@ function groupByScope(actions: readonly string[], site: Site): ScopedActions[] {
   for (const action of actions)
     for (const scope of scopesOf(action, site)) {
       const key = JSON.stringify([scope.resources, scope.condition]);
-      const group = groups.get(key) ?? { scope, actions: [] };
+      const group = groups.get(key) ?? { scope, actions: [], service: action.replace(/:.*/, "") };
       group.actions.push(action);
       groups.set(key, group);
     }
@@ -86,7 +89,7 @@ const POLICY_MAX = 6_144;
 function pack(statements: readonly PolicyStatement[]): PolicyDocument[] {
   const documents: PolicyDocument[] = [];
   for (const statement of statements.flatMap(halve)) {
-    const room = documents.find((one) => sizeOf([...one.Statement, statement]) <= POLICY_MAX);
+    const room = documents.find((document) => sizeOf([...document.Statement, statement]) <= POLICY_MAX);
     if (room) room.Statement.push(statement);
     else documents.push({ Version: "2012-10-17", Statement: [statement] });
   }

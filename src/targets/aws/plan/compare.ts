@@ -1,9 +1,9 @@
-// What would change between the templates that stand and those that the configuration gives. Pure. It says what CloudFormation would
+// The changes between the templates that stand and those that the configuration gives. Pure. It says what CloudFormation would
 // do, as far as that can be known without asking it: also what follows when something is replaced that others refer to.
 import { type Difference, findDifferences } from "../../../plan/differences.ts";
 import type { Change, ChangeAction } from "../../../plan/plan.ts";
-import type { StackTemplate } from "../stacks/index.ts";
-import { holdsData, KINDS, kindOf, outcomeOf } from "./kinds.ts";
+import { holdsData, labelOf, outcomeOf, RESOURCE_TYPES } from "../resource-types/index.ts";
+import type { StackTemplate } from "../templates/index.ts";
 import { type Names, ownerOf } from "./owners.ts";
 import { type Reference, referencesIn } from "./references.ts";
 import { parseTemplates, type StandingStack, type Template, type TemplateResource } from "./template.ts";
@@ -20,10 +20,23 @@ export interface Comparison {
 export function compareTemplates(before: readonly StandingStack[], after: readonly StackTemplate[], names: Names): Comparison {
   const [old, wanted] = [parseTemplates(before), parseTemplates(after)];
   const pairs = [...new Set([...wanted.keys(), ...old.keys()])].flatMap((stack) => pairsOf(stack, old.get(stack), wanted.get(stack)));
-  followReplacements(pairs, old, wanted, after);
-  const changed = pairs.filter(({ action }) => action !== undefined);
-  return { changes: changed.map((pair) => changeOf(pair, names)), unchanged: pairs.length - changed.length };
+  followReplacements(pairs, { old, wanted, sources: sourcesIn(after) });
+  const changes = pairs.flatMap((pair) => changeOf(pair, names) ?? []);
+  return { changes, unchanged: pairs.length - changes.length };
 }
+
+/** What a reference may lead to in another stack. */
+interface Templates {
+  old: Map<string, Template>;
+  wanted: Map<string, Template>;
+  /** The outputs that parameters are read from, by `keyOf` stack and parameter. */
+  sources: Map<string, OutputSource>;
+}
+
+type OutputSource = StackTemplate["parameters"][number]["from"];
+
+const sourcesIn = (stacks: readonly StackTemplate[]): Templates["sources"] =>
+  new Map(stacks.flatMap(({ name, parameters }) => parameters.map((parameter) => [keyOf(name, parameter.name), parameter.from])));
 
 interface Pair {
   stack: string;
@@ -55,14 +68,14 @@ function compareResources(pair: Pair, before: TemplateResource, after: TemplateR
   pair.differences = findDifferences(before.Properties ?? {}, after.Properties ?? {});
   for (const { property } of pair.differences) escalate(pair, outcomeOf(after.Type, topOf(property)));
   for (const key of ["DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy"] as const) {
-    const found = findDifferences(before[key], after[key], [key]);
-    if (found.length === 0) continue;
-    pair.differences.push(...found);
+    const differences = findDifferences(before[key], after[key], [key]);
+    if (differences.length === 0) continue;
+    pair.differences.push(...differences);
     escalate(pair, "change");
   }
 }
 
-const topOf = (property: string) => property.split(".")[0] as string;
+const topOf = (property: string) => property.replace(/\..*/s, "");
 
 const WEIGHT = { change: 1, mayReplace: 2, replace: 3, add: 4, remove: 4 } as const;
 
@@ -77,9 +90,8 @@ function escalate(pair: Pair, action: "change" | "mayReplace" | "replace"): bool
  * What refers to a replaced resource changes with it, and is replaced itself if that property replaces; across stacks, through outputs and
  * parameters. Repeated until nothing follows any more; each round escalates some resource, so it ends.
  */
-function followReplacements(pairs: Pair[], old: Map<string, Template>, wanted: Map<string, Template>, after: readonly StackTemplate[]): void {
+function followReplacements(pairs: Pair[], { old, wanted, sources }: Templates): void {
   const at = new Map(pairs.map((pair) => [keyOf(pair.stack, pair.id), pair]));
-  const sources = new Map(after.flatMap(({ name, parameters }) => parameters.map((parameter) => [keyOf(name, parameter.name), parameter.from])));
   /** The resource behind a reference that will be another one, if so. */
   const movedBehind = (stack: string, { id, attribute }: Reference): Pair | undefined => {
     const source = sources.get(keyOf(stack, id));
@@ -89,7 +101,7 @@ function followReplacements(pairs: Pair[], old: Map<string, Template>, wanted: M
     }
     const pair = at.get(keyOf(stack, id));
     if (pair?.action === "replace") return pair;
-    const volatile = attribute !== undefined && KINDS[pair?.after?.Type ?? ""]?.volatile?.includes(attribute);
+    const volatile = attribute !== undefined && RESOURCE_TYPES[pair?.after?.Type ?? ""]?.volatile?.includes(attribute);
     return volatile && pair?.action === "change" ? pair : undefined;
   };
   for (let moving = true; moving; ) {
@@ -109,7 +121,7 @@ function follow(pair: Pair, after: TemplateResource, movedBehind: (reference: Re
     if (!source || source === pair) continue;
     pair.differences.push({
       property,
-      because: `${kindOf(source.after?.Type ?? "")} ${source.id} is ${source.action === "replace" ? "replaced" : "changed"}`,
+      because: `${labelOf(source.after?.Type ?? "")} ${source.id} is ${source.action === "replace" ? "replaced" : "changed"}`,
     });
     escalate(pair, outcomeOf(after.Type, property));
     moved = true;
@@ -117,27 +129,36 @@ function follow(pair: Pair, after: TemplateResource, movedBehind: (reference: Re
   return moved;
 }
 
-function changeOf(pair: Pair, names: Names): Change {
-  const { stack, id, differences } = pair;
-  const action = pair.action as ChangeAction;
-  const type = (pair.after ?? pair.before)?.Type as string;
+/** Undefined where nothing changes. */
+function changeOf(pair: Pair, names: Names): Change | undefined {
+  const { stack, id, differences, action } = pair;
+  const type = (pair.after ?? pair.before)?.Type;
+  if (action === undefined || type === undefined) return undefined;
   const data = dataOf(pair, action);
-  const effects = new Set(differences.flatMap(({ property }) => KINDS[type]?.effects?.[topOf(property)] ?? []));
+  const effect = effectOf(pair, type, action);
   return {
     of: ownerOf(names, stack, id),
-    kind: kindOf(type),
+    kind: labelOf(type),
     name: id,
     action,
     differences,
-    ...(data === undefined ? {} : { data }),
-    ...(action === "change" && effects.size > 0 ? { effect: [...effects].join("; ") } : {}),
+    ...data,
+    ...(effect ? { effect } : {}),
   };
 }
 
-function dataOf({ before }: Pair, action: ChangeAction): string | undefined {
-  if (!before || action === "add" || action === "change" || !holdsData(before.Type)) return undefined;
+/** What people notice of a change, or what is gone with the resource. */
+function effectOf({ differences }: Pair, type: string, action: ChangeAction): string | undefined {
+  const { effects = {}, goesAlong } = RESOURCE_TYPES[type] ?? {};
+  if (action === "remove" || action === "replace") return goesAlong;
+  return action === "change" ? [...new Set(differences.flatMap(({ property }) => effects[topOf(property)] ?? []))].join("; ") : undefined;
+}
+
+/** Commission asks for the name of whatever it would replace, since the new one is empty, and of what it would not leave in the account. */
+function dataOf({ id, before }: Pair, action: ChangeAction): Pick<Change, "data" | "confirm"> {
+  if (!before || action === "add" || action === "change" || !holdsData(before.Type)) return {};
   const policy = (action === "remove" ? before.DeletionPolicy : before.UpdateReplacePolicy) ?? "Delete";
   const fate = { Retain: "the old one stays, with its data", Snapshot: "its data is kept as a final snapshot" }[policy] ?? "its data is lost";
-  if (action === "remove") return fate;
-  return `${action === "mayReplace" ? "if it is replaced, " : ""}${fate}, and the new one is empty`;
+  if (action === "remove") return policy === "Retain" ? { data: fate } : { data: fate, confirm: id };
+  return { data: `${action === "mayReplace" ? "if it is replaced, " : ""}${fate}, and the new one is empty`, confirm: id };
 }

@@ -1,10 +1,11 @@
-// What was changed by hand. CloudFormation looks for it when it is asked to, and keeps what it found until it is asked again.
+// Drift: changes made by hand. CloudFormation looks for it when it is asked to, and keeps what it found until it is asked again.
 import type { PropertyDifference } from "@aws-sdk/client-cloudformation";
 import type { Difference } from "../../../plan/differences.ts";
 import type { Drift } from "../../../plan/plan.ts";
-import type { Standing } from "../cloudformation/stand.ts";
+import { rowsOf } from "../account/pages.ts";
+import type { StackState } from "../cloudformation/describe-stacks.ts";
 import type { Context } from "../context.ts";
-import { kindOf } from "./kinds.ts";
+import { labelOf } from "../resource-types/index.ts";
 import { type Names, ownerOf } from "./owners.ts";
 
 const LOOK_EVERY_MS = 3_000;
@@ -24,28 +25,21 @@ export async function detectDrift({ clients, clock, emit }: Context, stacks: rea
 }
 
 /** What was found when CloudFormation looked last; nothing of stacks that it never looked at. Those known to be clean are not asked about. */
-export async function loadDrift({ clients }: Context, stacks: readonly Pick<Standing, "name" | "looked">[], names: Names): Promise<Drift[]> {
-  const found: Drift[] = [];
+export async function loadDrift({ clients }: Context, stacks: readonly Pick<StackState, "name" | "looked">[], names: Names): Promise<Drift[]> {
+  const drifted: Drift[] = [];
   for (const { name, looked } of stacks) {
     if (looked?.clean) continue;
     const cloudFormation = await clients.cloudFormation();
-    let NextToken: string | undefined;
-    do {
-      const page = await cloudFormation.describeStackResourceDrifts({
-        StackName: name,
-        StackResourceDriftStatusFilters: ["MODIFIED", "DELETED"],
-        NextToken,
-      });
-      for (const { LogicalResourceId: id = "", ResourceType: type = "", PropertyDifferences: differences = [] } of page.StackResourceDrifts ?? [])
-        found.push({ of: ownerOf(names, name, id), kind: kindOf(type), name: id, differences: differences.map(differenceOf) });
-      NextToken = page.NextToken;
-    } while (NextToken);
+    const asked = { StackName: name, StackResourceDriftStatusFilters: ["MODIFIED" as const, "DELETED" as const] };
+    const drifts = await rowsOf(cloudFormation.paginateDescribeStackResourceDrifts(asked), (page) => page.StackResourceDrifts);
+    for (const { LogicalResourceId: id = "", ResourceType: type = "", PropertyDifferences: differences = [] } of drifts)
+      drifted.push({ of: ownerOf(names, name, id), kind: labelOf(type), name: id, differences: differences.map(differenceOf) });
   }
-  return found;
+  return drifted;
 }
 
 /** Since when nothing is known of changes by hand: the oldest look at any of the stacks; undefined when one was never looked at. */
-export function lookedAt(stacks: readonly Pick<Standing, "looked">[]): number | undefined {
+export function lookedAt(stacks: readonly Pick<StackState, "looked">[]): number | undefined {
   const times = stacks.map(({ looked }) => looked?.at ?? 0);
   return times.length === 0 || times.includes(0) ? undefined : Math.min(...times);
 }

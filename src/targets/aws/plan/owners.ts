@@ -1,5 +1,5 @@
 // Whose a resource is, in the words of the configuration: from the stack that it stands in and its logical name.
-import { logicalName } from "../stacks/names.ts";
+import { logicalName, stackName, stackPrefix } from "../templates/shared/names.ts";
 
 export interface Names {
   app: string;
@@ -20,8 +20,9 @@ const SHARED: Record<string, string> = { PrivateZone: "names of resources", Clie
 
 /** `service web`, `resource database`, `network`, `balancer`. */
 export function ownerOf({ app, environment, resources }: Names, stack: string, id: string): string {
-  if (stack === `${app}-foundation`) return "shared by the app's environments";
-  const part = stack.startsWith(`${app}-${environment}-`) ? stack.slice(`${app}-${environment}-`.length) : stack;
+  const names = { app, environment };
+  if (stack === stackName(names, "shared")) return "shared by the app's environments";
+  const part = stack.startsWith(stackPrefix(names)) ? stack.slice(stackPrefix(names).length) : stack;
   if (part.startsWith("service-")) return `service ${part.slice("service-".length)}`;
   if (part !== "data") return WORDS[part] ?? `stack ${stack}`;
   return SHARED[id] ?? `resource ${resourceOf(id, resources)}`;
@@ -33,7 +34,7 @@ const PARTS =
 
 /** The one whose logical name it begins with. One that the configuration has no more is known by its logical name only. */
 function resourceOf(id: string, resources: readonly string[]): string {
-  const known = resources.filter((name) => id.startsWith(logicalName(name)) && /^[A-Z]/.test(id.slice(logicalName(name).length)));
+  const names = resources.filter((name) => id.startsWith(logicalName(name)) && /^[A-Z]/.test(id.slice(logicalName(name).length)));
   const prefix = id.replace(PARTS, "").replace(/(?<=[a-z\d])(?=[A-Z])/g, "-");
-  return known.sort((one, other) => other.length - one.length)[0] ?? prefix.toLowerCase();
+  return names.sort((a, b) => b.length - a.length)[0] ?? prefix.toLowerCase();
 }

@@ -1,4 +1,4 @@
-// What a value in a template refers to.
+// The references in a template's value.
 
 export interface Reference {
   /** A resource or a parameter of the same template. */
@@ -20,7 +20,7 @@ export function referencesIn(value: unknown): Reference[] {
 }
 
 const referencesInText = (text: unknown): Reference[] =>
-  [...String(text).matchAll(/\$\{([A-Za-z0-9]+)(?:\.([A-Za-z0-9.]+))?\}/g)].map(([, id, attribute]) => ({
-    id: id as string,
+  [...String(text).matchAll(/\$\{([A-Za-z0-9]+)(?:\.([A-Za-z0-9.]+))?\}/g)].map(([, id = "", attribute]) => ({
+    id,
     ...(attribute === undefined ? {} : { attribute }),
   }));

@@ -1,8 +1,8 @@
 // Prices from AWS's own Pricing API, for what differs most by region and kind: machines, databases, caches, disks, gateways, balancers. It is
 // asked when it can be; whatever it does not answer, or not in time, comes from the table.
 import type { Filter } from "@aws-sdk/client-pricing";
-import type { Clients } from "../clients.ts";
-import type { Price, PriceKey, Prices } from "./prices.ts";
+import type { Clients } from "../account/clients.ts";
+import type { Price, PriceKey, Prices } from "../resource-types/entry/prices.ts";
 
 const PATIENCE_MS = 4_000;
 
@@ -37,10 +37,10 @@ const balancer = (usage: "LoadBalancerUsage" | "LCUUsage", unit: RegExp): Questi
 
 /** What to ask for a key; undefined for what is left to the table. */
 function questionOf(key: PriceKey): Question | undefined {
-  const [kind, one = "", other = ""] = key.split(":");
-  if (kind === "ec2") return machine(one);
-  if (kind === "rds" && other) return database(one, other);
-  if (kind === "cache") return { ServiceCode: "AmazonElastiCache", fields: { instanceType: one, cacheEngine: "Valkey" }, unit: /^Hrs$/ };
+  const [kind, first = "", second = ""] = key.split(":");
+  if (kind === "ec2") return machine(first);
+  if (kind === "rds" && second) return database(first, second);
+  if (kind === "cache") return { ServiceCode: "AmazonElastiCache", fields: { instanceType: first, cacheEngine: "Valkey" }, unit: /^Hrs$/ };
   if (key === "ebs:GB") return { ServiceCode: "AmazonEC2", fields: { volumeApiName: "gp3", productFamily: "Storage" }, unit: /^GB-Mo$/ };
   if (key === "nat:hour") return gateway(/^(Hrs|hours)$/i);
   if (key === "nat:GB") return gateway(/^GB$/);
@@ -49,21 +49,27 @@ function questionOf(key: PriceKey): Question | undefined {
   return undefined;
 }
 
+/** Who asks, and of which region. */
+interface Asking {
+  clients: Clients;
+  region: string;
+}
+
 /** The table, with what AWS answers about `keys` put before it. Never rejects: without an answer it is the table alone, and says so. */
-export async function askPrices(clients: Clients, region: string, keys: readonly PriceKey[], table: Prices): Promise<Prices> {
+export async function askPrices(asking: Asking, keys: readonly PriceKey[], table: Prices): Promise<Prices> {
   const asked = keys.flatMap((key) => {
     const question = questionOf(key);
     return question ? [{ key, question }] : [];
   });
   const abortSignal = AbortSignal.timeout(PATIENCE_MS);
-  const answers = await Promise.all(asked.map(async ({ key, question }) => [key, await ask(clients, region, question, abortSignal)] as const));
-  const known = new Map(answers.flatMap(([key, price]) => (price ? [[key, price] as const] : [])));
-  if (known.size === 0) return { ...table, source: `${table.source}; the Pricing API gave no answer` };
-  const source = `${known.size} of ${keys.length} prices of ${region} from the Pricing API today, the others from the table: ${table.source}`;
-  return { source, find: (key) => known.get(key) ?? table.find(key) };
+  const answers = await Promise.all(asked.map(async ({ key, question }) => [key, await ask(asking, question, abortSignal)] as const));
+  const prices = new Map(answers.flatMap(([key, price]) => (price ? [[key, price] as const] : [])));
+  if (prices.size === 0) return { ...table, source: `${table.source}; the Pricing API gave no answer` };
+  const source = `${prices.size} of ${keys.length} prices of ${asking.region} from the Pricing API today, the others from the table: ${table.source}`;
+  return { source, find: (key) => prices.get(key) ?? table.find(key) };
 }
 
-async function ask(clients: Clients, region: string, question: Question, abortSignal: AbortSignal): Promise<Price | undefined> {
+async function ask({ clients, region }: Asking, question: Question, abortSignal: AbortSignal): Promise<Price | undefined> {
   const fields = { ...question.fields, regionCode: region };
   const Filters = Object.entries(fields).map(([Field, Value]): Filter => ({ Type: "TERM_MATCH", Field, Value }));
   try {
@@ -81,11 +87,11 @@ interface Product {
 /** The one price on demand that all products with this unit agree on; undefined when they do not, or there is none. */
 export function readPrice(products: readonly string[], unit: RegExp): Price | undefined {
   const dimensions = products
-    .map((product) => JSON.parse(product) as Product)
+    .map((product): Product => JSON.parse(product))
     .flatMap(({ terms }) => Object.values(terms?.OnDemand ?? {}))
     .flatMap(({ priceDimensions }) => Object.values(priceDimensions ?? {}));
-  const found = new Set(dimensions.filter((one) => unit.test(one.unit ?? "")).map(({ pricePerUnit }) => Number(pricePerUnit?.USD)));
-  found.delete(0);
-  const [dollars, ...others] = found;
+  const amounts = new Set(dimensions.filter((dimension) => unit.test(dimension.unit ?? "")).map(({ pricePerUnit }) => Number(pricePerUnit?.USD)));
+  amounts.delete(0);
+  const [dollars, ...others] = amounts;
   return dollars === undefined || others.length > 0 || Number.isNaN(dollars) ? undefined : { dollars };
 }

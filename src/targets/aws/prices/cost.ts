@@ -1,18 +1,20 @@
-// What an environment on AWS costs before and after a change, what the change itself costs once, and the ceiling.
-import type { EnvironmentApp } from "../../../config/app.ts";
-import { isArm } from "../../../config/aws.ts";
-import type { Service } from "../../../config/schema.ts";
+// The cost of an environment on AWS before and after a change, the cost of the change itself, and the budget.
+import type { Deployment } from "../../../config/deployment.ts";
+import { isArm } from "../../../config/rules/aws.ts";
 import { LandfallError } from "../../../error.ts";
-import { type Cost, type CostLine, judgeCeiling, type Sum } from "../../../plan/cost.ts";
+import type { Cost, CostLine, Sum } from "../../../plan/cost.ts";
+import { judgeBudget } from "../../../plan/cost.ts";
+import { STRATEGIES } from "../../../rollout/strategy.ts";
 import type { Names } from "../plan/owners.ts";
 import type { StandingStack } from "../plan/template.ts";
-import type { Fleet, Running } from "../stacks/index.ts";
-import { taskFactsOf } from "../stacks/running.ts";
-import { estimate, HOURS } from "./estimate.ts";
-import type { Price, PriceKey, Prices } from "./prices.ts";
+import { HOURS } from "../resource-types/entry/price.ts";
+import type { Price, PriceKey, Prices } from "../resource-types/entry/prices.ts";
+import type { Fleet, Running } from "../templates/index.ts";
+import { rangeFrom } from "../templates/shared/running.ts";
+import { estimate } from "./estimate.ts";
 
 export interface CostInput {
-  app: EnvironmentApp;
+  deployment: Deployment;
   names: Names;
   /** What stands. */
   before: readonly StandingStack[];
@@ -21,37 +23,40 @@ export interface CostInput {
   prices: Prices;
 }
 
-export function costOf({ app, names, before, after, prices }: CostInput): Cost {
+export function costOf({ deployment, names, before, after, prices }: CostInput): Cost {
   return {
     currency: "USD",
     prices: prices.source,
     ...(before.length === 0 ? {} : { before: estimate(before, prices, names) }),
     after: estimate(after, prices, names),
-    once: onceOf(app, prices),
-    ...(app.environment.costCeiling === undefined ? {} : { ceiling: app.environment.costCeiling }),
+    once: onceOf(deployment, prices),
+    ...(deployment.settings.budget === undefined ? {} : { budget: deployment.settings.budget }),
   };
 }
 
 /**
- * The fleets that run, and one for each service that has none yet: what is commissioned today is paid for once something is deployed to
- * it, and a plan that left that out would call every new environment cheap.
+ * The fleets that run, and one for each service that has none yet, all as they are configured: what is commissioned today is paid for once something
+ * is deployed to it, and a plan that left that out would call every new environment cheap. `counts`: as many instances of these services.
  */
-export const withFleets = ({ app }: EnvironmentApp, running: Running): Running =>
+export const withFleets = ({ services }: Deployment, running: Running, counts: Record<string, number> = {}): Running =>
   Object.fromEntries(
-    Object.entries(app.services).map(([name, service]) => [name, hasFleet(running, name) ? (running[name] ?? {}) : { blue: planned(service) }]),
+    Object.entries(services).map(([name, service]) => {
+      const fleets = hasFleet(running, name) ? asConfigured(running[name] ?? {}) : { blue: PLANNED };
+      const count = counts[name];
+      return [name, count === undefined ? fleets : mapFleets(fleets, (fleet) => ({ ...fleet, instances: rangeFrom(service, count) }))];
+    }),
   );
 
+const asConfigured = (fleets: Running[string]): Running[string] => mapFleets(fleets, ({ settings: _, proxy: __, ...fleet }) => fleet);
+
+const mapFleets = (fleets: Running[string], change: (fleet: Fleet) => Fleet): Running[string] =>
+  Object.fromEntries(Object.entries(fleets).map(([slot, fleet]) => [slot, change(fleet)]));
+
 /** Whether `withFleets` would add nothing. */
-export const hasAllFleets = ({ app }: EnvironmentApp, running: Running): boolean =>
-  Object.keys(app.services).every((name) => hasFleet(running, name));
+export const hasAllFleets = ({ services }: Deployment, running: Running): boolean => Object.keys(services).every((name) => hasFleet(running, name));
 
 const hasFleet = (running: Running, name: string) => Object.keys(running[name] ?? {}).length > 0;
-const planned = (service: Service): Fleet => ({
-  release: "planned",
-  image: "ami-planned",
-  script: "",
-  ...(service.container ? { task: taskFactsOf(service) } : {}),
-});
+const PLANNED: Fleet = { release: "planned", image: "ami-planned", script: "" };
 
 /** Every key that an estimate asks for, so that they can be looked up together. */
 export function keysOf(stacks: readonly StandingStack[], names: Names): PriceKey[] {
@@ -71,49 +76,64 @@ const BUILD_HOURS = 0.25;
 const BUILD_ASSUMPTION = "a quarter of an hour; only when packages or dependencies change";
 const SOAK_HOURS = 3_600_000;
 
-function onceOf({ app }: EnvironmentApp, prices: Prices): CostLine[] {
-  const onMachines = Object.entries(app.services).filter(([, { container }]) => !container);
-  const machines = new Set(onMachines.map(([, { machine }]) => machine.types[0] as string));
+function onceOf({ services, rollout }: Deployment, prices: Prices): CostLine[] {
+  const onMachines = Object.entries(services).filter(([, { container }]) => !container);
+  const machines = new Set(onMachines.flatMap(([, { machine }]) => machine.types[0] ?? []));
   const builders = [...new Set([...machines].map((type) => (isArm(type) ? "t4g.medium" : "t3.medium")))];
-  const warm =
-    app.rollout.strategy === "rolling" ? [] : onMachines.flatMap(([name, service]) => (service.port === undefined ? [] : [{ name, service }]));
+  const { besideOld } = STRATEGIES[rollout.strategy];
+  const warm = onMachines.flatMap(([name, service]) => (besideOld && service.kind === "web" ? [{ name, service }] : []));
   return [
-    ...builders.map((type) => line("image", `a builder ${type}`, BUILD_HOURS, BUILD_ASSUMPTION, prices.find(`ec2:${type}`))),
+    ...builders.map((type) =>
+      line({ of: "image", what: `a builder ${type}`, hours: BUILD_HOURS, assumption: BUILD_ASSUMPTION }, prices.find(`ec2:${type}`)),
+    ),
     ...warm.map(({ name, service: { instances, machine } }) =>
       line(
-        `service ${name}`,
-        `${instances.min} × machines ${machine.types[0]} beside the old ones`,
-        (instances.min * app.rollout.soak) / SOAK_HOURS,
-        "each deploy, for the time that the old ones stay warm",
+        {
+          of: `service ${name}`,
+          what: `${instances.min} × instances ${machine.types[0]} beside the old ones`,
+          hours: (instances.min * rollout.soak) / SOAK_HOURS,
+          assumption: "each deploy, for the time that the old ones stay warm",
+        },
         prices.find(`ec2:${machine.types[0]}`),
       ),
     ),
   ];
 }
 
-const line = (of: string, what: string, count: number, assumption: string, price: Price | undefined): CostLine => ({
+interface Machines extends Pick<CostLine, "of" | "what" | "assumption"> {
+  /** Of all of them together. */
+  hours: number;
+}
+
+const line = ({ of, what, hours, assumption }: Machines, price: Price | undefined): CostLine => ({
   of,
   what,
-  units: { min: count, max: count },
+  units: { min: hours, max: hours },
   unit: "hour",
   assumption,
   ...(price ? { price: price.dollars, ...(price.doubt === undefined ? {} : { doubt: price.doubt }) } : {}),
 });
 
 /**
- * Refuses what would cost more than the environment's `costCeiling`, before anything is changed. Errors: COST_ABOVE_CEILING; COST_UNKNOWN when
+ * Refuses what would cost more than the environment's `budget`, before anything is changed. Errors: COST_ABOVE_BUDGET; COST_UNKNOWN when
  * a price is missing, so that nobody can tell.
  */
-export function refuseAboveCeiling({ name }: EnvironmentApp, cost: Cost): void {
-  const verdict = judgeCeiling(cost);
-  if (verdict.kind === "above") throw aboveCeiling(name, verdict.sum, verdict.ceiling, cost);
-  if (verdict.kind === "unknown") throw unknownCost(name, verdict.sum, verdict.ceiling);
+export function assertWithinBudget({ environment }: Deployment, cost: Cost): void {
+  const verdict = judgeBudget(cost);
+  if (verdict.kind === "above") throw aboveBudget(environment, verdict, cost);
+  if (verdict.kind === "unknown") throw unknownCost(environment, verdict);
 }
 
-const aboveCeiling = (environment: string, { min, max }: Sum, ceiling: number, { after }: Cost) =>
+/** A budget that is not held to, and what the month comes to. */
+interface Missed {
+  sum: Sum;
+  budget: number;
+}
+
+const aboveBudget = (environment: string, { sum: { min, max }, budget }: Missed, { after }: Cost) =>
   new LandfallError({
-    code: "COST_ABOVE_CEILING",
-    what: `environment "${environment}" would cost up to ${max.toFixed(2)} USD a month, and its costCeiling is ${ceiling}`,
+    code: "COST_ABOVE_BUDGET",
+    what: `environment "${environment}" would cost up to ${max.toFixed(2)} USD a month, and its budget is ${budget}`,
     why: `with every fleet at its least it would be ${min.toFixed(2)} USD; most of all costs:`,
     evidence: dearest(after.lines),
     standing: "Nothing was changed.",
@@ -126,17 +146,17 @@ const DEAREST = 5;
 function dearest(lines: readonly CostLine[]): [string, string][] {
   const cost = ({ units, price = 0 }: CostLine) => units.max * price;
   return [...lines]
-    .sort((one, other) => cost(other) - cost(one))
+    .sort((a, b) => cost(b) - cost(a))
     .slice(0, DEAREST)
-    .map((one) => [one.of, `${one.what}: ${cost(one).toFixed(2)} USD for ${one.unit === "hour" ? `${HOURS} hours` : "a month"}`]);
+    .map((line) => [line.of, `${line.what}: ${cost(line).toFixed(2)} USD for ${line.unit === "hour" ? `${HOURS} hours` : "a month"}`]);
 }
 
-const unknownCost = (environment: string, { unknown, max }: Sum, ceiling: number) =>
+const unknownCost = (environment: string, { sum: { unknown, max }, budget }: Missed) =>
   new LandfallError({
     code: "COST_UNKNOWN",
-    what: `environment "${environment}" has a costCeiling of ${ceiling} USD, and not all prices are known`,
+    what: `environment "${environment}" has a budget of ${budget} USD, and not all prices are known`,
     why: `what is known comes to ${max.toFixed(2)} USD a month; no price is known of:`,
-    evidence: unknown.map((one) => [one.of, one.what]),
+    evidence: unknown.map((line) => [line.of, line.what]),
     standing: "Nothing was changed.",
-    next: 'allow "pricing:GetProducts", choose a type that the table of prices has, or take "costCeiling" away',
+    next: 'allow "pricing:GetProducts", choose a type that the table of prices has, or remove "budget"',
   });

@@ -1,9 +1,9 @@
 // The table of prices: US dollars, on demand, Linux, without taxes, discounts and free tiers. Checked on the day below, each part against what
 // its source says. AWS changes prices without notice: the Pricing API, where it can be asked, comes before this table.
-import type { Price, PriceKey, Prices } from "./prices.ts";
+import type { Price, PriceKey, Prices } from "../resource-types/entry/prices.ts";
 
 export const CHECKED = "2026-11-21";
-const REGIONS = ["us-east-1", "eu-west-1", "eu-central-1"] as const;
+const REGIONS: readonly string[] = ["us-east-1", "eu-west-1", "eu-central-1"];
 
 /** A price that no source at hand states for this region. */
 interface Guess {
@@ -29,7 +29,9 @@ type Size = keyof typeof SIZES;
 
 function family(name: string, sizes: readonly Size[], large: readonly [number, number, number]): Record<PriceKey, Row> {
   const price = (of: number, size: Size) => Math.round(of * SIZES[size] * 10_000) / 10_000;
-  return Object.fromEntries(sizes.map((size) => [`${name}.${size}`, large.map((of) => price(of, size)) as unknown as Row]));
+  const [first, second, third] = large;
+  const row = (size: Size): Row => [price(first, size), price(second, size), price(third, size)];
+  return Object.fromEntries(sizes.map((size) => [`${name}.${size}`, row(size)]));
 }
 
 const BURSTING: readonly Size[] = ["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge"];
@@ -160,7 +162,7 @@ function bothEngines(rows: Record<string, Row>): Record<PriceKey, Row> {
 
 /** Prices of one region; of a region that the table lacks it knows none. */
 export function tablePrices(region: string): Prices {
-  const column = (REGIONS as readonly string[]).indexOf(region);
+  const column = REGIONS.indexOf(region);
   return {
     source:
       column === -1

@@ -3,8 +3,8 @@
 import { type Decision, decide, historyMs } from "../../../scaling/decide.ts";
 import type { Sample } from "../../../scaling/sample.ts";
 import type { Clock } from "../../../system/clock.ts";
-import type { Orders } from "./files.ts";
-import type { Look } from "./look.ts";
+import type { Orders } from "../orders.ts";
+import type { ServiceSample } from "./sample-metrics.ts";
 
 const EVERY_MS = { min: 500, max: 5_000 };
 /** Looks within each of the times that the configuration names. */
@@ -14,8 +14,8 @@ const MISSED_MAX = 3;
 const PAUSE_MS = { first: 30_000, last: 600_000 };
 
 /** How often to look: every few seconds, more often where the configuration wants quick changes. */
-export function lookEvery({ app }: Orders): number {
-  const times = Object.values(app.app.services).flatMap(({ scaling }) => (scaling ? [scaling.cooldown.in, scaling.cooldown.out] : []));
+export function lookEvery({ deployment }: Orders): number {
+  const times = Object.values(deployment.services).flatMap(({ scaling }) => (scaling ? [scaling.cooldown.in, scaling.cooldown.out] : []));
   return Math.max(EVERY_MS.min, Math.min(EVERY_MS.max, Math.min(...times) / LOOKS_WITHIN));
 }
 
@@ -28,7 +28,7 @@ export interface Change extends Decision {
 
 export interface AutoscalerInput {
   clock: Clock;
-  look: (orders: Orders) => Promise<Look[]>;
+  look: (orders: Orders) => Promise<ServiceSample[]>;
   /** `busy`: somebody works on the environment or has to finish what they began. `interrupted`: a change of ours was never finished. */
   standing: () => "free" | "busy" | "interrupted";
   /** Makes the changes; rejects when it could not, having left or brought back what was. */
@@ -36,7 +36,7 @@ export interface AutoscalerInput {
   /** Finishes the change that was interrupted. What it had begun is in no record, so nothing may be decided on top of it. */
   finish: (orders: Orders) => Promise<void>;
   /** Told of everything that was seen. */
-  report: (looks: Look[]) => void;
+  report: (looks: ServiceSample[]) => void;
   /** Told of a change that failed; of none when it was the finishing of one. */
   complain: (error: unknown, changes: Change[]) => void;
 }
@@ -48,13 +48,13 @@ export function makeAutoscaler({ clock, look, standing, act, finish, report, com
   let failures = 0;
   let pausedUntil = 0;
 
-  const remember = ({ service, scaling, sample }: Look, everyMs: number): Sample[] => {
-    const known = histories.get(service) ?? [];
-    if (!sample) return known;
-    const last = known.at(-1);
+  const remember = ({ service, scaling, sample }: ServiceSample, everyMs: number): Sample[] => {
+    const earlier = histories.get(service) ?? [];
+    if (!sample) return earlier;
+    const last = earlier.at(-1);
     const isWhole = last !== undefined && sample.at - last.at <= everyMs * MISSED_MAX;
     // One from before the window is kept: it is what makes the window whole.
-    const history = [...(isWhole ? known : []), sample].filter(({ at }) => at >= sample.at - historyMs(scaling) - everyMs * MISSED_MAX);
+    const history = [...(isWhole ? earlier : []), sample].filter(({ at }) => at >= sample.at - historyMs(scaling) - everyMs * MISSED_MAX);
     histories.set(service, history);
     return history;
   };
@@ -74,10 +74,10 @@ export function makeAutoscaler({ clock, look, standing, act, finish, report, com
       const looks = await look(orders);
       report(looks);
       const everyMs = lookEvery(orders);
-      const changes = looks.flatMap((one): Change[] => {
-        const history = remember(one, everyMs);
-        const decision = one.sample && decide(history, one, one.sample.count, one.sample.at);
-        return decision && one.sample ? [{ ...decision, service: one.service, from: one.sample.count }] : [];
+      const changes = looks.flatMap((look): Change[] => {
+        const history = remember(look, everyMs);
+        const decision = look.sample && decide(history, look, { count: look.sample.count, now: look.sample.at });
+        return decision && look.sample ? [{ ...decision, service: look.service, from: look.sample.count }] : [];
       });
       if (acting || clock.now() < pausedUntil) return;
       const state = standing();

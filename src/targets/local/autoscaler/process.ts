@@ -3,32 +3,34 @@ import { fileURLToPath } from "node:url";
 import { removeAll } from "../../../system/files.ts";
 import type { Context } from "../context.ts";
 import type { ProcessSpec, SupervisorApi } from "../supervisor/api.ts";
-import { writeOrders } from "./files.ts";
+import { loadScalingOrders, writeScalingOrders } from "./files.ts";
 
 const ID = "autoscaler";
 
-/** Starts it, tells it of a configuration that has changed, or removes it. True when it was started or removed. */
+/** Tells it of the configuration by which a release has come to serve: it is started, or removed where no service is scaled any more. */
+export async function tellAutoscaler(context: Context, supervisor: SupervisorApi): Promise<void> {
+  if (Object.values(context.deployment.services).some(({ scaling }) => scaling)) writeScalingOrders(context.paths, context);
+  else removeAll(context.paths.autoscaler);
+  await bringUpAutoscaler(context, supervisor);
+}
+
+/** As it was told last. True when it was started or stopped. */
 export async function bringUpAutoscaler(context: Context, supervisor: SupervisorApi): Promise<boolean> {
-  const { processes } = await supervisor.observe();
-  const runs = processes.some(({ spec }) => spec.id === ID);
-  const isWanted = Object.values(context.app.app.services).some(({ scaling }) => scaling);
-  if (isWanted) {
-    writeOrders(context.places, context);
-    await supervisor.start(autoscalerSpec(context));
-  } else {
-    if (runs) await supervisor.stop({ id: ID });
-    removeAll(context.places.autoscaler);
-  }
+  const { processes } = await supervisor.observe({ ids: [ID] });
+  const runs = processes.length > 0;
+  const isWanted = loadScalingOrders(context.paths) !== undefined;
+  if (isWanted) await supervisor.start(autoscalerSpec(context));
+  else if (runs) await supervisor.stop({ id: ID });
   return runs !== isWanted;
 }
 
-function autoscalerSpec({ app, places }: Context): ProcessSpec {
+function autoscalerSpec({ deployment, paths }: Context): ProcessSpec {
   return {
     id: ID,
     kind: "job",
-    argv: [process.execPath, fileURLToPath(new URL("./main.js", import.meta.url)), app.app.name, app.name],
-    cwd: places.environment,
-    env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LANDFALL_HOME: places.home },
+    argv: [process.execPath, fileURLToPath(new URL("./main.js", import.meta.url)), deployment.app, deployment.environment],
+    cwd: paths.environment,
+    env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LANDFALL_HOME: paths.home },
     secretEnv: {},
     restart: "always",
     stop: { signal: "SIGTERM", timeoutMs: 15_000 },

@@ -52,7 +52,7 @@ export class AccessLog {
   /** Writes what is left and lets go of the file. */
   async close(): Promise<void> {
     await this.flush();
-    await this.#letGo();
+    await this.#close();
   }
 
   #take(): Buffer {
@@ -63,14 +63,14 @@ export class AccessLog {
 
   async #write(bytes: Buffer): Promise<void> {
     const rotates = this.#bytes >= this.#rotateAtBytes;
-    if (rotates || (this.#open && performance.now() > this.#open.until)) await this.#letGo();
+    if (rotates || (this.#open && performance.now() > this.#open.until)) await this.#close();
     if (rotates) this.#rotate();
     this.#open ??= { handle: await open(this.#file, "a", 0o600), until: performance.now() + REOPEN_AFTER_MS };
     this.#bytes += bytes.length;
     await this.#open.handle.writeFile(bytes);
   }
 
-  async #letGo(): Promise<void> {
+  async #close(): Promise<void> {
     const before = this.#open;
     this.#open = undefined;
     await before?.handle.close().catch(() => undefined);

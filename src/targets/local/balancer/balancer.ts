@@ -1,20 +1,22 @@
 // The balancer as one object: listens, takes configurations, says what it sees, and stops without dropping a request.
-import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
-import { Server as SocketServer } from "node:net";
+import { BlockList, isIPv6, Socket, Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { loadLines, writeWhole } from "../../../system/files.ts";
+import { LandfallError, messageOf } from "../../../error.ts";
+import { compileRoutes } from "../../../routing/rules.ts";
+import { loadStateIfWhole, writeState } from "../../../system/state-file.ts";
+import { listen, mayListen } from "../ports/listen.ts";
 import { AccessLog } from "./access-log.ts";
 import type { BalancerApi, Edge, InstanceTraffic, TrafficQuestion, Upstream } from "./api.ts";
-import { bodyLength } from "./body.ts";
-import { Credentials } from "./credentials.ts";
-import { type Context, Exchange } from "./exchange.ts";
-import { listen } from "./listen.ts";
 import { Metrics, makeMetricsServer } from "./metrics.ts";
-import { compileRoutes } from "./routes.ts";
-import { type Tunnel, UpgradeExchange } from "./upgrade.ts";
+import { loadPem } from "./pem.ts";
+import { bodyLength } from "./request/body.ts";
+import { Credentials } from "./request/credentials.ts";
+import { type Context, ProxiedRequest } from "./request/proxied-request.ts";
+import { asksForWebSocket, endAnswered, ProxiedUpgrade, withoutUpgrade } from "./request/upgrade.ts";
 import { Upstreams } from "./upstreams.ts";
 
 interface Configuration {
@@ -23,11 +25,13 @@ interface Configuration {
 }
 
 interface Listening {
+  port: number;
   server: Server | SecureServer;
   metrics: Server;
 }
 
 const CERTIFICATE_LOOK_MS = 60_000;
+const CERTIFICATE_RETRY_MS = 1_000;
 const HEADER_BYTES_MAX = 32_768;
 /**
  * How long a client's quiet connection may still bring a request after a stop was asked. Closed at once, it would meet the request of a
@@ -42,10 +46,15 @@ export class Balancer implements BalancerApi {
   readonly #folder: string;
   readonly #upstreams: Upstreams;
   readonly #context: Context;
-  readonly #tunnels = new Set<Tunnel>();
+  /** Connections that HTTP has let go of, which Node's server neither times nor closes. */
+  readonly #detached = new Set<Socket>();
+  /** The last answer on each connection. */
+  readonly #answers = new WeakMap<Duplex, ServerResponse>();
   #listening: Listening | undefined;
   #pem = "";
   #lookAtCertificate: NodeJS.Timeout | undefined;
+  /** Why it does not listen. */
+  #trouble: string | undefined;
 
   /** @param random 0 to 1, for what is left to chance: shares, and who is first among equals */
   constructor(folder: string, random: () => number = Math.random) {
@@ -55,6 +64,7 @@ export class Balancer implements BalancerApi {
       edge: undefined as unknown as Edge,
       rule: () => ({ decision: { act: "deny" }, headers: [] }),
       secure: false,
+      isTrusted: () => false,
       stopping: false,
       upstreams: this.#upstreams,
       credentials: new Credentials(),
@@ -63,21 +73,38 @@ export class Balancer implements BalancerApi {
     };
   }
 
-  /** Takes up the last configuration, if there is one: after a crash it serves before anyone tells it to. */
+  /**
+   * Takes up the last configuration, if there is one: after a crash it serves before anyone tells it to. One of other ports than those that
+   * are held for this start is out of date, and the next is on its way.
+   */
   async resume(): Promise<void> {
-    const [kept] = loadLines<Configuration>(this.#file);
-    if (kept) await this.#apply(kept);
+    const kept = loadStateIfWhole<Configuration>(this.#file);
+    if (kept && mayListen([kept.edge.port, kept.edge.metricsPort])) await this.#applyOrWait(kept);
+  }
+
+  /** Without its certificate it cannot serve, and to end would bring that back no sooner. Whoever tells it anything meanwhile is told why. */
+  async #applyOrWait(kept: Configuration): Promise<void> {
+    clearTimeout(this.#lookAtCertificate);
+    try {
+      await this.#apply(kept);
+    } catch (error) {
+      if (!(error instanceof LandfallError && error.code === "CERTIFICATE_UNUSABLE")) throw error;
+      this.#trouble = `${error.message}: ${error.parts.why}`;
+      console.error(this.#trouble);
+      this.#lookAtCertificate = setTimeout(() => void this.#applyOrWait(kept), CERTIFICATE_RETRY_MS);
+    }
   }
 
   /** What is kept may be cut short by a power cut, but not by our own end; after a power cut nothing that it names runs. */
   async configure(input: Configuration): Promise<void> {
     await this.#apply(input);
-    writeWhole(this.#file, `${JSON.stringify(input)}\n`, undefined, { flush: false });
+    writeState(this.#file, input, { flush: false });
   }
 
   async observe(): ReturnType<BalancerApi["observe"]> {
     const { requests, failures } = this.#context.metrics;
-    return { upstreams: this.#upstreams.all().map((member) => member.describe()), requests, failures };
+    const listening = this.#listening && { port: this.#listening.port, tls: this.#context.secure };
+    return { listening, trouble: this.#trouble, upstreams: this.#upstreams.all().map((member) => member.describe()), requests, failures };
   }
 
   async observeTraffic({ ids, after }: TrafficQuestion): Promise<InstanceTraffic[]> {
@@ -106,7 +133,7 @@ export class Balancer implements BalancerApi {
       metrics.close();
       metrics.closeAllConnections();
       const breakOff = setTimeout(() => {
-        for (const tunnel of this.#tunnels) tunnel.end();
+        for (const socket of this.#detached) socket.destroy();
         server.closeAllConnections();
       }, timeoutMs);
       const closeQuiet = setInterval(() => server.closeIdleConnections(), LINGER_MS);
@@ -127,16 +154,18 @@ export class Balancer implements BalancerApi {
   /** From the first statement after listening to the last there is no pause, so no request sees half a table. */
   async #apply({ edge, upstreams }: Configuration): Promise<void> {
     const first = !this.#listening;
-    if (first) this.#listening = this.#make(edge);
-    const { server, metrics } = this.#listening as Listening;
+    this.#listening ??= this.#make(edge);
+    this.#trouble = undefined;
+    const { server, metrics } = this.#listening;
     this.#limit(server, edge);
     this.#context.edge = edge;
     this.#context.rule = compileRoutes(edge.routes, edge.defaultService);
-    this.#upstreams.replace(upstreams, edge.services);
+    this.#context.isTrusted = trustOf(edge.trustedProxies);
+    this.#upstreams.replace(upstreams);
     if (!first) return this.#renewCertificate(server, edge);
     try {
-      await listen(server, edge.port, "requests");
-      await listen(metrics, edge.metricsPort, "metrics");
+      await listen(server, edge.port);
+      await listen(metrics, edge.metricsPort);
     } catch (error) {
       server.close();
       this.#listening = undefined;
@@ -145,15 +174,16 @@ export class Balancer implements BalancerApi {
   }
 
   #make(edge: Edge): Listening {
-    const options: ServerOptions = {
+    const options: ServerOptions & { shouldUpgradeCallback: (request: IncomingMessage) => boolean } = {
       insecureHTTPParser: false,
       requireHostHeader: true,
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: edge.limits.headerTimeoutMs,
-      // A large upload may take its time; what may not is silence.
       requestTimeout: 0,
       connectionsCheckingInterval: Math.min(1_000, edge.limits.headerTimeoutMs),
       noDelay: true,
+      // Node asks it since 24.9. Before, all upgrades come to `#upgrade`, which gives back those that are not made.
+      shouldUpgradeCallback: asksForWebSocket,
     };
     this.#context.secure = edge.tls !== undefined;
     const pem = edge.tls && loadPem(edge.tls);
@@ -162,35 +192,63 @@ export class Balancer implements BalancerApi {
     clearInterval(this.#lookAtCertificate);
     // Certificates are renewed by programs that do not tell us.
     if (pem) this.#lookAtCertificate = setInterval(() => this.#renewCertificate(server, this.#context.edge), CERTIFICATE_LOOK_MS).unref();
-    server.on("request", (request, response) => {
-      if (this.#context.stopping) response.shouldKeepAlive = false;
-      new Exchange(request, response, this.#context).begin();
-    });
+    // A socket remembers the address of whoever was there once, if it was asked while they were.
+    server.on(pem ? "secureConnection" : "connection", (socket: Socket) => socket.remoteAddress);
+    server.on("request", (request, response) => this.#take(request, response));
     server.on("checkContinue", (request, response) => {
       // A body that will be refused need not be sent at all.
       const length = bodyLength(request);
       if (length === undefined || length <= this.#context.edge.limits.bodyBytesMax) response.writeContinue();
-      new Exchange(request, response, this.#context).begin();
+      this.#take(request, response);
     });
     server.on("connect", (_request, socket) => {
-      socket.on("error", () => socket.destroy());
-      socket.end(
+      if (!(socket instanceof Socket)) return void socket.destroy();
+      this.#detach(socket);
+      endAnswered(
+        socket,
         "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
       );
     });
-    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
-    return { server, metrics: makeMetricsServer(this.#context.metrics) };
+    server.on("upgrade", (request, socket, head) => {
+      // What was asked before it on this connection is answered first.
+      const before = this.#answers.get(socket);
+      const go = () => this.#upgrade(server, request, { socket, head });
+      if (!before || before.destroyed || before.writableFinished) go();
+      else before.once("close", go);
+    });
+    return { port: edge.port, server, metrics: makeMetricsServer(this.#context.metrics) };
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    new UpgradeExchange(request, socket, head, this.#context, (tunnel) => {
-      this.#tunnels.add(tunnel);
-      socket.once("close", () => this.#tunnels.delete(tunnel));
-    }).begin();
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    // Behind an answer that closed the connection nothing is asked any more.
+    if (!request.socket.writable) return void request.socket.destroy();
+    this.#answers.set(request.socket, response);
+    if (this.#context.stopping) response.shouldKeepAlive = false;
+    new ProxiedRequest(request, response, this.#context).begin();
+  }
+
+  #upgrade(server: Server | SecureServer, request: IncomingMessage, { socket, head }: { socket: Duplex; head: Buffer }): void {
+    if (!(socket instanceof Socket) || !socket.writable) return void socket.destroy();
+    if (!asksForWebSocket(request)) {
+      socket.unshift(Buffer.concat([withoutUpgrade(request), head]));
+      return void server.emit(this.#context.secure ? "secureConnection" : "connection", socket);
+    }
+    this.#detach(socket);
+    new ProxiedUpgrade(request, { socket, head }, this.#context).begin();
+  }
+
+  /** As long as any other it may be silent; a tunnel shortens that. */
+  #detach(socket: Socket): void {
+    this.#detached.add(socket);
+    socket.once("close", () => this.#detached.delete(socket));
+    socket.on("error", () => socket.destroy());
+    socket.setTimeout(this.#context.edge.limits.idleTimeoutMs + IDLE_MARGIN_MS, () => socket.destroy());
   }
 
   #limit(server: Server | SecureServer, { limits }: Edge): void {
     server.headersTimeout = limits.headerTimeoutMs;
+    server.requestTimeout = Math.max(limits.bodyTimeoutMs, limits.headerTimeoutMs);
+    server.maxConnections = limits.connectionsMax;
     server.keepAliveTimeout = limits.idleTimeoutMs;
     server.timeout = limits.idleTimeoutMs + IDLE_MARGIN_MS;
   }
@@ -205,11 +263,20 @@ export class Balancer implements BalancerApi {
       this.#pem = pem.cert + pem.key;
     } catch (error) {
       // Of two files one is replaced first. A rollout must not fail of it, and the next look may find both.
-      console.error(`the certificate "${edge.tls.certificateFile}" could not be taken over: ${(error as Error).message}`);
+      console.error(`the certificate "${edge.tls.certificateFile}" could not be taken over: ${messageOf(error)}`);
     }
   }
 }
 
-function loadPem(tls: NonNullable<Edge["tls"]>): { cert: string; key: string } {
-  return { cert: readFileSync(tls.certificateFile, "utf8"), key: readFileSync(tls.keyFile, "utf8") };
+/** Addresses and ranges, as `10.0.0.0/8`. */
+function trustOf(ranges: readonly string[] = []): (address: string) => boolean {
+  if (ranges.length === 0) return () => false;
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = "", bits] = range.split("/");
+    const family = isIPv6(address) ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (address) => list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }

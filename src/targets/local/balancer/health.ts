@@ -1,13 +1,11 @@
-import { get } from "node:http";
-import type { Edge } from "./api.ts";
-
-type ServiceHealth = Edge["services"][string]["health"];
+import { askInstance } from "../../../system/ask-instance.ts";
+import type { HealthRule } from "./api.ts";
 
 /**
  * Asks an upstream at its interval and tells of each change that counts: unhealthy after so many failures in a row,
  * healthy after one pass. `check` asks at once instead of at the next turn.
  */
-export function watchHealth(port: number, health: ServiceHealth, tell: (healthy: boolean) => void): { check(): void; stop(): void } {
+export function watchHealth(port: number, health: HealthRule, tell: (healthy: boolean) => void): { check(): void; stop(): void } {
   let failures = 0;
   let stopped = false;
   let timer: NodeJS.Timeout;
@@ -39,9 +37,9 @@ export function watchHealth(port: number, health: ServiceHealth, tell: (healthy:
 }
 
 /** True when the answer's status came in time and is in the range. Its body is not waited for. */
-function ask(port: number, health: ServiceHealth): Promise<boolean> {
+function ask(port: number, health: HealthRule): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = get({ host: "127.0.0.1", port, path: health.path, agent: false, headers: { "user-agent": "landfall-balancer" } });
+    const asked = askInstance({ port, path: health.path, host: health.host, by: "landfall-balancer" });
     const timer = setTimeout(() => asked.destroy(new Error("no answer in time")), health.timeoutMs);
     asked.on("response", (response) => {
       clearTimeout(timer);
@@ -53,5 +51,6 @@ function ask(port: number, health: ServiceHealth): Promise<boolean> {
       clearTimeout(timer);
       resolve(false);
     });
+    asked.end();
   });
 }

@@ -1,6 +1,4 @@
 // The balancer's process: main.js <controlSocket> <folder>. Started and watched by the supervisor.
-import { renameSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { serveControl } from "../../../system/control.ts";
 import { outliveFullDisk } from "../../../system/processes.ts";
 import type { BalancerApi } from "./api.ts";
@@ -25,10 +23,10 @@ const api: BalancerApi = {
   observeTraffic: (input) => balancer.observeTraffic(input),
   idle: (input) => balancer.idle(input),
 };
-// Its predecessor may still be finishing and will remove the socket it made: each makes one under a name of its own, and moves it.
-const ownSocket = join(dirname(controlSocket), `.${process.pid}`);
-const control = await serveControl(ownSocket, api);
-renameSync(ownSocket, controlSocket);
+const control = await serveControl(controlSocket, api);
+
+// A throw out of a connection costs what it stands for, and not all that are open: whoever is left without an answer meets the limits.
+process.on("uncaughtException", (error) => console.error("no request answers for this:", error));
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, async () => {

@@ -1,4 +1,4 @@
-// What Prometheus is told. The children are looked up once per service, so that a request costs an addition.
+// Metrics for Prometheus. The children are looked up once per service, so that a request costs an addition.
 import { createServer, type Server } from "node:http";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Upstreams } from "./upstreams.ts";
@@ -55,7 +55,7 @@ export class Metrics {
   }
 
   /** `failed` counts what the balancer itself could not do: no upstream, or one that broke off. */
-  answered(service: string, status: number, seconds: number, failed: boolean): void {
+  answered(service: string, { status, seconds, failed }: { status: number; seconds: number; failed: boolean }): void {
     this.requests++;
     if (failed) this.failures++;
     const metrics = this.#services.get(service) ?? this.#add(service);

@@ -1,4 +1,4 @@
-// How the requests of one instance ended, for whoever judges it: the last ones singly, all of them as sums. Typed arrays, because this
+// The outcomes of one instance's requests, for whoever judges it: the last ones singly, all of them as sums. Typed arrays, because this
 // is written on every request and must cost it nothing.
 import type { InstanceTraffic } from "./api.ts";
 
@@ -39,13 +39,13 @@ export class Outcomes {
   read(after = 0): InstanceTraffic {
     const next = this.#first + this.#total;
     const oldest = next - Math.min(this.#total, this.#kept);
-    const wanted = Math.max(after, this.#first);
+    const first = Math.max(after, this.#first);
     const samples: InstanceTraffic["samples"] = [];
-    for (let n = Math.max(wanted, oldest); n < next; n++) {
+    for (let n = Math.max(first, oldest); n < next; n++) {
       const place = (n - this.#first) % this.#kept;
       samples.push({ n, ms: this.#ms?.[place] ?? 0, failed: this.#hasFailed?.[place] === 1 });
     }
-    return { id: this.#id, total: this.#total, failed: this.#failed, missed: Math.max(0, oldest - wanted), samples, next };
+    return { id: this.#id, total: this.#total, failed: this.#failed, missed: Math.max(0, oldest - first), samples, next };
   }
 }
 
@@ -54,11 +54,11 @@ export class OutcomesById {
   readonly #byId = new Map<string, Outcomes>();
 
   of(id: string): Outcomes {
-    const known = this.#byId.get(id) ?? new Outcomes(id);
+    const outcomes = this.#byId.get(id) ?? new Outcomes(id);
     // Put last, so that the first of the map is the one that was absent longest.
     this.#byId.delete(id);
-    this.#byId.set(id, known);
-    return known;
+    this.#byId.set(id, outcomes);
+    return outcomes;
   }
 
   read(id: string, after?: number): InstanceTraffic {

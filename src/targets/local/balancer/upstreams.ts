@@ -1,7 +1,9 @@
 // The instances behind the balancer: who gets the next request, who is healthy, and when one has nothing left in hand.
-import { buildConnector, Pool } from "undici";
-import { isDying } from "../../../system/processes.ts";
-import type { Edge, Upstream, UpstreamStatus } from "./api.ts";
+import { type buildConnector, Pool } from "undici";
+import { cutQuery, guardedPath, normalisePath } from "../../../routing/paths.ts";
+import { PortWatch } from "../ports/listeners.ts";
+import type { HealthRule, Upstream, UpstreamStatus } from "./api.ts";
+import { CONNECT_TIMEOUT_MS, connectForOne } from "./connect.ts";
 import { watchHealth } from "./health.ts";
 import { type Outcomes, OutcomesById } from "./outcomes.ts";
 
@@ -11,11 +13,8 @@ import { type Outcomes, OutcomesById } from "./outcomes.ts";
  */
 const KEEP_ALIVE_MS = 3_000;
 const KEEP_ALIVE_MARGIN_MS = 2_000;
-const CONNECT_TIMEOUT_MS = 2_000;
 /** How long a request waits for an upstream to appear. */
 export const APPEAR_WITHIN_MS = 1_000;
-
-type ServiceHealth = Edge["services"][string]["health"];
 
 /** One upstream, as the requests see it. */
 export class Member {
@@ -26,27 +25,33 @@ export class Member {
   state: Upstream["state"] | "gone" = "attached";
   share: number | undefined;
   pid: number | undefined;
+  group: number | undefined;
   healthy = true;
   inHand = 0;
   served = 0;
   failed = 0;
+  privatePaths: readonly string[] = [];
   #kept: Pool | undefined;
   #fresh: Pool | undefined;
+  #idleTimeoutMs = 0;
   #idleWaiters: (() => void)[] = [];
   readonly #onChange: () => void;
   #stopWatching: (() => void) | undefined;
   #check: (() => void) | undefined;
+  readonly #portWatch: PortWatch;
 
   constructor(upstream: Upstream, outcomes: Outcomes, onChange: () => void) {
     this.id = upstream.id;
     this.service = upstream.service;
     this.port = upstream.port;
+    this.#portWatch = new PortWatch(upstream.port, upstream.id);
     this.outcomes = outcomes;
     this.#onChange = onChange;
   }
 
   /** Connections that are used again and again. */
   kept(idleTimeoutMs: number): Pool {
+    this.#renewPools(idleTimeoutMs);
     this.#kept ??= this.#makePool(idleTimeoutMs, 1);
     return this.#kept;
   }
@@ -56,20 +61,26 @@ export class Member {
    * one to an instance that is dead is refused before a byte is sent, and so is one to an instance that is being killed.
    */
   fresh(idleTimeoutMs: number): Pool {
-    this.#fresh ??= this.#makePool(idleTimeoutMs, 0, this.#connectToLiving());
+    this.#renewPools(idleTimeoutMs);
+    this.#fresh ??= this.#makePool(
+      idleTimeoutMs,
+      0,
+      connectForOne(() => this.pid),
+    );
     return this.#fresh;
   }
 
-  /** What is dying still takes connections, for as long as the kernel needs to clear away its memory, and reads nothing from them. */
-  #connectToLiving(): buildConnector.connector {
-    const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
-    return (options, callback) =>
-      connect(options, (...[error, socket]) => {
-        if (error || !socket) return callback(error ?? new Error("no socket"), null);
-        if (this.pid === undefined || !isDying(this.pid)) return callback(null, socket);
-        socket.destroy();
-        callback(Object.assign(new Error("the instance is being killed"), { code: "ECONNREFUSED" }), null);
-      });
+  /** With another limit there are other pools; what is under way in those before ends by theirs. */
+  #renewPools(idleTimeoutMs: number): void {
+    if (idleTimeoutMs === this.#idleTimeoutMs) return;
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#closePools();
+  }
+
+  #closePools(): void {
+    for (const pool of [this.#kept, this.#fresh]) void pool?.close().catch(() => undefined);
+    this.#kept = undefined;
+    this.#fresh = undefined;
   }
 
   #makePool(
@@ -116,10 +127,12 @@ export class Member {
     this.#check();
   }
 
-  watch(health: ServiceHealth | undefined): void {
+  watch(health: HealthRule | undefined): void {
     this.unwatch();
     if (!health) return;
-    const watched = watchHealth(this.port, health, (healthy) => {
+    const watched = watchHealth(this.port, health, (passes) => {
+      // An instance may let go of its port for a moment, and another program be faster: what passes then is that one.
+      const healthy = passes && !(this.group !== undefined && this.#portWatch.isForeign(this.group));
       if (this.healthy === healthy) return;
       this.healthy = healthy;
       this.#onChange();
@@ -138,9 +151,7 @@ export class Member {
   retire(state: "draining" | "gone"): void {
     this.state = state;
     this.unwatch();
-    for (const pool of [this.#kept, this.#fresh]) void pool?.close().catch(() => undefined);
-    this.#kept = undefined;
-    this.#fresh = undefined;
+    this.#closePools();
   }
 
   destroy(): void {
@@ -168,6 +179,7 @@ export class Upstreams {
   #ready = new Map<string, Ready>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #healthOf = new Map<string, string>();
+  #privatePaths: ReadonlySet<string> = new Set();
   readonly outcomes = new OutcomesById();
   readonly #random: () => number;
 
@@ -176,17 +188,12 @@ export class Upstreams {
   }
 
   /** Takes over the whole list. When it returns, no request can be given to an upstream that is not attached in it. */
-  replace(upstreams: readonly Upstream[], services: Edge["services"]): void {
+  replace(upstreams: readonly Upstream[]): void {
     const before = new Map([...this.#leaving, ...this.#members].map((member) => [keyOf(member), member]));
     const staying = upstreams.map((upstream) => {
-      const known = before.get(keyOf(upstream));
+      const former = before.get(keyOf(upstream));
       before.delete(keyOf(upstream));
-      return this.#settle(
-        known ?? new Member(upstream, this.outcomes.of(upstream.id), this.#refresh),
-        upstream,
-        services[upstream.service]?.health,
-        !known,
-      );
+      return this.#settle(former ?? new Member(upstream, this.outcomes.of(upstream.id), this.#refresh), upstream, !former);
     });
     this.#members = staying;
     for (const member of before.values()) if (member.state !== "gone") member.retire("gone");
@@ -231,6 +238,11 @@ export class Upstreams {
     return cancel;
   }
 
+  /** Whether an instance that gets requests keeps the path for Landfall, in whatever spelling. */
+  isPrivate(path: string): boolean {
+    return this.#privatePaths.size > 0 && this.#privatePaths.has(guardedPath(path));
+  }
+
   withId(id: string): Member[] {
     return [...this.#members, ...this.#leaving].filter((member) => member.id === id);
   }
@@ -246,7 +258,7 @@ export class Upstreams {
   #draw(shared: readonly Member[]): Member | undefined {
     let point = this.#random();
     for (const member of shared) {
-      point -= member.share as number;
+      point -= member.share ?? 0;
       if (point < 0) return member;
     }
     return undefined;
@@ -257,15 +269,18 @@ export class Upstreams {
     const first = members.length > 1 ? Math.floor(this.#random() * members.length) : 0;
     let best: Member | undefined;
     for (let step = 0; step < members.length; step++) {
-      const member = members[(first + step) % members.length] as Member;
-      if ((!best || member.inHand < best.inHand) && !without.includes(member)) best = member;
+      const member = members[(first + step) % members.length];
+      if (member && (!best || member.inHand < best.inHand) && !without.includes(member)) best = member;
     }
     return best;
   }
 
-  #settle(member: Member, upstream: Upstream, health: ServiceHealth | undefined, isNew: boolean): Member {
+  #settle(member: Member, upstream: Upstream, isNew: boolean): Member {
+    const { health, privatePaths = [] } = upstream;
+    member.privatePaths = privatePaths.map(cutQuery).map((path) => guardedPath(normalisePath(path) ?? path));
     member.share = upstream.share;
     member.pid = upstream.pid;
+    member.group = upstream.group;
     if (upstream.state === "draining") {
       if (member.state !== "draining") member.retire("draining");
       return member;
@@ -281,9 +296,10 @@ export class Upstreams {
 
   #refresh = (): void => {
     this.#leaving = this.#leaving.filter((member) => member.inHand > 0);
-    const known = new Set(this.all().map(keyOf));
-    for (const key of this.#healthOf.keys()) if (!known.has(key)) this.#healthOf.delete(key);
+    const keys = new Set(this.all().map(keyOf));
+    for (const key of this.#healthOf.keys()) if (!keys.has(key)) this.#healthOf.delete(key);
     this.outcomes.trim(new Set(this.all().map(({ id }) => id)));
+    this.#privatePaths = new Set(this.#members.flatMap((member) => (member.state === "attached" ? member.privatePaths : [])));
     const ready = new Map<string, Ready>();
     for (const member of this.#members) {
       if (member.state !== "attached" || !member.healthy) continue;

@@ -1,11 +1,11 @@
 // From what was observed of a new instance to the verdict on it, or to none yet. Pure: no clock, no process, no file.
 // The rules, and why they are what they are: docs/decisions/0007-when-a-failure-is-knowable.md.
 import type { HealthCheck } from "../../../config/schema.ts";
+import type { Holder, Listener } from "../ports/listeners.ts";
 import type { Exit } from "../supervisor/api.ts";
 import type { Leaks } from "./leaks.ts";
-import type { Holder, Listener } from "./listeners.ts";
+import { type Cause, findLogMatch, type LogMatch, readLine } from "./log-patterns.ts";
 import type { Reply } from "./probe.ts";
-import { type Cause, findSaying, readLine, type Saying } from "./sayings.ts";
 
 export type Answer =
   | Exclude<Reply, { kind: "answered" }>
@@ -70,12 +70,13 @@ export type FaultKind =
   | "timedOut"
   | "notListening"
   | "neverPassed"
+  | "lost"
   | "slowStart";
 
 export interface Fault {
   kind: FaultKind;
   /** What the program said of it. */
-  saying?: Saying;
+  match?: LogMatch;
 }
 
 export type Verdict = "healthy" | Fault;
@@ -91,7 +92,7 @@ const GRACE_MS_MAX = 10_000;
 const LAST_ATTEMPTS = 6;
 
 /** How long after the deadline an instance is still watched, to tell a slow one from one that never comes. */
-export const graceMs = (health: HealthCheck): number => Math.min(health.deadline, GRACE_MS_MAX);
+export const graceMs = (health: HealthCheck): number => Math.min(health.startupTimeout, GRACE_MS_MAX);
 
 export function classify(seen: Observations): Verdict | undefined {
   const exit = findFinalExit(seen);
@@ -104,22 +105,38 @@ export function classify(seen: Observations): Verdict | undefined {
   );
 }
 
+/**
+ * Of an instance that was found healthy at the time zero: whether it has been so for that long without a break. A failed check begins the window
+ * anew, and as many in a row as the balancer would take it out for end it.
+ */
+export function classifyWindow(seen: Observations, windowMs: number): "steady" | Fault | undefined {
+  const exit = findFinalExit(seen);
+  if (exit) return classifyExit(exit, seen);
+  const { health, attempts, nowMs } = seen;
+  const lastFailed = attempts.findLast(({ answer }) => !isWell(answer));
+  const inARow = attempts.length - 1 - attempts.findLastIndex(({ answer }) => isWell(answer));
+  if (health && (inARow >= health.unhealthyAfter || nowMs > windowMs + health.startupTimeout)) return blame({ kind: "lost" }, seen);
+  return nowMs - (lastFailed?.atMs ?? 0) >= windowMs ? "steady" : undefined;
+}
+
+const isWell = (answer: Answer): boolean => answer.kind === "answered" && answer.passed && !answer.foreign && !answer.leaks;
+
 /** A port that someone took between choosing and listening is the machine's bad luck: the supervisor gives another one, once. */
 function findFinalExit({ exits, port }: Observations): Exit | undefined {
   const exit = exits.at(-1);
-  const saying = exits.length === 1 ? findSaying(exit?.lastLines ?? []) : undefined;
-  return saying?.cause === "portInUse" && saying.port === port && port !== undefined ? undefined : exit;
+  const match = exits.length === 1 ? findLogMatch(exit?.lastLines ?? []) : undefined;
+  return match?.cause === "portInUse" && match.port === port && port !== undefined ? undefined : exit;
 }
 
 function classifyExit(exit: Exit, { countsMemoryKills }: Observations): Fault {
-  const saying = findSaying(exit.lastLines);
-  if (exit.outOfMemory || (exit.signal === "SIGKILL" && !countsMemoryKills)) return { kind: "outOfMemory", saying };
+  const match = findLogMatch(exit.lastLines);
+  if (exit.outOfMemory || (exit.signal === "SIGKILL" && !countsMemoryKills)) return { kind: "outOfMemory", match };
   // Where the program was killed from outside, its last words are about something else.
   if (exit.signal && exit.signal !== "SIGABRT") return { kind: "crashed" };
   // The statuses of POSIX shells for a command that is not there, and for one that is no program.
-  if (exit.code === 127) return { kind: "commandNotFound", saying };
-  if (exit.code === 126) return { kind: "commandNotExecutable", saying };
-  if (saying && saying.cause !== "commandNotFound" && saying.cause !== "commandNotExecutable") return { kind: saying.cause, saying };
+  if (exit.code === 127) return { kind: "commandNotFound", match };
+  if (exit.code === 126) return { kind: "commandNotExecutable", match };
+  if (match && match.cause !== "commandNotFound" && match.cause !== "commandNotExecutable") return { kind: match.cause, match };
   return { kind: exit.code === 0 ? "ended" : "crashed" };
 }
 
@@ -133,7 +150,7 @@ function classifyAnswer(seen: Observations, health: HealthCheck, { atMs, answer 
   if (answer.kind === "answered") {
     if (answer.leaks) return { kind: "leaks" };
     if (answer.passed && answer.foreign) return count >= SAME_ANSWERS && atMs - sinceMs >= SAME_FOR_MS ? { kind: "foreignAnswer" } : undefined;
-    if (answer.passed) return atMs > health.deadline ? { kind: "slowStart" } : "healthy";
+    if (answer.passed) return atMs > health.startupTimeout ? { kind: "slowStart" } : "healthy";
     if (answer.status === 503) return undefined;
     return isSame(statusPatienceMs(answer, health)) ? blame({ kind: "status" }, seen) : undefined;
   }
@@ -142,13 +159,13 @@ function classifyAnswer(seen: Observations, health: HealthCheck, { atMs, answer 
 }
 
 /** Within the bounds of what people wait for, a share of the time that the user thinks a start may take. */
-const patienceMs = (health: HealthCheck): number => Math.min(Math.max(health.deadline / 6, 2_000), 5_000);
+const patienceMs = (health: HealthCheck): number => Math.min(Math.max(health.startupTimeout / 6, 2_000), 5_000);
 
 /** A router that says "moved" or "not allowed" is complete; 404, 408, 425, 429 and 5xx are also what half-started apps answer. */
 function statusPatienceMs({ status, body }: Extract<Answer, { kind: "answered" }>, health: HealthCheck): number {
   const isStarting = status >= 500 || [404, 408, 425, 429].includes(status);
   const cause = readLine(body)?.cause;
-  const willNotPass = cause === "resourceRefused" || cause === "variableMissing" || cause === "fileMissing";
+  const willNotPass = cause === "resourceRefused" || cause === "variableMissing" || cause === "fileMissing" || cause === "writeRefused";
   return isStarting && !willNotPass ? patienceMs(health) : SAME_FOR_MS;
 }
 
@@ -158,34 +175,34 @@ function classifyListeners(seen: Observations): Fault | undefined {
   const { count, sinceMs } = findSame(attempts);
   const listens = looks.at(-1)?.listens ?? [];
   if (attempts.at(-1)?.answer.kind !== "refused" || count < SAME_ANSWERS || nowMs - sinceMs < SAME_FOR_MS || listens.length === 0) return undefined;
-  if (listens.some((one) => one.port === port)) {
-    const first = looks.findLastIndex((look) => !look.listens.some((one) => one.port === port)) + 1;
+  if (listens.some((listener) => listener.port === port)) {
+    const first = looks.findLastIndex((look) => !look.listens.some((listener) => listener.port === port)) + 1;
     return (looks.at(-1)?.atMs ?? 0) - (looks[first]?.atMs ?? 0) >= SAME_FOR_MS ? { kind: "wrongAddress" } : undefined;
   }
   // Whatever else it opens first (metrics, a debugger) is not the app. The app is what passes the check, or has the port of the configuration.
-  const isTheApp = listens.some((one) => one.passes || one.port === configuredPort);
+  const isTheApp = listens.some((listener) => listener.passes || listener.port === configuredPort);
   return isTheApp && stillMs(seen) >= SAME_FOR_MS ? { kind: "wrongPort" } : undefined;
 }
 
 /** It tries again and again and says the same each time, of something that it needs, and never came to listen. */
 function classifyRepeatedWords(seen: Observations, health: HealthCheck): Fault | undefined {
   if (seen.attempts.at(-1)?.answer.kind !== "refused" || (seen.looks.at(-1)?.listens.length ?? 1) > 0) return undefined;
-  const sayings = seen.lines.flatMap(({ atMs, line }) => {
-    const saying = readLine(line);
-    return saying?.cause === "resourceRefused" || saying?.cause === "resourceUnreachable" ? [{ atMs, saying, shape: shapeOf(line) }] : [];
+  const matches = seen.lines.flatMap(({ atMs, line }) => {
+    const match = readLine(line);
+    return match?.cause === "resourceRefused" || match?.cause === "resourceUnreachable" ? [{ atMs, match, shape: shapeOf(line) }] : [];
   });
-  const last = sayings.at(-1);
-  const same = sayings.filter(({ shape }) => shape === last?.shape);
+  const last = matches.at(-1);
+  const same = matches.filter(({ shape }) => shape === last?.shape);
   const lastedMs = (last?.atMs ?? 0) - (same[0]?.atMs ?? 0);
   const patience = patienceMs(health);
   const isFinal = last && same.length >= SAME_ANSWERS && lastedMs >= patience && seen.nowMs - last.atMs <= patience && stillMs(seen) >= patience;
-  return isFinal ? { kind: last.saying.cause, saying: last.saying } : undefined;
+  return isFinal ? { kind: last.match.cause, match: last.match } : undefined;
 }
 
 /** The deadline has passed, and the little while after it too. */
 function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined {
   // An attempt made before the end says nothing of the end: looking may have taken its time.
-  if ((seen.attempts.at(-1)?.atMs ?? 0) <= health.deadline + graceMs(health)) return undefined;
+  if ((seen.attempts.at(-1)?.atMs ?? 0) <= health.startupTimeout + graceMs(health)) return undefined;
   // That it was refused before it listened is no part of what it does since.
   const first = seen.attempts.findIndex(({ answer }) => answer.kind !== "refused");
   const last = seen.attempts.slice(Math.max(first, 0)).slice(-LAST_ATTEMPTS);
@@ -211,17 +228,17 @@ function classifyEnd(seen: Observations, health: HealthCheck): Fault | undefined
   }
 }
 
-const mostOf = <T>(all: T[]): T | undefined =>
-  [...new Set(all)].sort((a, b) => all.filter((one) => one === b).length - all.filter((one) => one === a).length)[0];
+const mostOf = <T>(items: T[]): T | undefined =>
+  [...new Set(items)].sort((a, b) => items.filter((item) => item === b).length - items.filter((item) => item === a).length)[0];
 
 /** The cause behind the symptom, where the answer or the last lines of the log name it. */
 function blame(fault: Fault, { attempts, lines }: Observations): Fault {
-  const answer = attempts.findLast((one) => one.answer.kind === "answered")?.answer ?? attempts.at(-1)?.answer;
-  const said = answer?.kind === "answered" ? readLine(answer.body) : undefined;
+  const answer = attempts.findLast((attempt) => attempt.answer.kind === "answered")?.answer ?? attempts.at(-1)?.answer;
+  const inAnswer = answer?.kind === "answered" ? readLine(answer.body) : undefined;
   // An answer like 404 is complete in itself; what an app complains of meanwhile is another matter.
   const isSymptom = answer?.kind !== "answered" || answer.status >= 500;
-  const saying = said ?? (isSymptom ? findSaying(lines.map(({ line }) => line)) : undefined);
-  return saying ? { kind: saying.cause, saying } : fault;
+  const match = inAnswer ?? (isSymptom ? findLogMatch(lines.map(({ line }) => line)) : undefined);
+  return match ? { kind: match.cause, match } : fault;
 }
 
 /** The last attempts that came to the same. */
@@ -245,17 +262,21 @@ export const shapeOf = (text: string): string => text.slice(0, 300).replace(/[0-
 function stillMs({ looks, nowMs }: Observations): number {
   if (looks.length === 0) return Number.POSITIVE_INFINITY;
   let from = looks.length - 1;
-  while (from > 0 && isStill(looks[from - 1] as Look, looks[from] as Look)) from -= 1;
+  const isStillBefore = (index: number): boolean => {
+    const [before, after] = [looks[index - 1], looks[index]];
+    return before !== undefined && after !== undefined && isStill(before, after);
+  };
+  while (isStillBefore(from)) from -= 1;
   return nowMs - (looks[from]?.atMs ?? nowMs);
 }
 
 const isStill = (before: Look, after: Look): boolean =>
   before.processes === after.processes &&
   before.news === after.news &&
-  placesOf(before) === placesOf(after) &&
+  pathsOf(before) === pathsOf(after) &&
   shareOfTime(before, after) <= BUSY_SHARE;
 
-const placesOf = ({ listens }: Look): string =>
+const pathsOf = ({ listens }: Look): string =>
   listens
     .map(({ host, port }) => `${host} ${port}`)
     .sort()

@@ -1,16 +1,22 @@
 // A diagnosis as an error: what happened, the evidence, the probable cause, what stands, what to do. Pure.
-import { describeDuration } from "../../../config/units.ts";
+
+import { resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { type ErrorCode, LandfallError } from "../../../error.ts";
+import type { Stray } from "../../../reports.ts";
+import { excerptOf } from "../../../text/excerpt.ts";
+import { describeDuration, describeElapsed } from "../../../text/units.ts";
+import type { Listener } from "../ports/listeners.ts";
 import type { Exit } from "../supervisor/api.ts";
-import { type Answer, type Attempt, type FaultKind, graceMs } from "./classify.ts";
-import type { Facts, Failure } from "./facts.ts";
-import type { Listener } from "./listeners.ts";
+import { type Answer, type Attempt, type FaultKind, graceMs, type Observations } from "./classify.ts";
+import { findLogMatch } from "./log-patterns.ts";
 import { describeReply } from "./probe.ts";
+import type { Evidence, Failure, Watched } from "./watched.ts";
 
 type Row = [label: string, text: string];
 
 interface Diagnosis extends Failure {
-  facts: Facts;
+  evidence: Evidence;
   /** Takes the secrets out of a text. */
   hide: (text: string) => string;
 }
@@ -37,17 +43,23 @@ export function describeFault(diagnosis: Diagnosis): LandfallError {
     what: hide(`release ${watched.release} of "${watched.service}" ${what}`),
     evidence: evidence.map(([label, text]): Row => [label, hide(text)]),
     ...(why ? { why: hide(why) } : {}),
-    standing: describeStanding(diagnosis),
+    standing: describeStanding(watched),
     next: next ?? `landfall logs ${watched.environment} ${watched.service} --release ${watched.release}`,
   });
 }
 
-function describeStanding({ watched: { serving, release }, seen }: Failure): string {
+/** Who gets requests once a release has failed. */
+export function describeStanding(watched: Pick<Watched, "release"> & Partial<Watched>): string {
+  const { serving, release, servesAlready, gotRequests } = watched;
+  if (servesAlready) return `Release ${serving ?? release} is still serving all traffic, by the rules that it had. Nothing was stopped.`;
   if (!serving) return `No release is serving yet. ${release} was stopped.`;
-  return seen.wasHealthy
-    ? `Release ${serving} is serving all traffic again. ${release} was stopped.`
-    : `Release ${serving} is still serving all traffic. ${release} took none and was stopped.`;
+  return gotRequests
+    ? `Release ${serving} gets all traffic again. ${release} had got some of it, and was stopped.`
+    : `Release ${serving} still gets all traffic. ${release} took none and was stopped.`;
 }
+
+/** Each of its runs may have left something. */
+const leftBy = ({ exits }: Observations): Stray[] => exits.flatMap(({ left = [] }) => left);
 
 const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
   crashed: ({ seen }) => ({
@@ -55,42 +67,51 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
     what: seen.wasHealthy ? "crashed soon after it was healthy" : "crashed before it was healthy",
   }),
 
-  ended: ({ watched }) => ({
-    code: "INSTANCE_ENDED",
-    what: "came to its end instead of running on",
-    why: "The command did what it had to do, or went to the background: what it left running there was stopped with it.",
+  ended: ({ watched, seen }) => ({
+    ...(leftBy(seen).length > 0
+      ? {
+          code: "INSTANCE_IN_BACKGROUND",
+          what: "put itself into the background",
+          rows: leftBy(seen).map(({ pid, command }): Row => ["left", `pid ${pid} (${command}), outside of its process group; it was ended`]),
+          why: "What was started ended, and what it had started ran on. Landfall watches the process that it starts, and ends with it what it leaves behind.",
+        }
+      : {
+          code: "INSTANCE_ENDED",
+          what: "came to its end instead of running on",
+          why: "The command did what it had to do, or went to the background: what it left running there was stopped with it.",
+        }),
     next: `let the command of "${watched.service}" stay in the foreground until it is asked to stop`,
   }),
 
-  outOfMemory: ({ facts }) => ({
+  outOfMemory: ({ evidence }) => ({
     code: "INSTANCE_OUT_OF_MEMORY",
     what: "ran out of memory",
-    rows: facts.memory
-      ? [["memory", `${describeBytes(facts.memory.freeBytes)} of ${describeBytes(facts.memory.sizeBytes)} are free on this machine now`]]
+    rows: evidence.memory
+      ? [["memory", `${describeBytes(evidence.memory.freeBytes)} of ${describeBytes(evidence.memory.sizeBytes)} are free on this machine now`]]
       : [],
     why: "It needs more memory than its own limit or the machine allows.",
   }),
 
-  diskFull: ({ facts }) => ({
+  diskFull: ({ evidence }) => ({
     code: "INSTANCE_DISK_FULL",
     what: "found a disk full",
-    rows: facts.disk
-      ? [["disk", `${describeBytes(facts.disk.freeBytes)} of ${describeBytes(facts.disk.sizeBytes)} are free at ${facts.disk.path}`]]
+    rows: evidence.disk
+      ? [["disk", `${describeBytes(evidence.disk.freeBytes)} of ${describeBytes(evidence.disk.sizeBytes)} are free at ${evidence.disk.path}`]]
       : [],
     why: "A volume it writes to has no space or no files left, or its quota is used up.",
   }),
 
-  variableMissing: ({ watched, facts }) => describeVariable(watched.service, watched.environment, facts.variable),
+  variableMissing: ({ watched, evidence }) => describeVariable(watched.service, watched.environment, evidence.variable),
 
-  resourceUnreachable: ({ facts, fault }) => {
-    const { server } = facts;
+  resourceUnreachable: ({ evidence, fault }) => {
+    const { server } = evidence;
     const asked = server?.resource
       ? `the ${server.resource.type} "${server.resource.name}"`
-      : `a server at ${server?.address ?? fault.saying?.host ?? "an address it does not name"}`;
+      : `a server at ${server?.address ?? fault.match?.host ?? "an address it does not name"}`;
     return {
       code: "INSTANCE_RESOURCE_UNREACHABLE",
       what: `does not reach ${asked}`,
-      rows: serverRows(facts),
+      rows: serverRows(evidence),
       why: server?.resource
         ? server.listens
           ? "It answers now: it was not there yet when it was asked, or it is asked for under another name."
@@ -99,25 +120,25 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
     };
   },
 
-  resourceRefused: ({ facts, fault }) => {
-    const { server } = facts;
+  resourceRefused: ({ evidence, fault }) => {
+    const { server } = evidence;
     const by = server?.resource
       ? `the ${server.resource.type} "${server.resource.name}"`
       : server?.address
         ? `the server at ${server.address}`
         : "a server that it needs";
-    const user = fault.saying?.subject ? `user "${fault.saying.subject}"` : "its user or password";
+    const user = fault.match?.subject ? `user "${fault.match.subject}"` : "its user or password";
     return {
       code: "INSTANCE_RESOURCE_REFUSED",
-      what: `is not let in by ${by}`,
-      rows: serverRows(facts),
-      why: `The server was reached and did not accept ${user}. The app uses other credentials than those in the variables it was given, or takes them apart wrongly.`,
+      what: `was refused by ${by}`,
+      rows: serverRows(evidence),
+      why: `The server was reached and did not accept ${user}. Probably the app uses other credentials than those in the variables it was given, or takes them apart wrongly.`,
     };
   },
 
-  portInUse: ({ watched, process, facts, fault }) => {
-    const port = fault.saying?.port;
-    const { holder } = facts;
+  portInUse: ({ watched, process, evidence, fault }) => {
+    const port = fault.match?.port;
+    const { holder } = evidence;
     return {
       code: "INSTANCE_PORT_IN_USE",
       what: port === undefined ? "wants a port that is in use" : `wants port ${port}, which is in use`,
@@ -132,26 +153,26 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
 
   commandNotFound: ({ watched, fault }) => ({
     code: "INSTANCE_COMMAND_NOT_FOUND",
-    what: fault.saying?.subject ? `has a command that was not found: "${fault.saying.subject}"` : "has a command that was not found",
+    what: fault.match?.subject ? `has a command that was not found: "${fault.match.subject}"` : "has a command that was not found",
     why: "It is neither in the release's folder nor on PATH.",
     next: `correct services.${watched.service}.command, or add what brings the command to the recipe`,
   }),
 
   commandNotExecutable: ({ watched, fault }) => ({
     code: "INSTANCE_COMMAND_NOT_EXECUTABLE",
-    what: fault.saying?.subject ? `has a command that cannot be executed: "${fault.saying.subject}"` : "has a command that cannot be executed",
+    what: fault.match?.subject ? `has a command that cannot be executed: "${fault.match.subject}"` : "has a command that cannot be executed",
     why: "The file is there, but it is not marked as executable, or it is no program for this machine.",
-    next: `git update-index --chmod=+x ${fault.saying?.subject ?? "<file>"}, or name its interpreter in services.${watched.service}.command`,
+    next: `git update-index --chmod=+x ${fault.match?.subject ?? "<file>"}, or name its interpreter in services.${watched.service}.command`,
   }),
 
-  fileMissing: ({ process, facts, fault }) => ({
-    code: "INSTANCE_FILE_MISSING",
-    what: fault.saying?.subject ? `does not find "${fault.saying.subject}"` : "does not find a file that it needs",
-    rows: [
-      ["folder", process.spec.cwd],
-      ...(facts.file ? [["file", `${facts.file.path} ${facts.file.exists ? "is there now" : "is not there"}`] satisfies Row] : []),
-    ],
-    why: "It is not part of the release: not committed, not installed by the recipe, not made by a build step, or looked for in another folder.",
+  fileMissing: (diagnosis) => (diagnosis.evidence.file?.exists ? fileThere(diagnosis) : fileMissing(diagnosis)),
+
+  writeRefused: ({ watched, process, evidence, fault }) => ({
+    code: "INSTANCE_WRITE_REFUSED",
+    what: fault.match?.subject ? `may not write "${fault.match.subject}"` : "may not write its file",
+    rows: [["data", process.spec.env.LANDFALL_DATA ?? "none"]],
+    why: whyRefused(process.spec.cwd, evidence.file?.path),
+    next: keepElsewhere(watched.service),
   }),
 
   wrongPort: ({ watched, process, seen }) => ({
@@ -168,7 +189,7 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
     next: `let "${watched.service}" listen on 127.0.0.1, which it is given in HOST`,
   }),
 
-  foreignAnswer: ({ process, facts: { holder } }) => ({
+  foreignAnswer: ({ process, evidence: { holder } }) => ({
     code: "INSTANCE_FOREIGN_ANSWER",
     what: "is not what answers on its port",
     rows: holder ? [["answers", `${holder.instance ?? `${holder.command}, none of this environment's processes`} (pid ${holder.pid})`]] : [],
@@ -192,7 +213,7 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
   },
 
   status: ({ seen }) => {
-    const answer = seen.attempts.findLast((one) => one.answer.kind === "answered")?.answer;
+    const answer = seen.attempts.findLast((attempt) => attempt.answer.kind === "answered")?.answer;
     const status = answer?.kind === "answered" ? answer.status : 0;
     return {
       code: "HEALTH_STATUS",
@@ -211,50 +232,87 @@ const WORDS: Record<FaultKind, (diagnosis: Diagnosis) => Words> = {
   timedOut: ({ watched }) => ({
     code: "HEALTH_TIMED_OUT",
     what: "takes its health check and does not answer it",
-    why: `No whole answer came within ${describeDuration(watched.settings.health.timeout)}. It waits for something itself, or all its threads are taken.`,
+    why: `No whole answer came within ${describeDuration(watched.settings.health.timeout)}. Probably it waits for something itself, or all its threads are taken.`,
   }),
 
   notListening: ({ watched }) => ({
     code: "INSTANCE_NOT_LISTENING",
     what: "runs, but does not listen on any port",
-    why: `Nothing listened within ${describeDuration(watched.settings.health.deadline)}, nor for ${describeDuration(graceMs(watched.settings.health))} after that.`,
+    why: `Nothing listened within ${describeDuration(watched.settings.health.startupTimeout)}, nor for ${describeDuration(graceMs(watched.settings.health))} after that.`,
+  }),
+
+  lost: ({ watched: { settings } }) => ({
+    code: "HEALTH_LOST",
+    what: "passed its health check, and then failed it",
+    why: `It has to stay healthy for ${describeDuration(settings.health.steadyFor)} before anything depends on it.`,
   }),
 
   neverPassed: () => ({ code: "HEALTH_NEVER_PASSED", what: "never passed its health check" }),
 
   slowStart: ({ watched, seen }) => {
     const tookMs = seen.attempts.at(-1)?.atMs ?? 0;
-    const enough = `${Math.ceil((tookMs * 1.5) / 1000)}s`;
+    const enough = describeDuration(Math.ceil((tookMs * 1.5) / 1000) * 1000);
     return {
       code: "INSTANCE_SLOW_START",
       what: "became healthy only after its deadline",
-      why: `It passed ${(tookMs / 1000).toFixed(1)} s after it was started; ${describeDuration(watched.settings.health.deadline)} were allowed.`,
-      next: `set services.${watched.service}.health.deadline to "${enough}"`,
+      why: `It passed ${describeElapsed(tookMs)} after it was started; ${describeDuration(watched.settings.health.startupTimeout)} were allowed.`,
+      next: `set services.${watched.service}.health.startupTimeout to "${enough}"`,
     };
   },
 };
+
+const keepElsewhere = (service: string): string => `let "${service}" keep its files in the folder that the variable LANDFALL_DATA names`;
+
+const RELEASE_READ_ONLY =
+  "The folder of a release is read-only, for root too: each release has its own, so that what is written there would be gone with the next one.";
+
+/** A path that was not named is most probably one of the release, as those are that are not absolute. */
+const whyRefused = (folder: string, path = folder): string =>
+  path === folder || path.startsWith(`${folder}/`)
+    ? RELEASE_READ_ONLY
+    : "It is outside of the release, and the user that the app runs as has no right to it.";
+
+/** For a command that failed in a release's folder: why, and what to do, where its last words are that it could not write. */
+export function explainRefusal(lines: readonly string[], folder: string, service: string): { why: string; next: string } | undefined {
+  const match = findLogMatch(lines);
+  if (match?.cause !== "writeRefused") return undefined;
+  return { why: whyRefused(folder, resolve(folder, match.subject ?? "")), next: keepElsewhere(service) };
+}
+
+/** It names a file and says that it is not there, and that is not so: something else is wrong with it, or it was made since. */
+const fileThere = (diagnosis: Diagnosis): Words => ({
+  ...WORDS.crashed(diagnosis),
+  rows: [["file", `${diagnosis.evidence.file?.path} is there now`]],
+});
+
+const fileMissing = ({ process, evidence, fault }: Diagnosis): Words => ({
+  code: "INSTANCE_FILE_MISSING",
+  what: fault.match?.subject ? `does not find "${fault.match.subject}"` : "does not find a file that it needs",
+  rows: [["folder", process.spec.cwd], ...(evidence.file ? [["file", `${evidence.file.path} is not there`] satisfies Row] : [])],
+  why: "Probably it is not part of the release: not committed, not installed by the recipe, not made by a build step, or looked for in another folder.",
+});
 
 /** What a status of a health check mostly means. */
 const WHY_STATUS: Record<number, string> = {
   300: "The health check is sent on to another address. Redirects are not followed: name a path that answers itself.",
   401: "The health path asks for a login. Name a path that does not.",
-  403: "The health path is forbidden to whoever asks. Some frameworks refuse host names they were not told of; the check asks for 127.0.0.1.",
-  400: "Some frameworks refuse host names they were not told of; the check asks for 127.0.0.1.",
+  403: "The health path is forbidden to whoever asks. Some frameworks refuse host names they were not told of; the check asks for 127.0.0.1, or for what `health.host` says.",
+  400: "Some frameworks refuse host names they were not told of; the check asks for 127.0.0.1, or for what `health.host` says.",
   404: "There is nothing at the health path.",
   405: "The health path does not take GET.",
   503: "The app said “not yet” until its deadline.",
 };
 
-function describeVariable(service: string, environment: string, variable: Facts["variable"]): Words {
+function describeVariable(service: string, environment: string, variable: Evidence["variable"]): Words {
   const name = variable?.name ?? "";
-  const isGiven = variable?.given !== undefined;
+  const isGiven = variable?.source !== undefined;
   return {
     code: "INSTANCE_VARIABLE_MISSING",
-    what: `misses the variable "${name}"`,
+    what: `lacks the variable "${name}"`,
     rows: [
       [
         "variable",
-        isGiven ? `${name} is given by ${variable.given}${variable.isEmpty ? ", and is empty" : ""}` : `${name} is not in the configuration`,
+        isGiven ? `${name} is given by ${variable.source}${variable.isEmpty ? ", and is empty" : ""}` : `${name} is not in the configuration`,
       ],
     ],
     why: isGiven ? "The app has it and does not find it: it reads another source, or at another time, than its environment." : undefined,
@@ -264,7 +322,7 @@ function describeVariable(service: string, environment: string, variable: Facts[
   };
 }
 
-function serverRows({ server }: Facts): Row[] {
+function serverRows({ server }: Evidence): Row[] {
   const listening = server?.listens === undefined ? "" : server.listens ? ", and takes connections now" : ", and takes no connections now";
   if (server?.resource)
     return [["resource", `${server.resource.type} "${server.resource.name}" at ${server.address}: ${server.resource.state}${listening}`]];
@@ -283,13 +341,13 @@ function baseRows({ watched, process, seen }: Diagnosis): Row[] {
   if (exit) {
     return [
       ["command", watched.settings.command],
-      ["process", `${watched.id} ${describeExit(exit)}, ${seconds(Math.max(0, exit.at - watched.since))} after its start`],
+      ["process", `${watched.id} ${describeExit(exit)}, ${describeElapsed(Math.max(0, exit.at - watched.since))} after its start`],
     ];
   }
   if (!seen.health) return [["command", watched.settings.command]];
-  const { status, path, timeout, deadline } = seen.health;
+  const { status, path, timeout, startupTimeout } = seen.health;
   const range = status.from === status.to ? `${status.from}` : `${status.from}-${status.to}`;
-  const asked = `GET http://127.0.0.1:${process.port}${path} for ${describeDuration(deadline)} at most; ${range} within ${describeDuration(timeout)} passes`;
+  const asked = `GET http://127.0.0.1:${process.port}${path} for ${describeDuration(startupTimeout)} at most; ${range} within ${describeDuration(timeout)} passes`;
   const look = seen.looks.at(-1);
   return [
     ["asked", asked],
@@ -302,10 +360,10 @@ function baseRows({ watched, process, seen }: Diagnosis): Row[] {
 function lastLog({ seen, fault }: Diagnosis): Row[] {
   const lines = seen.exits.at(-1)?.lastLines ?? seen.lines.map(({ line }) => line);
   // The line that names the cause is shown also when others came after it.
-  const { saying } = fault;
-  const shown = lines.slice(-LAST_LINES);
-  const isCut = saying && lines.includes(saying.line) && !shown.includes(saying.line);
-  return (isCut ? [saying.line, ...shown.slice(1)] : shown).map((line, index): Row => [index === 0 ? "last log" : "", line]);
+  const { match } = fault;
+  const shown = excerptOf(lines, LAST_LINES);
+  const isCut = match && lines.some((line) => stripVTControlCharacters(line) === match.line) && !shown.includes(match.line);
+  return (isCut ? [match.line, ...shown.slice(1)] : shown).map((line, index): Row => [index === 0 ? "last log" : "", line]);
 }
 
 function describeExit({ code, signal, outOfMemory }: Exit): string {
@@ -314,7 +372,7 @@ function describeExit({ code, signal, outOfMemory }: Exit): string {
   return code === undefined ? "ended, nobody knows how" : `ended with status ${code}`;
 }
 
-/** Equal answers in a row make one line: `attempts 3-15  503 "..."  4.1 s - 28.0 s`. */
+/** Equal answers in a row make one line: `attempts 3-15  503 "..."  4.1s - 28s`. */
 function describeAttempts(attempts: Attempt[]): string[] {
   const runs: { from: number; to: number; text: string }[] = [];
   attempts.forEach(({ answer }, index) => {
@@ -323,7 +381,7 @@ function describeAttempts(attempts: Attempt[]): string[] {
     if (run?.text === text) run.to = index;
     else runs.push({ from: index, to: index, text });
   });
-  const at = (index: number) => seconds(attempts[index]?.atMs ?? 0);
+  const at = (index: number) => describeElapsed(attempts[index]?.atMs ?? 0);
   return runs.slice(-6).map(({ from, to, text }) => {
     const numbers = from === to ? `attempt ${from + 1}` : `attempts ${from + 1}-${to + 1}`;
     return `${numbers}  ${text}  ${from === to ? at(from) : `${at(from)} - ${at(to)}`}`;
@@ -336,8 +394,6 @@ const describeAnswer = (answer: Answer): string =>
 
 const describePlace = ({ host, port, passes }: Listener & { passes?: boolean }): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}${passes ? " (passes the health check)" : ""}`;
-
-const seconds = (durationMs: number): string => `${(durationMs / 1000).toFixed(1)} s`;
 
 function describeBytes(bytes: number): string {
   const [factor, unit] = bytes >= 1e9 ? [1e9, "GB"] : [1e6, "MB"];

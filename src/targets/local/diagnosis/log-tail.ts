@@ -1,6 +1,7 @@
 // Reads what one process has written since it was started, as it comes.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import type { LogEntry, LogMark } from "../supervisor/log-file.ts";
+import { LineJoiner } from "../log-writer/line-joiner.ts";
+import type { LogEntry, LogMark } from "../log-writer/log-file.ts";
 
 export interface Said {
   /** Milliseconds since 1970. */
@@ -13,6 +14,7 @@ const BYTES_A_LOOK_MAX = 1024 * 1024;
 export class LogTail {
   readonly #file: string;
   readonly #since: number;
+  readonly #joiner = new LineJoiner();
   #offset = 0;
 
   /** Lines written before `since` are another life's. */
@@ -21,7 +23,7 @@ export class LogTail {
     this.#since = since;
   }
 
-  /** The lines that are new since the last call, oldest first. A log that is not there yet has none. */
+  /** The lines that have come to their end since the last call, oldest first. A log that is not there yet has none. */
   read(): Said[] {
     const text = this.#readText();
     const end = text.lastIndexOf(0x0a) + 1;
@@ -31,9 +33,10 @@ export class LogTail {
       .toString("utf8")
       .split("\n")
       .flatMap((row) => {
-        const entry = row ? (JSON.parse(row) as LogEntry | LogMark) : undefined;
-        return entry && "line" in entry && entry.at >= this.#since ? [{ at: entry.at, line: entry.line }] : [];
-      });
+        const entry: LogEntry | LogMark | undefined = row ? JSON.parse(row) : undefined;
+        return entry && "line" in entry ? this.#joiner.add(entry) : [];
+      })
+      .flatMap(({ at, line, continued }) => (at >= this.#since && !continued ? [{ at, line }] : []));
   }
 
   #readText(): Buffer {

@@ -1,11 +1,8 @@
 // One health check: what is asked on a port, and what comes back.
-import { request } from "node:http";
 import type { HealthCheck } from "../../../config/schema.ts";
+import { askInstance, type InstanceQuestion } from "../../../system/ask-instance.ts";
 
-export interface Asked {
-  host?: string;
-  port: number;
-  path: string;
+export interface Asked extends Pick<InstanceQuestion, "address" | "port" | "path" | "host"> {
   timeoutMs: number;
 }
 
@@ -23,9 +20,9 @@ export type Reply =
 const BODY_BYTES_MAX = 256 * 1024;
 
 /** Never rejects: what goes wrong is the reply. */
-export function probe({ host = "127.0.0.1", port, path, timeoutMs }: Asked): Promise<Reply> {
+export function probe({ timeoutMs, ...question }: Asked): Promise<Reply> {
   return new Promise((resolve) => {
-    const outgoing = request({ host, port, path, agent: false, headers: { "user-agent": "landfall-health" } });
+    const outgoing = askInstance({ ...question, by: "landfall-health" });
     // Also an answer that began and does not end is none.
     const timer = setTimeout(() => outgoing.destroy(Object.assign(new Error("no answer in time"), { code: "TIMEOUT" })), timeoutMs);
     const settle = (reply: Reply) => {
@@ -37,16 +34,16 @@ export function probe({ host = "127.0.0.1", port, path, timeoutMs }: Asked): Pro
     outgoing.on("response", (response) => {
       const { statusCode: status = 0, headers } = response;
       let body = "";
-      const done = () => settle({ kind: "answered", status, body, type: headers["content-type"] ?? "", location: headers.location });
+      const answer = () => settle({ kind: "answered", status, body, type: headers["content-type"] ?? "", location: headers.location });
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
         body += chunk;
         if (body.length < BODY_BYTES_MAX) return;
-        done();
+        answer();
         outgoing.destroy();
       });
       response.on("error", fail);
-      response.on("end", done);
+      response.on("end", answer);
     });
     outgoing.end();
   });
@@ -63,7 +60,7 @@ export const passes = ({ status }: { status: number }, health: HealthCheck): boo
 
 /** Asks the health check of the instance on that port, once. `answer` is for people. */
 export async function checkHealth(port: number, health: HealthCheck): Promise<{ passed: boolean; answer: string }> {
-  const reply = await probe({ port, path: health.path, timeoutMs: health.timeout });
+  const reply = await probe({ port, path: health.path, host: health.host, timeoutMs: health.timeout });
   return { passed: reply.kind === "answered" && passes(reply, health), answer: describeReply(reply) };
 }
 

@@ -1,43 +1,27 @@
 // Watches a new instance until it is healthy, or until it can be known that it will not be; the reason is part of the error.
 // Here it is only looked and asked: what that means is decided in classify.ts.
 import { join } from "node:path";
-import type { HealthCheck, Service } from "../../../config/schema.ts";
+import type { HealthCheck } from "../../../config/schema.ts";
 import type { LandfallError } from "../../../error.ts";
 import { systemClock } from "../../../system/clock.ts";
 import { loadText } from "../../../system/files.ts";
-import type { Places } from "../places.ts";
-import { openSecrets } from "../secrets.ts";
-import type { Exit, ProcessRecord, SupervisorApi } from "../supervisor/api.ts";
-import { type Answer, classify, type Fault, type Look, type Observations, shapeOf } from "./classify.ts";
+import type { Hide } from "../../../text/mask.ts";
+import { hiderOf, openSecrets } from "../data/secret-store.ts";
+import type { Paths } from "../paths.ts";
+import { findForeignHolder, GroupWatch, type Listener } from "../ports/listeners.ts";
+import type { Exit, ProcessRecord } from "../supervisor/api.ts";
+import { type Answer, classify, classifyWindow, type Fault, type Look, type Observations, shapeOf } from "./classify.ts";
 import { describeFault } from "./describe.ts";
-import { gatherFacts } from "./facts.ts";
-import { findLeaks, type Given, hideSecrets } from "./leaks.ts";
-import { findForeignHolder, GroupWatch, type Listener } from "./listeners.ts";
+import { gatherEvidence } from "./evidence.ts";
+import { findLeaks, type InstanceVariables } from "./leaks.ts";
 import { LogTail } from "./log-tail.ts";
 import { isMetrics, passes, probe } from "./probe.ts";
-
-export interface Watched {
-  id: string;
-  service: string;
-  release: string;
-  settings: Service;
-  /** The release that serves meanwhile. */
-  serving?: string;
-  environment: string;
-  places: Places;
-  supervisor: SupervisorApi;
-  /** An exit before this moment (milliseconds since 1970) is another life's. */
-  since: number;
-  /** When it was found healthy. */
-  healthyAt?: number;
-  signal?: AbortSignal;
-}
+import type { Watched } from "./watched.ts";
 
 const BODY_SHOWN = 200;
 const LINES_KEPT = 200;
 const LAST_LINES = 60;
 const LOOK_EVERY_MS = 250;
-const STEADY_FOR_MS = 1_000;
 /** Most apps are up before that, and need no look. */
 const FIRST_LOOK_MS = 400;
 const ELSEWHERE_TIMEOUT_MS = 300;
@@ -59,24 +43,33 @@ export async function waitHealthy(watched: Watched): Promise<void> {
 }
 
 /**
- * Resolves when each of them, healthy before, has run for a second longer; web services only have to run now, since they are proved by
- * their answers. Rejects with a diagnosis of the first that has ended since it was started.
+ * Resolves when the instance, healthy now, has been so for its `health.steadyFor` without a break. Rejects with a diagnosis as soon as it has
+ * ended, or has failed its check as often in a row as the balancer allows.
  */
-export async function waitSteady(all: Watched[]): Promise<void> {
-  await Promise.all(
-    all.map(async (watched) => {
-      const watch = new Watch(watched);
-      for (;;) {
-        watched.signal?.throwIfAborted();
-        const process = await watch.observeEnd();
-        if (!process) return;
-        const verdict = watch.seen.exits.length > 0 ? classify(watch.seen) : undefined;
-        if (verdict && verdict !== "healthy") throw await watch.diagnose(process, verdict);
-        if (watched.settings.port || Date.now() - (watched.healthyAt ?? watched.since) >= STEADY_FOR_MS) return;
-        await systemClock.sleep(LOOK_EVERY_MS, watched.signal);
-      }
-    }),
-  );
+export async function waitSteady(watched: Watched): Promise<void> {
+  const { steadyFor, interval } = watched.settings.health;
+  if (steadyFor === 0) return;
+  const watch = new Watch(watched);
+  watch.seen.wasHealthy = true;
+  const pauseMs = watched.settings.port === undefined ? LOOK_EVERY_MS : Math.min(interval, steadyFor);
+  for (;;) {
+    watched.signal?.throwIfAborted();
+    const process = await watch.observe();
+    const verdict = classifyWindow(watch.seen, steadyFor);
+    if (verdict === "steady") return;
+    if (verdict) throw await watch.diagnose(process, verdict);
+    await systemClock.sleep(pauseMs, watched.signal);
+  }
+}
+
+/** Looks once, and rejects with a diagnosis when it has ended since. Of a service that nobody watches (`steadyFor` 0) it says nothing. */
+export async function assertNotEnded(watched: Watched): Promise<void> {
+  if (watched.settings.health.steadyFor === 0) return;
+  const watch = new Watch(watched);
+  watch.seen.wasHealthy = true;
+  const process = await watch.observe();
+  const verdict = watch.seen.exits.length > 0 ? classifyWindow(watch.seen, 0) : undefined;
+  if (verdict && verdict !== "steady") throw await watch.diagnose(process, verdict);
 }
 
 class Watch {
@@ -86,13 +79,15 @@ class Watch {
   readonly #startedAt = Date.now();
   readonly #log: LogTail;
   readonly #shapes = new Set<string>();
+  readonly #hide: Hide;
   #group: GroupWatch | undefined;
-  #given: Given | undefined;
+  #given: InstanceVariables | undefined;
   #process: ProcessRecord | undefined;
 
   constructor(watched: Watched) {
     this.#watched = watched;
-    this.#log = new LogTail(join(watched.places.logs, `${watched.id}.jsonl`), watched.since);
+    this.#hide = hiderOf(watched.paths);
+    this.#log = new LogTail(join(watched.paths.logs, `${watched.id}.jsonl`), watched.since);
     const { health, port } = watched.settings;
     this.seen = {
       nowMs: 0,
@@ -106,15 +101,14 @@ class Watch {
   }
 
   /** What the instance was given: known once it was seen. */
-  get given(): Given {
-    if (!this.#given && this.#process) this.#given = loadGiven(this.#process, this.#watched.places);
+  get given(): InstanceVariables {
+    if (!this.#given && this.#process) this.#given = loadVariables(this.#process, this.#watched.paths);
     return this.#given ?? { secrets: {}, plain: {} };
   }
 
   async observe(): Promise<ProcessRecord> {
     const { seen } = this;
     const process = await this.#observeProcess();
-    if (!process) throw new Error(`the supervisor does not know ${this.#watched.id}`);
     const { group } = process;
     if (process.state !== "running" || !group) return process;
     if (seen.health) seen.attempts.push({ answer: await this.#ask(process, group.pid, seen.health), atMs: this.#nowMs() });
@@ -123,15 +117,9 @@ class Watch {
     return process;
   }
 
-  /** Only whether it has ended. Undefined for one that is there no more: it was stopped on purpose. */
-  async observeEnd(): Promise<ProcessRecord | undefined> {
-    this.seen.wasHealthy = true;
-    return this.#observeProcess();
-  }
-
   async diagnose(process: ProcessRecord, fault: Fault): Promise<LandfallError> {
     const failure = { watched: this.#watched, process, seen: this.seen, fault };
-    return describeFault({ ...failure, facts: await gatherFacts(failure), hide: (text) => hideSecrets(text, this.given) });
+    return describeFault({ ...failure, evidence: await gatherEvidence(failure), hide: this.#hide });
   }
 
   /** Each wave of a rollout waits here, so that the first second is looked at closely. */
@@ -145,20 +133,22 @@ class Watch {
 
   #nowMs = (): number => performance.now() - this.#from;
 
-  async #observeProcess(): Promise<ProcessRecord | undefined> {
+  async #observeProcess(): Promise<ProcessRecord> {
     const { seen } = this;
     const { supervisor, id, since } = this.#watched;
     const [process] = (await supervisor.observe({ ids: [id] })).processes;
+    if (!process) throw new Error(`the supervisor does not know ${id}`);
     this.#process = process;
     seen.nowMs = this.#nowMs();
-    seen.port = process?.port;
-    const lastExit = process?.lastExit;
-    if (lastExit && lastExit.at >= since && seen.exits.at(-1)?.at !== lastExit.at) this.#noteExit(lastExit);
+    seen.port = process.port;
+    const { lastExit } = process;
+    // Of what ended with the machine nothing is to be learned.
+    if (lastExit && !lastExit.lost && lastExit.at >= since && seen.exits.at(-1)?.at !== lastExit.at) this.#noteExit(lastExit);
     return process;
   }
 
   async #ask({ port = 0, spec }: ProcessRecord, group: number, health: HealthCheck): Promise<Answer> {
-    const reply = await probe({ port, path: health.path, timeoutMs: health.timeout });
+    const reply = await probe({ port, path: health.path, host: health.host, timeoutMs: health.timeout });
     if (reply.kind !== "answered") return reply;
     const { status, body, location } = reply;
     const passed = passes(reply, health);
@@ -166,8 +156,8 @@ class Watch {
       kind: "answered",
       status,
       passed,
-      body: hideSecrets(body, this.given).slice(0, BODY_SHOWN),
-      location,
+      body: this.#hide(body).slice(0, BODY_SHOWN),
+      location: location && this.#hide(location),
       leaks: findLeaks(body, this.given),
       foreign: passed ? findForeignHolder(port, group, spec.id) : undefined,
     };
@@ -182,9 +172,9 @@ class Watch {
   }
 
   #readLog(): void {
-    const said = this.#log.read();
-    for (const { line } of said) this.#shapes.add(shapeOf(line));
-    this.seen.lines = [...this.seen.lines, ...said.map(({ at, line }) => ({ atMs: at - this.#startedAt, line }))].slice(-LINES_KEPT);
+    const lines = this.#log.read();
+    for (const { line } of lines) this.#shapes.add(shapeOf(line));
+    this.seen.lines = [...this.seen.lines, ...lines.map(({ at, line }) => ({ atMs: at - this.#startedAt, line }))].slice(-LINES_KEPT);
   }
 
   #isTimeToLook(): boolean {
@@ -200,15 +190,15 @@ class Watch {
     if (!group) return;
     const atMs = this.#nowMs();
     const isRefused = seen.attempts.at(-1)?.answer.kind === "refused";
-    const listens = isRefused ? await Promise.all(group.listens.map((one) => this.#askElsewhere(one))) : group.listens;
+    const listens = isRefused ? await Promise.all(group.listens.map((listener) => this.#askElsewhere(listener))) : group.listens;
     seen.looks.push({ ...group, listens, atMs, news: this.#shapes.size } satisfies Look);
   }
 
   async #askElsewhere(listener: Listener): Promise<Look["listens"][number]> {
     const { health, port } = this.seen;
     if (!health || listener.port === port) return listener;
-    const host = listener.host === "0.0.0.0" ? "127.0.0.1" : listener.host === "::" ? "::1" : listener.host;
-    const reply = await probe({ host, port: listener.port, path: health.path, timeoutMs: ELSEWHERE_TIMEOUT_MS });
+    const address = listener.host === "0.0.0.0" ? "127.0.0.1" : listener.host === "::" ? "::1" : listener.host;
+    const reply = await probe({ address, port: listener.port, path: health.path, host: health.host, timeoutMs: ELSEWHERE_TIMEOUT_MS });
     if (reply.kind !== "answered" || isMetrics(reply)) return listener;
     return { ...listener, passes: passes(reply, health) };
   }
@@ -217,8 +207,8 @@ class Watch {
 /** What any process may be told of, or says of itself, is no secret of the app. */
 const OF_LANDFALL = /^(?:LANDFALL_.*|HOST|PORT|LANG)$/;
 
-function loadGiven({ spec }: ProcessRecord, places: Places): Given {
-  const secrets = openSecrets(places);
+function loadVariables({ spec }: ProcessRecord, paths: Paths): InstanceVariables {
+  const secrets = openSecrets(paths);
   return {
     secrets: Object.fromEntries(
       Object.entries(spec.secretEnv).flatMap(([variable, name]) => (secrets.has(name) ? [[variable, secrets.reveal(name)]] : [])),

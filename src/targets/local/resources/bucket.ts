@@ -1,18 +1,16 @@
 // A bucket, in the object server.
-import { isGiven, prepareGiven } from "./given.ts";
-import { ask, demand, type ObjectServer } from "./object-server.ts";
-import { type PreparedResource, type ResourceContext, type ResourceOf, variablePrefix } from "./resource.ts";
+import { type ResourceOf, variableOf } from "../../../resources/index.ts";
+import { assertNotLost } from "../data/data-record.ts";
+import type { LocalPlace, LocalResource } from "./local-resource.ts";
+import { ask, bucketFolder, demand, OBJECT_SERVER } from "./object-server.ts";
+import type { PreparedResource } from "./resource.ts";
 
-export function prepareBucket(
-  name: string,
-  resource: ResourceOf<"bucket">,
-  context: ResourceContext,
-  server: ObjectServer | undefined,
-): PreparedResource {
-  const variable = `${variablePrefix(name)}_BUCKET`;
-  if (isGiven(resource)) return prepareGiven(name, resource, variable, context);
-  const { endpoint, spec, envFor, ready } = server as ObjectServer;
-  const bucket = `${context.app.name}-${name}`;
+export const bucket: LocalResource<ResourceOf<"bucket">> = { isServed: true, prepare: prepareBucket };
+
+async function prepareBucket(name: string, _: ResourceOf<"bucket">, { context, server }: LocalPlace): Promise<PreparedResource> {
+  const { endpoint, socket, spec, variablesFor, ready } = await server();
+  const { env, secretEnv } = variablesFor("S3", (part) => variableOf(name, part));
+  const bucket = `${context.deployment.app}-${name}`;
   return {
     name,
     type: "bucket",
@@ -20,10 +18,12 @@ export function prepareBucket(
     address: `${endpoint}/${bucket}`,
     ready: () => ready({ name, type: "bucket" }),
     establish: async () => {
-      if ((await ask(endpoint, "HEAD", `/${bucket}`)).status === 200) return { created: [] };
-      await demand(name, endpoint, "PUT", `/${bucket}`);
+      if ((await ask(socket, { method: "HEAD", path: `/${bucket}` })).status === 200) return { created: [] };
+      assertNotLost(context.paths, name, `no bucket "${bucket}" in its server`);
+      await demand(name, socket, { method: "PUT", path: `/${bucket}` });
       return { created: [`bucket "${bucket}"`] };
     },
-    variables: { env: { ...envFor("S3"), [variable]: bucket }, secretEnv: {} },
+    data: { kind: "bucket", path: bucketFolder(bucket), usedBy: OBJECT_SERVER },
+    variables: { env: { ...env, [variableOf(name, "BUCKET")]: bucket }, secretEnv },
   };
 }

@@ -1,36 +1,36 @@
 // A cache: valkey-server or redis-server of this machine, with a data folder, a port and a password of its own.
 import { createHash, randomBytes } from "node:crypto";
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
 import { delimiter, join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { LandfallError } from "../../../error.ts";
+import { portOf, type ResourceOf, variableOf } from "../../../resources/index.ts";
 import { writeWhole } from "../../../system/files.ts";
 import { isPortFree } from "../../../system/network.ts";
-import { waitForAnswer } from "./answer.ts";
-import { isGiven, prepareGiven } from "./given.ts";
-import { keepPort, requireFreePort } from "./port.ts";
-import { type PreparedResource, placeName, type ResourceContext, type ResourceOf, secretName, variablePrefix } from "./resource.ts";
+import { describeDuration } from "../../../text/units.ts";
+import { keepPort, requireFreePort } from "../ports/resource-port.ts";
+import type { LocalPlace, LocalResource } from "./local-resource.ts";
+import { waitForAnswer } from "./readiness.ts";
+import { type PreparedResource, placeName, type ResourceContext, secretName } from "./resource.ts";
 
 const PROGRAMS = ["valkey-server", "redis-server"];
 const ASK_TIMEOUT_MS = 5_000;
 
-/** Prepares a cache. Throws RESOURCE_PROGRAM_MISSING when neither program is on PATH. */
-export async function prepareCache(
-  name: string,
-  resource: ResourceOf<"cache">,
-  context: ResourceContext,
-  taken: Set<number>,
-): Promise<PreparedResource> {
-  const variable = `${variablePrefix(name)}_URL`;
-  if (isGiven(resource)) return prepareGiven(name, resource, variable, context);
+export const cache: LocalResource<ResourceOf<"cache">> = {
+  prepare: prepareCache,
+  requireProgram: (name) => void requireProgram(name),
+  ask: (url) => ping(serverOf(url)),
+};
 
-  const program = findProgram() ?? missingProgram(name);
-  const folder = join(context.places.data, placeName(name));
-  const port = await keepPort(folder, taken);
+async function prepareCache(name: string, resource: ResourceOf<"cache">, { context }: LocalPlace): Promise<PreparedResource> {
+  const program = requireProgram(name);
+  const folder = join(context.paths.data, placeName(name));
+  const port = await keepPort(folder, context.taken);
   const urlSecret = secretName(name, "url");
   const password = keepPassword(context, urlSecret, port);
   if (!(await isPortFree(port)) && !(await isOurs(port, password))) await requireFreePort(name, port, folder);
-  const config = writeConfig(folder, port, password, resource.memory);
+  const config = writeConfig(folder, { port, password, memoryBytes: resource.memory });
   const id = `resource.${placeName(name)}`;
   const address = `127.0.0.1:${port}`;
   return {
@@ -51,14 +51,14 @@ export async function prepareCache(
     ready: () =>
       waitForAnswer({
         resource: { name, type: "cache", address },
-        ask: () => ping(port, password),
+        ask: () => ping({ host: "127.0.0.1", port, password }),
         // LOADING: it listens, and still reads its data.
         passing: ({ code }) => ["ECONNREFUSED", "ECONNRESET", "LOADING"].includes(code ?? ""),
-        logs: { folder: context.places.logs, id },
+        logs: { folder: context.paths.logs, id },
       }),
     // A cache has nothing to make: its users find it empty, or with what it kept.
     establish: async () => ({ created: [] }),
-    variables: { env: {}, secretEnv: { [variable]: urlSecret } },
+    variables: { env: {}, secretEnv: { [variableOf(name, "URL")]: urlSecret } },
   };
 }
 
@@ -69,8 +69,14 @@ function keepPassword({ secrets }: ResourceContext, secret: string, port: number
   return password;
 }
 
+interface CacheSettings {
+  port: number;
+  password: string;
+  memoryBytes: number;
+}
+
 /** The password goes in as its SHA-256 (an access-control rule, from Redis 6 on), so that no file holds it as text. */
-function writeConfig(folder: string, port: number, password: string, memoryBytes: number): string {
+function writeConfig(folder: string, { port, password, memoryBytes }: CacheSettings): string {
   const file = join(folder, "cache.conf");
   const dataFolder = join(folder, "data");
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
@@ -85,9 +91,12 @@ function writeConfig(folder: string, port: number, password: string, memoryBytes
     "appendonly yes",
     'save ""',
   ];
-  writeWhole(file, `${lines.join("\n")}\n`, 0o600);
+  writeWhole(file, `${lines.join("\n")}\n`);
   return file;
 }
+
+/** Throws RESOURCE_PROGRAM_MISSING when neither program is on PATH. */
+const requireProgram = (name: string): string => findProgram() ?? missingProgram(name);
 
 function findProgram(path = process.env.PATH ?? ""): string | undefined {
   // Debian keeps servers out of an ordinary user's PATH now and then, and Homebrew out of that of a service.
@@ -119,18 +128,45 @@ function missingProgram(name: string): never {
 }
 
 const isOurs = (port: number, password: string): Promise<boolean> =>
-  ping(port, password).then(
+  ping({ host: "127.0.0.1", port, password }).then(
     () => true,
     ({ code }: NodeJS.ErrnoException) => code === "LOADING",
   );
 
+interface CacheServer {
+  host: string;
+  port: number;
+  user?: string;
+  password?: string;
+  tls?: boolean;
+}
+
+function serverOf(url: string): CacheServer {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port) || portOf(protocol) || 6379,
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    tls: protocol === "rediss:",
+  };
+}
+
+/** A command as its protocol has it, whatever is in its words. */
+const commandOf = (...words: string[]): string => `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
+
 /** Logs in and asks for an answer, in the protocol's own words: a client library would be one dependency for two lines. */
-function ping(port: number, password: string): Promise<void> {
+function ping({ host, port, user, password, tls = false }: CacheServer): Promise<void> {
+  const login = password ? commandOf("AUTH", ...(user ? [user] : []), password) : "";
   return new Promise((resolve, reject) => {
     let answer = "";
-    const socket = connect({ host: "127.0.0.1", port, timeout: ASK_TIMEOUT_MS }, () => socket.write(`AUTH ${password}\r\nPING\r\n`));
+    const ask = () => socket.write(login + commandOf("PING"));
+    const address = { host, port, timeout: ASK_TIMEOUT_MS };
+    const socket = tls ? connectTls({ ...address, servername: isIP(host) ? undefined : host }, ask) : connect(address, ask);
     socket.once("error", reject);
-    socket.once("timeout", () => socket.destroy(Object.assign(new Error("no answer within 5 s"), { code: "ETIMEDOUT" })));
+    socket.once("timeout", () =>
+      socket.destroy(Object.assign(new Error(`no answer within ${describeDuration(ASK_TIMEOUT_MS)}`), { code: "ETIMEDOUT" })),
+    );
     socket.once("close", () => reject(Object.assign(new Error(`connection closed after ${JSON.stringify(answer)}`), { code: "ECONNRESET" })));
     socket.on("data", (chunk) => {
       answer += chunk.toString("latin1");

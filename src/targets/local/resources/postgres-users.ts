@@ -1,4 +1,4 @@
-// What is inside a Postgres: the database and its two users. Passwords go over as SCRAM verifiers, never as text, so that no
+// The contents of a Postgres: the database and its two users. Passwords go over as SCRAM verifiers, never as text, so that no
 // log of statements can hold one.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import pg from "pg";
@@ -11,14 +11,17 @@ export interface DatabaseUsers {
   readOnly?: { user: string; password: string };
 }
 
-/** Makes the database, its owner and, if wanted, a user that can only read. Idempotent; returns what it created. */
-export async function establishDatabase(superuserUrl: (database: string) => string, users: DatabaseUsers): Promise<string[]> {
+/**
+ * Makes the database, its owner and, if wanted, a user that can only read. Idempotent; returns what it created. `refuse` is asked before
+ * a database is made, and throws where there was one.
+ */
+export async function establishDatabase(superuserUrl: (database: string) => string, users: DatabaseUsers, refuse: () => void): Promise<string[]> {
   const created: string[] = [];
   await withClient(superuserUrl("postgres"), async (client) => {
     for (const { user, password } of [users.owner, ...(users.readOnly ? [users.readOnly] : [])]) {
       if (await ensureUser(client, user, password)) created.push(`user "${user}"`);
     }
-    if (await ensureDatabase(client, users)) created.push(`database "${users.database}"`);
+    if (await ensureDatabase(client, users, refuse)) created.push(`database "${users.database}"`);
   });
   await withClient(superuserUrl(users.database), (client) => grant(client, users));
   return created;
@@ -47,9 +50,10 @@ async function ensureUser(client: pg.Client, user: string, password: string): Pr
   return rows.length === 0;
 }
 
-async function ensureDatabase(client: pg.Client, { database, owner }: DatabaseUsers): Promise<boolean> {
+async function ensureDatabase(client: pg.Client, { database, owner }: DatabaseUsers, refuse: () => void): Promise<boolean> {
   const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [database]);
   if (rowCount) return false;
+  refuse();
   await client.query(`CREATE DATABASE ${pg.escapeIdentifier(database)} OWNER ${pg.escapeIdentifier(owner.user)}`);
   return true;
 }
@@ -76,7 +80,7 @@ async function grant(client: pg.Client, { database, owner, readOnly }: DatabaseU
 }
 
 /** What Postgres stores of a password (RFC 5802, RFC 7677; the format is described with pg_authid). */
-function makeVerifier(password: string, salt = randomBytes(16), iterations = ITERATIONS): string {
+export function makeVerifier(password: string, salt = randomBytes(16), iterations = ITERATIONS): string {
   const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
   const clientKey = createHmac("sha256", salted).update("Client Key").digest();
   const stored = createHash("sha256").update(clientKey).digest("base64");

@@ -1,17 +1,21 @@
 // A Postgres of the environment's own: its programs, its data folder, its process.
-import { execFileSync } from "node:child_process";
+
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { messageOf } from "../../../error.ts";
+import { type ResourceOf, variableOf } from "../../../resources/index.ts";
 import { loadText } from "../../../system/files.ts";
 import { observeStart } from "../../../system/processes.ts";
+import { assertNotLost } from "../data/data-record.ts";
+import { keepPort, requireFreePort } from "../ports/resource-port.ts";
 import type { ProcessSpec } from "../supervisor/api.ts";
-import { waitForAnswer } from "./answer.ts";
-import { isGiven, prepareGiven } from "./given.ts";
-import { keepPort, requireFreePort } from "./port.ts";
-import { type PostgresPrograms, preparePostgresPrograms } from "./postgres-programs.ts";
-import { type DatabaseUsers, establishDatabase, withClient } from "./postgres-users.ts";
-import { type PreparedResource, placeName, type ResourceContext, type ResourceOf, resourceFailed, secretName, variablePrefix } from "./resource.ts";
+import type { LocalPlace, LocalResource } from "./local-resource.ts";
+import { findPackage, type PostgresPrograms, preparePostgresPrograms, stderrOf } from "./postgres-programs.ts";
+import { type DatabaseUsers, establishDatabase, makeVerifier, withClient } from "./postgres-users.ts";
+import { waitForAnswer } from "./readiness.ts";
+import { type PreparedResource, placeName, type ResourceContext, resourceFailed, secretName } from "./resource.ts";
 
 const SUPERUSER = "landfall";
 /** While it starts: nobody listens yet, or the log is still being replayed ("the database system is starting up"). */
@@ -30,39 +34,41 @@ fi
 exec "$1" -D "$2" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories=
 `;
 
-interface Postgres {
+interface Cluster {
   name: string;
   /** Holds the port file and `pgdata`. */
   folder: string;
   data: string;
   port: number;
   programs: PostgresPrograms;
-  superuserPassword: string;
 }
 
-/** Prepares a Postgres: initialises its data folder the first time, which takes seconds, and starts nothing. */
-export async function preparePostgres(
-  name: string,
-  resource: ResourceOf<"postgres">,
-  context: ResourceContext,
-  taken: Set<number>,
-): Promise<PreparedResource> {
-  const prefix = variablePrefix(name);
-  if (isGiven(resource)) return prepareGiven(name, resource, `${prefix}_URL`, context);
+type Postgres = Cluster & { superuserPassword: string };
 
-  const folder = join(context.places.data, placeName(name));
-  const port = await keepPort(folder, taken);
-  const postgres: Postgres = {
+export const postgres: LocalResource<ResourceOf<"postgres">> = {
+  prepare: preparePostgres,
+  requireProgram: () => void findPackage(),
+  ask: (url) => withClient(url, async () => {}),
+};
+
+/** Initialises its data folder the first time, which takes seconds, and starts nothing. */
+async function preparePostgres(name: string, resource: ResourceOf<"postgres">, { context }: LocalPlace): Promise<PreparedResource> {
+  const folder = join(context.paths.data, placeName(name));
+  const port = await keepPort(folder, context.taken);
+  const cluster: Cluster = {
     name,
     folder,
     data: join(folder, "pgdata"),
     port,
-    programs: preparePostgresPrograms(context.places.home, context.emit),
-    superuserPassword: keepPassword(context, secretName(name, "superuser-password")),
+    programs: preparePostgresPrograms(context.paths.home, context.emit),
   };
-  makeReachable(postgres, context.places.home);
-  if (!isServing(postgres)) await requireFreePort(name, port, folder);
-  if (!existsSync(postgres.data)) initialise(postgres, context);
+  makeReachable(cluster, context.paths.home);
+  if (!isServing(cluster)) await requireFreePort(name, port, folder);
+  const superuserSecret = secretName(name, "superuser-password");
+  // Where the secrets began empty, nobody knows the password that the cluster was made with.
+  if (existsSync(cluster.data) && !context.secrets.has(superuserSecret)) resetSuperuser(cluster, superuserSecret, context);
+  const postgres: Postgres = { ...cluster, superuserPassword: keepPassword(context, superuserSecret) };
+  if (!context.known.has(name) && !existsSync(postgres.data)) initialise(postgres, context);
 
   const users = usersOf(name, resource, context);
   const urls = keepUrls(postgres, users, context);
@@ -79,14 +85,22 @@ export async function preparePostgres(
         resource: { name, type: "postgres", address },
         ask: () => withClient(superuserUrl("postgres"), async () => {}),
         passing: ({ code }) => PASSING_CODES.includes(code ?? ""),
-        logs: { folder: context.places.logs, id: spec.id },
+        logs: { folder: context.paths.logs, id: spec.id },
       }),
-    establish: async () => ({ created: await establishDatabase(superuserUrl, users) }),
-    variables: { env: {}, secretEnv: { [`${prefix}_URL`]: urls.owner, ...(urls.readOnly && { [`${prefix}_READONLY_URL`]: urls.readOnly }) } },
+    establish: async () => ({
+      created: await establishDatabase(superuserUrl, users, () =>
+        assertNotLost(context.paths, name, `no database "${users.database}" in its Postgres`),
+      ),
+    }),
+    data: { kind: "postgres", path: join("data", placeName(name), "pgdata"), usedBy: spec.id },
+    variables: {
+      env: {},
+      secretEnv: { [variableOf(name, "URL")]: urls.owner, ...(urls.readOnly && { [variableOf(name, "READONLY_URL")]: urls.readOnly }) },
+    },
   };
 }
 
-function specOf({ name, folder, data, port, programs }: Postgres): ProcessSpec {
+function specOf({ name, folder, data, port, programs }: Cluster): ProcessSpec {
   return {
     id: `resource.${placeName(name)}`,
     kind: "resource",
@@ -103,13 +117,13 @@ function specOf({ name, folder, data, port, programs }: Postgres): ProcessSpec {
 }
 
 /** Our Postgres is one whose lock file names a live process and whose port is therefore rightly in use. */
-function isServing({ data, port }: Postgres): boolean {
+function isServing({ data, port }: Cluster): boolean {
   const [pid, , , lockedPort] = (loadText(join(data, "postmaster.pid")) ?? "").split("\n");
   return Number(pid) > 0 && observeStart(Number(pid)) !== undefined && Number(lockedPort) === port;
 }
 
 function usersOf(name: string, resource: ResourceOf<"postgres">, context: ResourceContext): DatabaseUsers {
-  const database = `${context.app.name}_${name}`.replaceAll("-", "_");
+  const database = `${context.deployment.app}_${name}`.replaceAll("-", "_");
   const user = (user: string, part: string) => ({ user, password: keepPassword(context, secretName(name, part)) });
   return {
     database,
@@ -139,7 +153,7 @@ const urlOf = ({ port }: Postgres, { user, password }: { user: string; password:
   `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
 
 /** Postgres' own user must pass through the folders above its data; it may not list them. */
-function makeReachable({ name, folder, programs }: Postgres, home: string): void {
+function makeReachable({ name, folder, programs }: Cluster, home: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (!programs.user) return;
   for (let above = dirname(folder); above.length >= home.length; above = dirname(above)) chmodSync(above, statSync(above).mode | 0o011);
@@ -155,6 +169,28 @@ function makeReachable({ name, folder, programs }: Postgres, home: string): void
       next: "set LANDFALL_HOME to a folder like /var/lib/landfall, or run Landfall as an ordinary user",
     });
   }
+}
+
+/** As its only user, on the data itself, which needs no password. Kept once it holds, so that an interrupted one is done again. */
+function resetSuperuser({ name, folder, data, programs }: Cluster, secret: string, { secrets, emit }: ResourceContext): void {
+  emit(`giving the postgres "${name}" a new password`);
+  const password = randomBytes(24).toString("base64url");
+  const { stdout, stderr, status } = spawnSync(programs.postgres, ["--single", "-D", data, "postgres"], {
+    ...programs.user,
+    cwd: folder,
+    env: { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+    input: `ALTER ROLE ${SUPERUSER} PASSWORD '${makeVerifier(password)}';\n`,
+    encoding: "utf8",
+  });
+  if (status !== 0 || /ERROR|FATAL/.test(stderr)) {
+    throw resourceFailed({
+      what: `the postgres "${name}" could not be given a new password`,
+      where: data,
+      why: `${stdout}${stderr}`.trim().split("\n").slice(-5).join("\n"),
+      standing: "Nothing was started.",
+    });
+  }
+  secrets.set(secret, password);
 }
 
 /** Beside and renamed, so that an interrupted initialisation is never taken for a finished one. */
@@ -188,7 +224,7 @@ function initialise({ name, folder, data, programs, superuserPassword }: Postgre
     });
     renameSync(beside, data);
   } catch (cause) {
-    const said = String((cause as { stderr?: Buffer }).stderr ?? "")
+    const output = String(stderrOf(cause) ?? "")
       .trim()
       .split("\n")
       .slice(-5)
@@ -196,7 +232,7 @@ function initialise({ name, folder, data, programs, superuserPassword }: Postgre
     throw resourceFailed({
       what: `the data folder of the postgres "${name}" could not be initialised`,
       where: data,
-      why: said || (cause as Error).message,
+      why: output || messageOf(cause),
       standing: "Nothing was started.",
       cause,
     });

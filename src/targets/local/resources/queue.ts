@@ -1,19 +1,18 @@
 // A queue and its dead letters, in the object server.
-import type { Resource } from "../../../config/schema.ts";
-import { isGiven, prepareGiven } from "./given.ts";
-import { ACCOUNT, demand, type ObjectServer, REGION } from "./object-server.ts";
-import { type PreparedResource, type ResourceContext, type ResourceOf, resourceFailed, variablePrefix } from "./resource.ts";
+import { type ResourceOf, variableOf } from "../../../resources/index.ts";
+import { assertNotLost } from "../data/data-record.ts";
+import { ACCOUNT, REGION } from "../object-server/protocol/names.ts";
+import type { Paths } from "../paths.ts";
+import type { LocalPlace, LocalResource } from "./local-resource.ts";
+import { demand, OBJECT_SERVER, objectSocketOf, QUEUES_FOLDER } from "./object-server.ts";
+import { type PreparedResource, resourceFailed } from "./resource.ts";
 
-export function prepareQueue(
-  name: string,
-  resource: ResourceOf<"queue">,
-  context: ResourceContext,
-  server: ObjectServer | undefined,
-): PreparedResource {
-  const prefix = variablePrefix(name);
-  if (isGiven(resource)) return prepareGiven(name, resource, `${prefix}_QUEUE_URL`, context);
-  const { endpoint, spec, envFor, ready } = server as ObjectServer;
-  const queue = `${context.app.name}-${name}`;
+export const queue: LocalResource<ResourceOf<"queue">> = { isServed: true, prepare: prepareQueue };
+
+async function prepareQueue(name: string, resource: ResourceOf<"queue">, { context, server }: LocalPlace): Promise<PreparedResource> {
+  const { endpoint, socket, spec, variablesFor, ready } = await server();
+  const { env, secretEnv } = variablesFor("SQS", (part) => variableOf(name, part));
+  const queue = `${context.deployment.app}-${name}`;
   const deadLetters = `${queue}-dead-letter`;
   return {
     name,
@@ -22,26 +21,37 @@ export function prepareQueue(
     address: urlOf(endpoint, queue),
     ready: () => ready({ name, type: "queue" }),
     establish: async () => {
-      const deadLettersMade = await ensureQueue(name, endpoint, deadLetters, {});
-      const queueMade = await ensureQueue(name, endpoint, queue, attributesOf(resource, deadLetters));
+      const place = { resource: name, endpoint, socket };
+      const refuse = (queue: string) => assertNotLost(context.paths, name, `no queue "${queue}" in its server`);
+      const deadLettersMade = await ensureQueue(place, { queue: deadLetters, attributes: KEPT }, refuse);
+      const queueMade = await ensureQueue(place, { queue, attributes: attributesOf(resource, deadLetters) }, refuse);
       return { created: [...(deadLettersMade ? [`queue "${deadLetters}"`] : []), ...(queueMade ? [`queue "${queue}"`] : [])] };
     },
+    data: { kind: "queue", path: QUEUES_FOLDER, usedBy: OBJECT_SERVER },
     variables: {
-      env: { ...envFor("SQS"), [`${prefix}_QUEUE_URL`]: urlOf(endpoint, queue), [`${prefix}_DEAD_LETTER_URL`]: urlOf(endpoint, deadLetters) },
-      secretEnv: {},
+      env: {
+        ...env,
+        [variableOf(name, "QUEUE_URL")]: urlOf(endpoint, queue),
+        [variableOf(name, "DEAD_LETTER_URL")]: urlOf(endpoint, deadLetters),
+      },
+      secretEnv,
     },
   };
 }
 
 const urlOf = (endpoint: string, queue: string): string => `${endpoint}/${ACCOUNT}/${queue}`;
 
-function attributesOf(resource: Extract<Resource, { type: "queue" }>, deadLetters: string): Record<string, string> {
+/** As on AWS: the longest that SQS keeps a message. */
+const KEPT = { MessageRetentionPeriod: String(14 * 86_400) };
+
+function attributesOf(resource: ResourceOf<"queue">, deadLetters: string): Record<string, string> {
   return {
+    ...KEPT,
     // SQS counts whole seconds; a part of one is rounded up, because too early means delivered twice.
     VisibilityTimeout: String(Math.ceil(resource.visibilityTimeout / 1000)),
     RedrivePolicy: JSON.stringify({
       deadLetterTargetArn: `arn:aws:sqs:${REGION}:${ACCOUNT}:${deadLetters}`,
-      maxReceiveCount: resource.deadLetterAfter,
+      maxReceiveCount: resource.maxReceiveCount,
     }),
   };
 }
@@ -55,18 +65,30 @@ export interface QueueCounts {
 }
 
 /** How a queue of ours stands. `address` is where it is, as its report says. */
-export async function observeQueue(resource: string, address: string): Promise<QueueCounts> {
-  const { origin, pathname } = new URL(address);
-  return JSON.parse(await demand(resource, origin, "GET", `/_landfall/queues/${pathname.split("/").at(-1)}`)) as QueueCounts;
+export async function observeQueue(paths: Pick<Paths, "objectSocket">, resource: string, address: string): Promise<QueueCounts> {
+  const name = new URL(address).pathname.split("/").at(-1);
+  return JSON.parse(await demand(resource, objectSocketOf(paths), { method: "GET", path: `/_landfall/queues/${name}` }));
 }
 
-/** True when it was not there. Attributes that have changed since are set anew. */
-async function ensureQueue(resource: string, endpoint: string, queue: string, attributes: Record<string, string>): Promise<boolean> {
-  const listed = JSON.parse(await call(resource, endpoint, "ListQueues", { QueueNamePrefix: queue })) as { QueueUrls?: string[] };
+/** The resource that the queue is made for, and the server that it is made in. */
+interface QueuePlace {
+  resource: string;
+  endpoint: string;
+  socket: string;
+}
+
+interface WantedQueue {
+  queue: string;
+  attributes: Record<string, string>;
+}
+
+/** True when it was not there, which `refuse` may not allow. Attributes that have changed since are set anew. */
+async function ensureQueue(place: QueuePlace, { queue, attributes }: WantedQueue, refuse: (queue: string) => void): Promise<boolean> {
+  const { endpoint } = place;
+  const listed: { QueueUrls?: string[] } = await call(place, "ListQueues", { QueueNamePrefix: queue });
   if (!listed.QueueUrls?.includes(urlOf(endpoint, queue))) {
-    const { QueueUrl } = JSON.parse(await call(resource, endpoint, "CreateQueue", { QueueName: queue, Attributes: attributes })) as {
-      QueueUrl: string;
-    };
+    refuse(queue);
+    const { QueueUrl }: { QueueUrl: string } = await call(place, "CreateQueue", { QueueName: queue, Attributes: attributes });
     if (QueueUrl === urlOf(endpoint, queue)) return true;
     throw resourceFailed({
       what: `the queue "${queue}" has another address than its instances are told`,
@@ -74,14 +96,18 @@ async function ensureQueue(resource: string, endpoint: string, queue: string, at
       why: `It is ${QueueUrl}; ${urlOf(endpoint, queue)} was expected.`,
     });
   }
-  if (Object.keys(attributes).length > 0)
-    await call(resource, endpoint, "SetQueueAttributes", { QueueUrl: urlOf(endpoint, queue), Attributes: attributes });
+  if (Object.keys(attributes).length > 0) await call(place, "SetQueueAttributes", { QueueUrl: urlOf(endpoint, queue), Attributes: attributes });
   return false;
 }
 
 /** One action of the SQS JSON protocol. */
-const call = (resource: string, endpoint: string, action: string, input: unknown): Promise<string> =>
-  demand(resource, endpoint, "POST", "/", {
+async function call<Output extends object>({ resource, socket }: QueuePlace, action: string, input: object): Promise<Output> {
+  const text = await demand(resource, socket, {
+    method: "POST",
+    path: "/",
     headers: { "content-type": "application/x-amz-json-1.0", "x-amz-target": `AmazonSQS.${action}` },
     body: JSON.stringify(input),
   });
+  // What sets something is answered with nothing at all.
+  return JSON.parse(text || "{}");
+}

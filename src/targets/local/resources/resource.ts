@@ -1,8 +1,10 @@
-// What every type of resource gives, and the parts of it that they share.
-import type { App, Resource } from "../../../config/schema.ts";
+// A resource that is prepared, and the parts that types share.
+import type { Deployment } from "../../../config/deployment.ts";
+import type { Resource } from "../../../config/schema.ts";
 import { type ErrorParts, LandfallError } from "../../../error.ts";
-import type { Places } from "../places.ts";
-import type { Secrets } from "../secrets.ts";
+import type { DataPart } from "../data/data-record.ts";
+import type { Secrets } from "../data/secret-store.ts";
+import type { Paths } from "../paths.ts";
 import type { ProcessSpec } from "../supervisor/api.ts";
 
 /** A resource of an environment. The caller starts `spec`, then waits for `ready`, then calls `establish`. */
@@ -19,20 +21,21 @@ export interface PreparedResource {
   variables: { env: Record<string, string>; secretEnv: Record<string, string> };
   /** Where it is, without a password. */
   address: string;
+  /** Where its data lies; absent when it has none here that must outlive its process. */
+  data?: Omit<DataPart, "identity" | "since">;
 }
 
 export interface ResourceContext {
-  places: Places;
-  app: App;
+  paths: Paths;
+  deployment: Deployment;
   secrets: Secrets;
+  /** The resources whose data is there already: nothing of theirs is made. */
+  known: ReadonlySet<string>;
+  /** Ports that no resource may choose; those that are chosen are added. */
+  taken: Set<number>;
   /** Told of steps that take seconds. */
   emit: (text: string) => void;
 }
-
-export type ResourceOf<T extends Resource["type"]> = Extract<Resource, { type: T }>;
-
-/** `main-database` gives `MAIN_DATABASE`. */
-export const variablePrefix = (name: string): string => name.toUpperCase().replaceAll("-", "_");
 
 /** What a resource's process and data folder are called. "objects" is the object server's; a resource's own name has no dot. */
 export const placeName = (name: string): string => (name === "objects" ? "objects.own" : name);

@@ -1,6 +1,9 @@
-// What the supervisor does for the rest of Landfall, and what it knows. Instances, resources and the balancer are all processes.
+// The interface of the supervisor. Instances, resources and the balancer are all processes.
+import type { Exit } from "../../../reports.ts";
 import type { ProcessIdentity } from "../../../system/processes.ts";
-import type { Edge, InstanceTraffic, TrafficQuestion } from "../balancer/api.ts";
+import type { Edge, Handling, InstanceTraffic, TrafficQuestion } from "../balancer/api.ts";
+
+export type { Exit };
 
 export interface ProcessSpec {
   /** Unique in the environment and safe as a file name: `web.1.7f3c2a1b`, `balancer`, `resource.database`. */
@@ -30,18 +33,6 @@ export interface ProcessSpec {
   schedule?: { cron: string; timeoutMs: number };
 }
 
-export interface Exit {
-  at: number;
-  code?: number;
-  signal?: string;
-  /** The kernel killed it for lack of memory, as far as the kernel's counter tells. */
-  outOfMemory?: boolean;
-  /** Nobody saw how it ended: the machine was started again while it ran. */
-  lost?: boolean;
-  /** The last lines of its output, oldest first, at most 20. */
-  lastLines: string[];
-}
-
 export interface ProcessRecord {
   spec: ProcessSpec;
   /** `failed`: it crashed so often in a row that it is not started any more. */
@@ -66,11 +57,25 @@ export interface KeepWarm {
   id: string;
   until: number;
   drainPath?: string;
+  /** The name by which the app is told. */
+  drainHost?: string;
   drainMs: number;
+}
+
+/** How instances of a service are handled, by the balancer and by the supervisor. */
+export interface Handled extends Handling {
+  /** When one that fails its check is replaced. Zero is never; absent for what has no check. */
+  liveness?: { replaceAfterMs: number; startupMs: number };
+}
+
+/** What the balancer is told besides the instances, and how those of each release are handled, by service. */
+export interface HandledEdge extends Edge {
+  handling: Record<string, Record<string, Handled>>;
 }
 
 export interface SupervisorState {
   supervisor: ProcessIdentity;
+  edge?: HandledEdge;
   processes: ProcessRecord[];
 }
 
@@ -78,13 +83,20 @@ export interface SupervisorState {
 export interface SupervisorApi {
   /** All processes, or those of `ids` alone. */
   observe(input?: { ids: string[] }): Promise<SupervisorState>;
-  /** Starts it unless a process of that id runs already. Returns when it has been spawned. One that had failed starts afresh. */
+  /** Throws PORT_TAKEN when one of these ports of the balancer is somebody else's. Takes none. */
+  requirePorts(input: { ports: number[] }): Promise<void>;
+  /**
+   * Starts it unless a process of that id runs already. Returns when it has been spawned. One that had failed starts afresh. Throws
+   * PORT_TAKEN when a port of its sockets is somebody else's; a balancer that has run before starts by itself once that is free. A schedule takes
+   * the place of one of that id, whose run comes to its own end, before which there is no other.
+   */
   start(spec: ProcessSpec): Promise<ProcessRecord>;
   /**
-   * Starts the balancer anew, with this spec. The new process serves the same sockets before the old one is asked to stop, and the old one
+   * Starts the balancer anew, with this spec, and told this if it is given. The new process serves the same sockets before the old one is asked to stop, and the old one
    * finishes what it has. After a restart of the supervisor the sockets are not shared, and connections are refused for that moment.
+   * Throws PORT_TAKEN before anything has changed when a port that it did not have yet is somebody else's.
    */
-  renew(spec: ProcessSpec): Promise<ProcessRecord>;
+  renew(input: { spec: ProcessSpec; edge?: HandledEdge }): Promise<ProcessRecord>;
   /**
    * Signal, wait, SIGKILL to the whole group; then forgets it. `ignored` is true when it had to be killed. Does nothing for an id that
    * is not there.
@@ -95,7 +107,10 @@ export interface SupervisorApi {
    * for the end of what runs, or gives the end that was recorded. `timedOut` when it was stopped at its budget.
    */
   run(input: { spec: ProcessSpec; timeoutMs: number }): Promise<{ exit: Exit; timedOut: boolean }>;
-  /** Removes the record of a process that has ended; its id may then be run again. Leaves alone what still runs, and what is not there. */
+  /**
+   * Removes the record of a process that has ended; its id may then be run again. Or a schedule, whose run comes to its own end. Leaves alone
+   * what still runs, and what is not there.
+   */
   forget(input: { id: string }): Promise<void>;
   /**
    * Gives an instance requests and waits until the balancer does it: the share of its service's requests (0 to 1), or without one its
@@ -111,8 +126,13 @@ export interface SupervisorApi {
    * drain (POST to `drainPath`, if there is one), has `drainMs` for what it still has in hand, and is stopped.
    */
   keepWarm(input: KeepWarm): Promise<void>;
+  /**
+   * Asks an instance that does not answer to stop, kills what is left at its time-out, and starts it again in its place. Until it is healthy it gets
+   * no requests. Returns when the new one runs; `why` goes into the event.
+   */
+  replace(input: { id: string; why: string }): Promise<void>;
   /** What the balancer needs besides the instances. Kept, and given again to a balancer that was restarted. */
-  setEdge(edge: Edge): Promise<void>;
+  setEdge(edge: HandledEdge): Promise<void>;
   /** Stops everything in order (jobs, instances, balancer, resources), then itself. */
   shutdown(input?: undefined): Promise<void>;
 }

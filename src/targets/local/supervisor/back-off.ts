@@ -1,10 +1,10 @@
-// When a process that crashed is started again, and when not any more.
+// The back-off of a process that crashes: when it is started again, and when not any more.
 import type { ProcessSpec } from "./api.ts";
 
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 10_000;
-/** While the balancer is down, every client waits. */
-const BALANCER_LAST_PAUSE_MS = 500;
+/** While the balancer is down, every client waits, and without a resource every instance. */
+const LAST_PAUSES_MS: Partial<Record<ProcessSpec["kind"], number>> = { balancer: 500, resource: 1_000 };
 
 /** A run that lasted longer than this was no failed start: the count of crashes in a row begins anew. */
 export const STEADY_AFTER_MS = 30_000;
@@ -17,7 +17,7 @@ const CRASHES_MAX = 6;
 
 /** The first crash may be chance, so that the first pause is short; then they grow fast, to leave the machine alone. */
 export const pauseAfter = (kind: ProcessSpec["kind"], crashes: number): number =>
-  Math.min(kind === "balancer" ? BALANCER_LAST_PAUSE_MS : LAST_PAUSE_MS, FIRST_PAUSE_MS * 5 ** Math.max(0, crashes - 1));
+  Math.min(LAST_PAUSES_MS[kind] ?? LAST_PAUSE_MS, FIRST_PAUSE_MS * 5 ** Math.max(0, crashes - 1));
 
 /** Only instances are given up: without its balancer or a resource nothing of an environment works, so these are tried for ever. */
 export const isGivenUp = (kind: ProcessSpec["kind"], crashes: number): boolean => kind === "instance" && crashes >= CRASHES_MAX;

@@ -1,11 +1,15 @@
-// What the supervisor keeps on disk of its processes: enough to take them up again after its own end. Never a secret.
+// The supervisor's records of its processes on disk: enough to take them up again after its own end. Never a secret.
 import { closeSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
-import { explainUnwritableSync, loadJson, loadLines, removeAll, writeJson } from "../../../system/files.ts";
+import { basename, join } from "node:path";
+import { type ErrorParts, messageOf } from "../../../error.ts";
+import { explainUnwritableSync, loadLines, removeAll } from "../../../system/files.ts";
 import { observeBoot, type ProcessIdentity } from "../../../system/processes.ts";
-import type { Edge } from "../balancer/api.ts";
-import type { Places } from "../places.ts";
-import type { ProcessRecord } from "./api.ts";
+import { isDamaged, loadState, loadStateIfWhole, type StateFile, writeState } from "../../../system/state-file.ts";
+import type { Paths } from "../paths.ts";
+import type { HandledEdge, ProcessRecord } from "./api.ts";
+
+const WHOLE = "processes.json";
+const CHANGES = "processes.changes.jsonl";
 
 const SAVE_AGAIN_MS = 1_000;
 
@@ -15,8 +19,8 @@ const FLUSH_AFTER_MS = 1_000;
 /** A record with what only the supervisor itself needs. */
 export interface KeptRecord extends ProcessRecord {
   /** Has been replaced and is finishing what it had in hand. */
-  former?: ProcessIdentity;
-  /** Counts the starts: names the spool files. */
+  former?: ProcessIdentity & { run: number };
+  /** Counts the starts: names the files of each. */
   run: number;
   /** The start of the machine in which that run began: in another, its pids mean nothing. */
   boot?: string;
@@ -26,6 +30,8 @@ export interface KeptRecord extends ProcessRecord {
   crashes: number;
   /** How the last of them ended. */
   endings?: string[];
+  /** It could not be started, because somebody else has its port; it is tried again until that is free. */
+  portTaken?: ErrorParts;
   /** A one-shot process: it was stopped because its time was up. */
   timedOut?: boolean;
   /** Attached, but out of the balancer until it is healthy again. */
@@ -41,6 +47,32 @@ export interface KeptRecord extends ProcessRecord {
 /** A line of the changes: in which start of the machine the next ones were written, or what one record is now, if it is there. */
 type Change = { boot: string } | { id: string; record?: KeptRecord };
 
+/**
+ * What was last kept of an environment's processes, for those who do not ask its supervisor: that may be dead, or hang. What has just ended may be
+ * among it, but nothing that stands is missing: the changes, which go with the next writing of the file, are read before it.
+ */
+export function observeKept(paths: Paths): ProcessRecord[] {
+  const changes = loadLines<Change>(join(paths.supervisor, CHANGES)).flatMap((change) =>
+    "record" in change && change.record ? [change.record] : [],
+  );
+  return [...changes, ...(loadState<Whole>(wholeOf(paths))?.records ?? [])];
+}
+
+interface Whole {
+  records: KeptRecord[];
+}
+
+const wholeOf = (paths: Paths): StateFile => ({
+  file: join(paths.supervisor, WHOLE),
+  lost: "which processes run",
+  next: `landfall resume ${basename(paths.environment)}   ends what was started and is not known any more, and starts it again`,
+});
+
+const edgeFileOf = (paths: Paths): string => join(paths.supervisor, "edge.json");
+
+/** What the balancer was told last; undefined where nothing of that is left. */
+export const loadEdge = (paths: Paths): HandledEdge | undefined => loadStateIfWhole<HandledEdge>(edgeFileOf(paths));
+
 /** What of a record others may know. */
 export function publish(kept: KeptRecord): ProcessRecord {
   const { spec, state, group, pid, port, since, restarts, lastExit, traffic, share, warm } = kept;
@@ -54,22 +86,30 @@ export function publish(kept: KeptRecord): ProcessRecord {
 export class Records {
   readonly byId = new Map<string, KeptRecord>();
   readonly boot = observeBoot();
+  /** Why nothing is known of what an earlier supervisor started. */
+  readonly lost: string | undefined;
   readonly #file: string;
   readonly #changesFile: string;
   readonly #edgeFile: string;
-  #edge: Edge | undefined;
+  #edge: HandledEdge | undefined;
   #changes: number | undefined;
   #isIncomplete = false;
   #flushing: NodeJS.Timeout | undefined;
   #later: NodeJS.Timeout | undefined;
 
-  constructor(places: Places) {
-    this.#file = join(places.supervisor, "processes.json");
-    this.#changesFile = join(places.supervisor, "processes.changes.jsonl");
-    this.#edgeFile = join(places.supervisor, "edge.json");
-    for (const record of loadJson<KeptRecord[]>(this.#file) ?? []) this.byId.set(record.spec.id, record);
-    this.#loadChanges();
-    this.#edge = loadJson<Edge>(this.#edgeFile);
+  constructor(paths: Paths) {
+    this.#file = join(paths.supervisor, WHOLE);
+    this.#changesFile = join(paths.supervisor, CHANGES);
+    this.#edgeFile = edgeFileOf(paths);
+    try {
+      for (const record of loadState<Whole>(wholeOf(paths))?.records ?? []) this.byId.set(record.spec.id, record);
+      this.#loadChanges();
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      // A supervisor that did not start would help nobody. The changes alone would be a part of the processes, taken for all of them.
+      this.lost = messageOf(error);
+    }
+    this.#edge = loadEdge(paths);
   }
 
   /** Throws when the disk refuses: for what must not be done without a record. */
@@ -94,7 +134,7 @@ export class Records {
   flush(): void {
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
-    writeJson(this.#file, [...this.byId.values()]);
+    writeState(this.#file, { records: [...this.byId.values()] } satisfies Whole);
     this.#closeChanges();
     removeAll(this.#changesFile);
     this.#isIncomplete = false;
@@ -117,7 +157,7 @@ export class Records {
 
   #tryLater(error: unknown): void {
     this.#isIncomplete = true;
-    console.error(`the records were not saved: ${(error as Error).message}`);
+    console.error(`the records were not saved: ${messageOf(error)}`);
     clearTimeout(this.#later);
     this.#later = setTimeout(() => this.#flushOrLater(), SAVE_AGAIN_MS).unref();
   }
@@ -147,12 +187,15 @@ export class Records {
     }
   }
 
-  get edge(): Edge | undefined {
+  get edge(): HandledEdge | undefined {
     return this.#edge;
   }
 
-  keepEdge(edge: Edge): void {
-    writeJson(this.#edgeFile, edge);
+  keepEdge(edge: HandledEdge): void {
+    writeState(this.#edgeFile, edge);
     this.#edge = edge;
   }
 }
+
+/** The processes as a supervisor that does not answer knew them last. */
+export const observeLast = (paths: Paths): ProcessRecord[] => [...new Records(paths).byId.values()].map(publish);

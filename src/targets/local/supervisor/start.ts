@@ -1,72 +1,105 @@
-// How the rest of Landfall gets hold of an environment's supervisor.
+// Finds or starts an environment's supervisor, for the rest of Landfall.
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, type FSWatcher, mkdirSync, openSync, watch } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { LandfallError } from "../../../error.ts";
-import { controlClient, isCutOff } from "../../../system/control.ts";
+import { LandfallError, messageOf } from "../../../error.ts";
+import { controlClient, isCutOff, isSilent, SILENCE_MS } from "../../../system/control.ts";
 import { loadText } from "../../../system/files.ts";
-import type { Places } from "../places.ts";
+import { isRunning, type ProcessIdentity } from "../../../system/processes.ts";
+import { socketPathOf } from "../../../system/socket-path.ts";
+import { loadStateIfWhole } from "../../../system/state-file.ts";
+import { describeDuration } from "../../../text/units.ts";
+import type { Paths } from "../paths.ts";
 import type { SupervisorApi } from "./api.ts";
-import { socketPathOf } from "./socket.ts";
+import { eventWriter } from "./events.ts";
 
 /** Taking up hundreds of processes may take a while; a supervisor that is not there after this is not coming. */
 const START_WAIT_MS = 30_000;
 
-/** Whether a supervisor answers for this environment. */
-export async function answers(places: Places): Promise<boolean> {
+/** A killed process is gone within milliseconds, unless its disk does not answer the kernel. */
+const END_WAIT_MS = 10_000;
+const LOOK_AGAIN_MS = 20;
+
+/** Whether a supervisor answers for this environment; `silent` when one is there that does not. */
+export async function observeSupervisor(paths: Paths): Promise<"answers" | "silent" | "absent"> {
   try {
-    await clientOf(places).observe();
-    return true;
-  } catch {
-    return false;
+    await clientOf(paths).observe({ ids: [] });
+    return "answers";
+  } catch (error) {
+    return isSilent(error) ? "silent" : "absent";
   }
 }
 
+export const answers = async (paths: Paths): Promise<boolean> => (await observeSupervisor(paths)) === "answers";
+
 /**
- * The running supervisor's client, as `ensureSupervisor` gives it. Starts nothing at first: throws SUPERVISOR_UNREACHABLE when none answers.
+ * The running supervisor's client, as `ensureSupervisor` gives it. Starts nothing where none runs: throws SUPERVISOR_UNREACHABLE then.
  */
-export async function connectSupervisor(places: Places): Promise<SupervisorApi> {
-  if (await answers(places)) return lastingClient(places);
-  throw unreachable(places, "nobody listens on its socket");
+export async function connectSupervisor(paths: Paths): Promise<SupervisorApi> {
+  const state = await observeSupervisor(paths);
+  if (state === "absent") throw unreachable(paths, "nobody listens on its socket");
+  if (state === "silent") await answerOrStart(paths);
+  return lastingClient(paths);
 }
 
 /**
  * The supervisor's client, after starting one if none answers. A started one takes up every process of its predecessor before it
  * answers, and outlives the caller. A supervisor that is killed later, even in the middle of a call, is started again, and the call
- * repeated. Throws SUPERVISOR_UNREACHABLE with the last words of its log when it does not come up.
+ * repeated; so is one that hangs, after it was killed. Throws SUPERVISOR_UNREACHABLE with the last words of its log when it does not come up.
  */
-export async function ensureSupervisor(places: Places): Promise<SupervisorApi> {
-  await answerOrStart(places);
-  return lastingClient(places);
+export async function ensureSupervisor(paths: Paths): Promise<SupervisorApi> {
+  await answerOrStart(paths);
+  return lastingClient(paths);
 }
 
-async function answerOrStart(places: Places): Promise<void> {
-  if (!(await answers(places))) await startSupervisor(places);
+/** Says whether it had to do anything. */
+export async function answerOrStart(paths: Paths): Promise<boolean> {
+  // Before it is asked: what has taken its place meanwhile is not to be killed for its silence.
+  const running = loadStateIfWhole<ProcessIdentity>(pidFileOf(paths));
+  const state = await observeSupervisor(paths);
+  if (state === "answers") return false;
+  if (state === "silent" && running) await endSilent(paths, running);
+  await startSupervisor(paths);
+  return true;
 }
 
-const clientOf = (places: Places): SupervisorApi => controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket));
+/** What it looks after runs on, as after any end of it. */
+async function endSilent(paths: Paths, supervisor: ProcessIdentity): Promise<void> {
+  if (!isRunning(supervisor)) return;
+  process.kill(supervisor.pid, "SIGKILL");
+  const text = `said nothing for ${describeDuration(SILENCE_MS)} and was killed: another takes its place`;
+  eventWriter(paths.events, (words) => words)("killed", { id: "supervisor" }, text);
+  const end = performance.now() + END_WAIT_MS;
+  while (isRunning(supervisor)) {
+    if (performance.now() > end) throw unreachable(paths, `process ${supervisor.pid} says nothing and cannot be killed: it waits for the kernel`);
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+
+const clientOf = (paths: Paths): SupervisorApi => controlClient<SupervisorApi>(socketPathOf(paths.supervisorSocket));
 
 /** A supervisor that dies this often during one call dies of that call. */
 const REPEATS_MAX = 3;
 
-function lastingClient(places: Places): SupervisorApi {
+function lastingClient(paths: Paths): SupervisorApi {
   return new Proxy({} as SupervisorApi, {
     // Awaiting the client itself must not look like a call of "then".
-    get: (_, method: string) => (method === "then" ? undefined : (input?: unknown) => callRepeatedly(places, method as keyof SupervisorApi, input)),
+    get: (_, method: keyof SupervisorApi | "then") => (method === "then" ? undefined : (input?: unknown) => callRepeatedly(paths, method, input)),
   });
 }
 
-async function callRepeatedly(places: Places, method: keyof SupervisorApi, input: unknown): Promise<unknown> {
+async function callRepeatedly(paths: Paths, method: keyof SupervisorApi, input: unknown): Promise<unknown> {
   for (let repeats = 0; ; repeats++) {
     try {
-      return await (clientOf(places)[method] as (input: unknown) => Promise<unknown>)(input);
+      return await (clientOf(paths)[method] as (input: unknown) => Promise<unknown>)(input);
     } catch (error) {
-      if (!isCutOff(error)) throw error;
+      if (!isCutOff(error) && !isSilent(error)) throw error;
       // One that was to end must not be brought back: neither by the call that ends it nor by one that came too late.
-      const isToEnd = method === "shutdown" || !existsSync(pidFileOf(places));
-      if (isToEnd || repeats === REPEATS_MAX) throw unreachable(places, (error as Error).message);
-      await answerOrStart(places);
+      const isToEnd = method === "shutdown" || !existsSync(pidFileOf(paths));
+      if (isToEnd || repeats === REPEATS_MAX) throw unreachable(paths, messageOf(error));
+      await answerOrStart(paths);
     }
   }
 }
@@ -77,37 +110,37 @@ function programFile(): string {
   return here.endsWith(".ts") ? here.replace(/\/src\/(?!.*\/src\/)(.*)start\.ts$/, "/dist/$1main.js") : here.replace(/start\.js$/, "main.js");
 }
 
-async function startSupervisor(places: Places): Promise<void> {
-  mkdirSync(places.supervisor, { recursive: true, mode: 0o700 });
-  const log = openSync(logFileOf(places), "a", 0o600);
+async function startSupervisor(paths: Paths): Promise<void> {
+  mkdirSync(paths.supervisor, { recursive: true, mode: 0o700 });
+  const log = openSync(logFileOf(paths), "a", 0o600);
   const { PATH, HOME, TMPDIR } = process.env;
-  const child = spawn(process.execPath, [programFile(), places.environment], {
-    cwd: places.environment,
+  const child = spawn(process.execPath, [programFile(), paths.environment], {
+    cwd: paths.environment,
     detached: true,
     stdio: ["ignore", log, log],
     // Whoever started it may have had credentials in the environment; nothing of that stays with a process that lives on.
-    env: Object.fromEntries(Object.entries({ PATH, HOME, TMPDIR }).filter(([, value]) => value !== undefined)) as NodeJS.ProcessEnv,
+    env: { PATH, HOME, TMPDIR },
   });
   child.unref();
   closeSync(log);
-  await answering(places, new Promise((resolve) => child.once("exit", resolve).once("error", resolve)));
+  await answering(paths, new Promise((resolve) => child.once("exit", resolve).once("error", resolve)));
 }
 
 /** Resolves when the socket answers; looks whenever something changes in the folder, and now and then besides. */
-async function answering(places: Places, ended: Promise<unknown>): Promise<void> {
+async function answering(paths: Paths, ended: Promise<unknown>): Promise<void> {
   let hasEnded = false;
   let wake = () => {};
   void ended.then(() => {
     hasEnded = true;
     wake();
   });
-  const watcher: FSWatcher = watch(places.environment, () => wake());
+  const watcher: FSWatcher = watch(paths.environment, () => wake());
   const end = performance.now() + START_WAIT_MS;
   try {
-    while (!(await answers(places))) {
+    while (!(await answers(paths))) {
       // One that found another in its place ends too, and then the other answers.
-      if (hasEnded && !(await answers(places))) throw unreachable(places, lastWords(places));
-      if (performance.now() > end) throw unreachable(places, `it did not answer within ${START_WAIT_MS / 1000} s`);
+      if (hasEnded && !(await answers(paths))) throw unreachable(paths, lastWords(paths));
+      if (performance.now() > end) throw unreachable(paths, `it did not answer within ${describeDuration(START_WAIT_MS)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 100);
         wake = () => {
@@ -122,17 +155,17 @@ async function answering(places: Places, ended: Promise<unknown>): Promise<void>
 }
 
 /** Names the running supervisor; one that was shut down, and did not die, has removed it. */
-export const pidFileOf = (places: Places): string => join(places.supervisor, "supervisor.json");
+export const pidFileOf = (paths: Paths): string => join(paths.supervisor, "supervisor.json");
 
-const logFileOf = (places: Places): string => join(places.supervisor, "supervisor.log");
+const logFileOf = (paths: Paths): string => join(paths.supervisor, "supervisor.log");
 
-const lastWords = (places: Places): string => `it ended at once: ${(loadText(logFileOf(places)) ?? "").trim().split("\n").slice(-5).join("\n")}`;
+const lastWords = (paths: Paths): string => `it ended at once: ${(loadText(logFileOf(paths)) ?? "").trim().split("\n").slice(-5).join("\n")}`;
 
-function unreachable(places: Places, why: string): LandfallError {
+function unreachable(paths: Paths, why: string): LandfallError {
   return new LandfallError({
     code: "SUPERVISOR_UNREACHABLE",
-    what: `the supervisor of "${places.environment}" does not answer`,
-    where: places.supervisorSocket,
+    what: `the supervisor of "${paths.environment}" does not answer`,
+    where: paths.supervisorSocket,
     why,
     standing: "Nothing was changed. What ran there runs on, without being restarted after a crash.",
   });

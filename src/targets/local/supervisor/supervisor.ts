@@ -2,69 +2,103 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { LandfallError } from "../../../error.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LandfallError, messageOf } from "../../../error.ts";
+import { SILENCE_MS } from "../../../system/control.ts";
 import { removeAll } from "../../../system/files.ts";
 import { findFreePort } from "../../../system/network.ts";
 import { observeStart } from "../../../system/processes.ts";
-import { tellToDrain } from "../drain.ts";
-import type { Places } from "../places.ts";
-import { openSecrets } from "../secrets.ts";
+import type { Hide } from "../../../text/mask.ts";
+import { describeDuration, describeElapsed } from "../../../text/units.ts";
+import { openSecrets } from "../data/secret-store.ts";
+import { LogWriterClient } from "../log-writer/client.ts";
+import type { Paths } from "../paths.ts";
+import { SharedSockets } from "../ports/shared-sockets.ts";
+import { tellToDrain } from "../processes/drain-hooks.ts";
+import { endStarted } from "../processes/strays.ts";
 import type { Exit, KeepWarm, ProcessRecord, ProcessSpec, SupervisorApi, SupervisorState } from "./api.ts";
-import { type Tell, tellTo } from "./events.ts";
-import { HeldSockets } from "./held-sockets.ts";
+import { describeAttached, eventWriter, type Tell, takesRequests } from "./events.ts";
+import { Liveness } from "./liveness.ts";
+import { describeExit, ManagedProcess, runsFolder } from "./managed-process.ts";
 import { type KeptRecord, publish, Records } from "./records.ts";
-import { runIdOf, Schedules } from "./schedules.ts";
-import { describeExit, Supervised, spoolFolder } from "./supervised.ts";
-import { Traffic } from "./traffic.ts";
+import { Reserve } from "./reserve.ts";
+import { describeMissed, findMissed, runIdOf, Schedules } from "./schedules.ts";
+import { seeInstances, Traffic } from "./traffic.ts";
 
 /** How many logs of past runs a schedule keeps. */
 const RUN_LOGS_KEPT = 50;
 
-/** How often it is looked whether something was kept warm long enough. */
-const COOLING_MS = 1_000;
+/** How often it is looked whether something was kept warm long enough, and whether all answer. */
+const LOOK_EVERY_MS = 1_000;
+
+/** How often room is kept again that was given up on a full disk. */
+const RESERVE_EVERY_MS = 60_000;
 
 /** There is one in an environment, under this id. */
 const BALANCER = "balancer";
 
+const SERVES_ON = "The balancer serves on where it did, and everything else runs on.";
+
 export class Supervisor {
   readonly #identity = { pid: process.pid, startedAt: observeStart(process.pid) ?? "" };
-  readonly #places: Places;
+  readonly #paths: Paths;
   readonly #records: Records;
+  readonly #reserve: Reserve;
+  readonly #logs: LogWriterClient;
+  readonly #hide: Hide;
   readonly #tell: Tell;
   readonly #traffic: Traffic;
   readonly #schedules: Schedules;
-  readonly #processes = new Map<string, Supervised>();
-  readonly #sockets = new HeldSockets();
+  readonly #liveness = new Liveness();
+  readonly #replacing = new Set<string>();
+  readonly #processes = new Map<string, ManagedProcess>();
+  readonly #sockets = new SharedSockets();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #stops = new Map<string, Promise<{ ignored: boolean; exit?: Exit }>>();
   readonly #cooling = new Set<string>();
   #portTurn: Promise<unknown> = Promise.resolve();
   #isShuttingDown = false;
 
-  constructor(places: Places) {
-    this.#places = places;
-    this.#records = new Records(places);
-    this.#tell = tellTo(places.events);
-    this.#traffic = new Traffic({ places, records: this.#records, tell: this.#tell });
+  constructor(paths: Paths, hide: Hide) {
+    this.#paths = paths;
+    this.#hide = hide;
+    this.#records = new Records(paths);
+    this.#reserve = new Reserve(paths);
+    this.#logs = new LogWriterClient(paths);
+    this.#tell = eventWriter(paths.events, hide);
+    this.#traffic = new Traffic({ paths, records: this.#records, tell: this.#tell, endBalancer: (run) => this.#endBalancer(run) });
     this.#schedules = new Schedules((record, at) => void this.#runDue(record, at));
   }
 
   /** Takes up everything the records name: what runs is left alone, what ended meanwhile is started again, resources first. */
-  async takeUp(): Promise<void> {
+  async adopt(): Promise<void> {
     this.#tell("supervisor-started", { id: "supervisor" }, `pid ${process.pid}`);
+    if (this.#records.lost) await this.#beginAnew(this.#records.lost);
+    this.#logs.keep();
     const order: ProcessSpec["kind"][] = ["resource", "balancer", "instance", "job"];
     const records = [...this.#records.byId.values()].sort((a, b) => order.indexOf(a.spec.kind) - order.indexOf(b.spec.kind));
     for (const record of records) await this.#takeUpOne(record).catch((error) => console.error(error));
-    setInterval(() => this.#stopCooled(), COOLING_MS).unref();
+    setInterval(() => this.#stopCooled(), LOOK_EVERY_MS).unref();
+    this.#reserve.keep();
+    setInterval(() => this.#reserve.keep(), RESERVE_EVERY_MS).unref();
+    void this.#watchInstances();
     this.#traffic.pushSoon();
+  }
+
+  /** What runs without a record could be neither watched nor stopped, and would run beside what is started in its place. */
+  async #beginAnew(why: string): Promise<void> {
+    const ended = await endStarted(this.#paths);
+    this.#records.flush();
+    this.#tell("records-lost", { id: "supervisor" }, `${why}: ${ended.length} processes were ended, and are started again by a resume`);
   }
 
   /** The calls as plain functions, for the control socket. `exit` ends the supervisor after a shutdown. */
   api(exit: () => void): SupervisorApi {
     return {
       observe: async (input) => this.observe(input?.ids),
+      requirePorts: ({ ports }) => this.#inTurn(BALANCER, () => this.#requirePorts(ports)),
       start: (spec) => this.#inTurn(spec.id, () => this.#start(spec)),
-      renew: (spec) => this.#inTurn(spec.id, () => this.#renew(spec)),
+      renew: ({ spec, edge }) => this.#inTurn(spec.id, () => this.#renew(spec, edge)),
       stop: ({ id, stop }) => this.stop(id, stop),
       run: (input) => this.run(input),
       forget: ({ id }) => this.#inTurn(id, async () => this.forget(id)),
@@ -72,8 +106,9 @@ export class Supervisor {
       observeTraffic: (question) => this.#traffic.observe(question),
       drain: ({ id, timeoutMs }) => this.drain(id, timeoutMs),
       keepWarm: (warm) => this.keepWarm(warm),
+      replace: ({ id, why }) => this.replace(id, why),
       setEdge: async (edge) => {
-        this.#records.keepEdge(edge);
+        if (edge) this.#records.keepEdge(edge);
         await this.#traffic.push();
       },
       shutdown: async () => {
@@ -85,40 +120,62 @@ export class Supervisor {
 
   observe(ids?: string[]): SupervisorState {
     const records = ids ? ids.flatMap((id) => this.#records.byId.get(id) ?? []) : [...this.#records.byId.values()];
-    return { supervisor: this.#identity, processes: records.map(publish) };
+    return { supervisor: this.#identity, edge: this.#records.edge, processes: records.map(publish) };
   }
 
   async #start(spec: ProcessSpec): Promise<ProcessRecord> {
-    this.#refuseWhenShuttingDown(spec.id);
-    const known = this.#records.byId.get(spec.id);
-    if (known?.state === "running" || known?.state === "stopping") {
+    this.#assertNotShuttingDown(spec.id);
+    const before = this.#records.byId.get(spec.id);
+    if (before?.state === "running" || before?.state === "stopping") {
       // Somebody switches back to it: the end of its warm time must not come between this and the attach.
-      known.warm = undefined;
-      this.#records.saveOrLater(known);
-      return publish(known);
+      before.warm = undefined;
+      this.#records.saveOrLater(before);
+      return publish(before);
     }
-    if (known?.state === "failed") return this.#startAfresh(known, spec);
-    if (known) this.#forget(known);
+    if (before?.state === "failed" || before?.spec.kind === "balancer") return this.#startAfresh(before, spec);
+    if (spec.schedule) return this.#schedule(spec, before);
+    if (before) this.#forget(before);
     const record = this.#keep(spec);
-    if (spec.schedule) {
-      try {
-        this.#schedules.add(record);
-      } catch (error) {
-        this.#forget(record);
-        throw scheduleUnreadable(spec, error);
-      }
-      return publish(record);
-    }
     await this.#launch(record);
+    return publish(record);
+  }
+
+  /** In place of one that stands, so that no time that is due falls between the two. */
+  #schedule(spec: ProcessSpec, before: KeptRecord | undefined): ProcessRecord {
+    const record = this.#keep(spec, { lastDueAt: before?.lastDueAt, lastExit: before?.lastExit });
+    try {
+      this.#schedules.add(record);
+    } catch (error) {
+      this.#forget(record);
+      throw scheduleUnreadable(spec, error);
+    }
     return publish(record);
   }
 
   /** What the balancer is to do with it stays; the crashes are forgotten. */
   async #startAfresh(record: KeptRecord, spec: ProcessSpec): Promise<ProcessRecord> {
+    await this.#processes.get(spec.id)?.stop(record.spec.stop);
+    this.#release(spec.id);
+    await this.#releaseAllBut(record.spec, spec);
     Object.assign(record, { spec, state: "restarting", crashes: 0, endings: [] } satisfies Partial<KeptRecord>);
     this.#records.save(record);
     await this.#supervise(record).relaunch();
+    if (record.portTaken) throw new LandfallError(record.portTaken);
     return publish(record);
+  }
+
+  /** The sockets that the process has no more use for. */
+  #releaseAllBut(before: ProcessSpec, after: ProcessSpec): Promise<void> {
+    return this.#sockets.release((before.listen ?? []).filter((port) => !after.listen?.includes(port)));
+  }
+
+  async #requirePorts(ports: number[]): Promise<void> {
+    const { spec, state } = this.#records.byId.get(BALANCER) ?? {};
+    if (state !== "running") return this.#sockets.requireFree(ports);
+    await this.#sockets.requireFree(
+      ports.filter((port) => !spec?.listen?.includes(port)),
+      SERVES_ON,
+    );
   }
 
   /** What a balancer that has been replaced still has in hand is not known to its successor: that one is waited for first. */
@@ -127,18 +184,20 @@ export class Supervisor {
     return this.#traffic.idle(id, timeoutMs);
   }
 
-  async #renew(spec: ProcessSpec): Promise<ProcessRecord> {
+  async #renew(spec: ProcessSpec, edge = this.#records.edge): Promise<ProcessRecord> {
     const record = this.#recordOf(spec.id);
     const process = this.#processes.get(spec.id);
-    const before = record.spec.listen ?? [];
-    if (!process || record.state !== "running" || !this.#sockets.holds(before)) {
-      await process?.stop(record.spec.stop);
-      this.#forget(record);
-      return this.#start(spec);
+    const before = record.spec;
+    if (!process || record.state !== "running" || !this.#sockets.holds(before.listen ?? [])) {
+      await this.#requirePorts(spec.listen ?? []);
+      if (edge) this.#records.keepEdge(edge);
+      return this.#startAfresh(record, spec);
     }
+    await this.#sockets.hold(spec.listen ?? [], SERVES_ON);
+    if (edge) this.#records.keepEdge(edge);
     record.spec = spec;
     await process.renew(() => this.#traffic.push());
-    this.#sockets.release(before.filter((port) => !spec.listen?.includes(port)));
+    await this.#releaseAllBut(before, spec);
     this.#tell("restarted", spec, `started anew, pid ${record.pid}`);
     return publish(record);
   }
@@ -147,6 +206,7 @@ export class Supervisor {
     try {
       await this.#supervise(record).launch();
     } catch (error) {
+      await this.#sockets.release(record.spec.listen ?? []);
       this.#forget(record);
       throw error;
     }
@@ -175,6 +235,7 @@ export class Supervisor {
 
   async #stopInTurn(record: KeptRecord, stop = record.spec.stop): Promise<{ ignored: boolean; exit?: Exit }> {
     const result = (await this.#processes.get(record.spec.id)?.stop(stop)) ?? { ignored: false, exit: record.lastExit };
+    await this.#sockets.release(record.spec.listen ?? []);
     this.#forget(record);
     if (record.traffic !== "none") this.#traffic.pushSoon();
     return result;
@@ -189,7 +250,7 @@ export class Supervisor {
   }
 
   async #beginRun(spec: ProcessSpec, timeoutMs: number): Promise<KeptRecord> {
-    this.#refuseWhenShuttingDown(spec.id);
+    this.#assertNotShuttingDown(spec.id);
     const record = this.#keep({ ...spec, restart: "never", schedule: undefined }, { endsBy: Date.now() + timeoutMs });
     await this.#launch(record);
     return record;
@@ -197,7 +258,7 @@ export class Supervisor {
 
   forget(id: string): void {
     const record = this.#records.byId.get(id);
-    if (record?.state === "exited" || record?.state === "failed") this.#forget(record);
+    if (record && ["exited", "failed", "scheduled"].includes(record.state)) this.#forget(record);
   }
 
   async attach(id: string, share?: number): Promise<void> {
@@ -211,7 +272,7 @@ export class Supervisor {
       record.suspended = undefined;
       this.#records.saveOrLater(record);
       await this.#traffic.push();
-      this.#tell("attached", record.spec, share === undefined ? "takes requests" : `takes ${+(share * 100).toFixed(2)} % of the requests`);
+      this.#tell("attached", record.spec, describeAttached(record.spec, share));
     });
   }
 
@@ -222,7 +283,7 @@ export class Supervisor {
       record.share = undefined;
       this.#records.saveOrLater(record);
       await this.#traffic.push();
-      this.#tell("draining", record.spec, "takes no new requests");
+      this.#tell("draining", record.spec, takesRequests(record.spec) ? "takes no new requests" : "takes no new work");
     });
     return { inHand: await this.#idle(id, timeoutMs) };
   }
@@ -250,13 +311,57 @@ export class Supervisor {
   }
 
   async #cool(record: KeptRecord, warm: KeepWarm): Promise<void> {
-    const { id, drainPath, drainMs } = warm;
-    if (drainPath && record.port) await tellToDrain(`http://127.0.0.1:${record.port}${drainPath}`);
+    const { id, drainPath, drainHost, drainMs } = warm;
+    if (drainPath && record.port) await tellToDrain({ port: record.port, path: drainPath, host: drainHost });
     await this.#idle(id, drainMs);
     await this.#inTurn(id, async () => {
       // Somebody may have switched back to it while it was drained.
       if (record.warm === warm) await this.#stopInTurn(record);
     });
+  }
+
+  async #watchInstances(): Promise<void> {
+    while (!this.#isShuttingDown) {
+      await sleep(LOOK_EVERY_MS, undefined, { ref: false });
+      await this.#replaceHung().catch((error) => console.error(error));
+    }
+  }
+
+  /** While a resource is down, or the balancer, of whom it is known, nothing is known of an instance. */
+  async #replaceHung(): Promise<void> {
+    const upstreams = await this.#traffic.observeUpstreams();
+    const records = [...this.#records.byId.values()];
+    if (!upstreams || records.some(({ spec, state }) => spec.kind === "resource" && state !== "running")) return;
+    const seen = seeInstances(this.#records, upstreams).map((one) => (this.#replacing.has(one.id) ? { ...one, state: "down" as const } : one));
+    const { hung, together } = this.#liveness.look(seen, Date.now());
+    for (const { service, failing, count } of together)
+      this.#tell(
+        "not-replaced",
+        { id: service, service },
+        `${failing} of ${count} instances fail their check together: none is replaced, since it is not the instance`,
+      );
+    for (const { id, failingMs } of hung) {
+      this.#liveness.replaced(id);
+      this.replace(id, `has failed its check for ${describeElapsed(failingMs)}`).catch((error) => console.error(error));
+    }
+  }
+
+  replace(id: string, why: string): Promise<void> {
+    this.#replacing.add(id);
+    return this.#inTurn(id, async () => {
+      const record = this.#recordOf(id);
+      if (record.state !== "running") return;
+      this.#tell("hung", record.spec, `${why}: it is replaced`);
+      this.#traffic.suspend(record);
+      await this.#processes.get(id)?.replace();
+    }).finally(() => this.#replacing.delete(id));
+  }
+
+  async #endBalancer(run: number): Promise<void> {
+    const record = this.#records.byId.get(BALANCER);
+    if (record?.run !== run || record.state !== "running") return;
+    this.#tell("hung", record.spec, `said nothing for ${describeDuration(SILENCE_MS)}: it is killed and started again`);
+    await this.#processes.get(BALANCER)?.kill();
   }
 
   /** Jobs, then instances, then the balancer, then resources in reverse order of their start. */
@@ -266,23 +371,36 @@ export class Supervisor {
     const idsOf = (kind: ProcessSpec["kind"]) => [...this.#records.byId.values()].filter(({ spec }) => spec.kind === kind).map(({ spec }) => spec.id);
     for (const kind of ["job", "instance", "balancer"] as const) await Promise.all(idsOf(kind).map((id) => this.stop(id)));
     for (const id of idsOf("resource").reverse()) await this.stop(id);
+    await this.#logs.leave();
     this.#tell("supervisor-stopped", { id: "supervisor" }, "shut down");
     this.#records.close();
   }
 
   async #takeUpOne(record: KeptRecord): Promise<void> {
-    if (record.spec.schedule) return this.#schedules.add(record);
+    if (record.spec.schedule) return this.#takeUpSchedule(record, record.spec.schedule.cron);
     if (record.state === "failed") return;
     if (record.state === "exited") return record.scheduleId ? this.#followRun(record) : undefined;
     const process = this.#supervise(record);
-    const found = await process.adopt();
-    if (found === "runs") this.#tell("adopted", record.spec, `pid ${record.pid}, port ${record.port ?? "none"}`);
+    const adopted = await process.adopt();
+    if (adopted === "runs") this.#tell("adopted", record.spec, `pid ${record.pid}, port ${record.port ?? "none"}`);
     if (record.state === "stopping") return void this.stop(record.spec.id).catch((error) => console.error(error));
-    if (found === "runs" && record.suspended) this.#traffic.resumeWhenHealthy(record);
-    if (found !== "runs" && record.traffic === "attached") this.#traffic.suspend(record);
+    if (adopted === "runs" && record.suspended) this.#traffic.resumeWhenHealthy(record);
+    if (adopted !== "runs" && record.traffic === "attached") this.#traffic.suspend(record);
     await process.relaunch();
     if (record.scheduleId) this.#followRun(record, process);
-    this.#letGoOfEnded(record);
+    this.#releaseEnded(record);
+  }
+
+  /** What was due while no supervisor ran is not made up for, and said. */
+  #takeUpSchedule(record: KeptRecord, cron: string): void {
+    const missed = findMissed(cron, { since: record.lastDueAt ?? record.since, until: Date.now() });
+    const last = missed.at(-1);
+    if (last) {
+      record.lastDueAt = last.getTime();
+      this.#records.saveOrLater(record);
+      this.#tell("job-missed", record.spec, describeMissed(missed));
+    }
+    this.#schedules.add(record);
   }
 
   #keep(spec: ProcessSpec, rest: Partial<KeptRecord> = {}): KeptRecord {
@@ -296,47 +414,51 @@ export class Supervisor {
       crashes: 0,
       ...rest,
     };
+    const before = this.#records.byId.get(spec.id);
     this.#records.byId.set(spec.id, record);
     try {
       this.#records.save(record);
     } catch (error) {
-      this.#records.byId.delete(spec.id);
+      if (before) this.#records.byId.set(spec.id, before);
+      else this.#records.byId.delete(spec.id);
       throw error;
     }
     return record;
   }
 
   #forget(record: KeptRecord): void {
-    const { id, listen } = record.spec;
-    this.#sockets.release(listen ?? []);
-    this.#letGo(id);
+    const { id } = record.spec;
+    this.#release(id);
     this.#traffic.forget(id);
     this.#schedules.remove(id);
     this.#records.byId.delete(id);
     this.#records.saveOrLater(record);
   }
 
-  /** Closes its files and removes its spools. The log stays. */
-  #letGo(id: string): void {
+  /** Closes its files and removes its pipes. The log stays. */
+  #release(id: string): void {
     this.#processes.get(id)?.close();
     this.#processes.delete(id);
-    removeAll(spoolFolder(this.#places, id));
+    removeAll(runsFolder(this.#paths, id));
   }
 
-  #letGoOfEnded({ spec, state }: KeptRecord): void {
-    if (state === "exited" || state === "failed") this.#letGo(spec.id);
+  #releaseEnded({ spec, state }: KeptRecord): void {
+    if (state === "exited" || state === "failed") this.#release(spec.id);
   }
 
-  #supervise(record: KeptRecord): Supervised {
-    const process = new Supervised(record, {
-      places: this.#places,
+  #supervise(record: KeptRecord): ManagedProcess {
+    const process = new ManagedProcess(record, {
+      paths: this.#paths,
+      logs: this.#logs,
       tell: this.#tell,
       boot: this.#records.boot,
       save: () => this.#records.save(record),
       saveOrLater: () => this.#records.saveOrLater(record),
-      reveal: (name) => openSecrets(this.#places).reveal(name),
+      reveal: (name) => openSecrets(this.#paths).reveal(name),
+      hide: this.#hide,
       reservePort: (id) => this.#reservePort(id),
       hold: (ports) => this.#sockets.hold(ports),
+      makeRoom: () => this.#reserve.give(),
       changed: () => this.#changed(record),
     });
     this.#processes.set(record.spec.id, process);
@@ -345,21 +467,23 @@ export class Supervisor {
 
   /** One search at a time, so that two processes that start together never find the same port. */
   #reservePort(id: string): Promise<number> {
-    const found = this.#portTurn.then(async () => {
+    const port = this.#portTurn.then(async () => {
       const taken = [...this.#records.byId.values()].flatMap(({ port }) => port ?? []);
       const port = await findFreePort(new Set(taken));
       const record = this.#records.byId.get(id);
       if (record) record.port = port;
       return port;
     });
-    this.#portTurn = found.catch(() => {});
-    return found;
+    this.#portTurn = port.catch(() => {});
+    return port;
   }
 
   #changed(record: KeptRecord): void {
-    this.#letGoOfEnded(record);
+    this.#releaseEnded(record);
     if (record.spec.kind === "balancer") {
       if (record.state === "running") this.#traffic.pushSoon();
+      // Until it runs again whoever connects waits here; when somebody else is here already, the start will say so.
+      else this.#sockets.hold(record.spec.listen ?? []).catch(() => {});
       return;
     }
     if (record.state !== "running") this.#traffic.suspend(record);
@@ -382,16 +506,16 @@ export class Supervisor {
     try {
       await this.#launch(record);
     } catch (error) {
-      schedule.lastExit = { at: Date.now(), lastLines: [(error as Error).message] };
+      schedule.lastExit = { at: Date.now(), lastLines: [this.#hide(messageOf(error))] };
       this.#records.saveOrLater(schedule);
-      return this.#tell("job-run", { ...spec, id }, `could not be started: ${(error as Error).message}`);
+      return this.#tell("job-run", { ...spec, id }, `could not be started: ${messageOf(error)}`);
     }
     const process = this.#processes.get(id);
     if (process) this.#followRun(record, process);
   }
 
   /** Waits in the background for the end of a schedule's run, and notes it with the schedule. */
-  #followRun(record: KeptRecord, process?: Supervised): void {
+  #followRun(record: KeptRecord, process?: ManagedProcess): void {
     const conclude = () =>
       this.#inTurn(record.spec.id, async () => {
         const schedule = this.#records.byId.get(record.scheduleId ?? "");
@@ -412,8 +536,8 @@ export class Supervisor {
   #removeOldRunLogs(scheduleId: string): void {
     const prefix = `${scheduleId}.`;
     const isRunLog = (name: string) => name.startsWith(prefix) && /^\d{8}T\d{6}Z\.jsonl/.test(name.slice(prefix.length));
-    const old = readdirSync(this.#places.logs).filter(isRunLog).sort().slice(0, -RUN_LOGS_KEPT);
-    for (const name of old) removeAll(join(this.#places.logs, name));
+    const old = readdirSync(this.#paths.logs).filter(isRunLog).sort().slice(0, -RUN_LOGS_KEPT);
+    for (const name of old) removeAll(join(this.#paths.logs, name));
   }
 
   #recordOf(id: string): KeptRecord {
@@ -422,12 +546,12 @@ export class Supervisor {
     return record;
   }
 
-  #refuseWhenShuttingDown(id: string): void {
+  #assertNotShuttingDown(id: string): void {
     if (!this.#isShuttingDown) return;
     throw new LandfallError({
       code: "SUPERVISOR_UNREACHABLE",
       what: `process "${id}" was not started`,
-      where: this.#places.supervisorSocket,
+      where: this.#paths.supervisorSocket,
       why: "the supervisor is shutting down",
       standing: "Everything in this environment is being stopped.",
     });
@@ -460,7 +584,7 @@ function scheduleUnreadable(spec: ProcessSpec, cause: unknown): LandfallError {
     code: "CONFIG_WRONG_VALUE",
     what: `schedule "${spec.schedule?.cron}" of job "${spec.id}" is not a cron expression`,
     where: spec.id,
-    why: (cause as Error).message,
+    why: messageOf(cause),
     standing: "The job was not scheduled; everything else runs on.",
     cause,
   });

@@ -32,7 +32,7 @@ const GOALS: Goal[] = ["applied", "gone", "undone"];
 
 describe("what to do with a stack", () => {
   it.each(Object.entries(TABLE))("in the state %s", (status, wanted) => {
-    expect(GOALS.map((goal) => decide(status as StackStatus, goal))).toEqual(wanted);
+    expect(GOALS.map((goal) => decide(status, goal))).toEqual(wanted);
   });
 
   it("leaves out what fails again, and gives up after that", () => {
@@ -43,6 +43,11 @@ describe("what to do with a stack", () => {
   it("empties what blocks three times", () => {
     const tried = [2, 3].map((unblocked) => decide("DELETE_FAILED", "gone", { continued: 0, unblocked }));
     expect(tried).toEqual(["unblock", "giveUp"]);
+  });
+
+  it("waits for what is under way in a state that AWS has added since, and changes nothing in any other", () => {
+    expect(GOALS.map((goal) => decide("REFRESH_IN_PROGRESS", goal))).toEqual(["wait", "wait", "wait"]);
+    expect(GOALS.map((goal) => decide("REFRESH_FAILED", goal))).toEqual(["giveUp", "delete", "giveUp"]);
   });
 
   it("knows the states that the SDK knows", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { findFirstFailure, findSkippable, type Happening, Timeline } from "../../../../src/targets/aws/cloudformation/events.ts";
-import { meaningOf, whySlow } from "../../../../src/targets/aws/cloudformation/sayings.ts";
+import { meaningOf } from "../../../../src/targets/aws/cloudformation/explanations.ts";
 
 const event = (logicalId: string, status: string, more: Partial<Happening> = {}): Happening => ({
   id: `${logicalId}-${status}`,
@@ -42,7 +42,7 @@ describe("a line of progress", () => {
     const lines = [event("Nat", "CREATE_IN_PROGRESS"), event("Nat", "CREATE_FAILED", { at: 94_400, reason: "No address." })];
     expect(lines.map((one) => timeline.describe(one))).toEqual([
       "Nat (AWS::EC2::NatGateway) CREATE_IN_PROGRESS",
-      "Nat (AWS::EC2::NatGateway) CREATE_FAILED after 94 s: No address.",
+      "Nat (AWS::EC2::NatGateway) CREATE_FAILED after 1m34s: No address.",
     ]);
   });
 });
@@ -57,13 +57,18 @@ describe("what CloudFormation's words mean", () => {
     ["Cannot delete protected DB Instance, please disable deletion protection", "deletionProtection"],
     ["resource sg-1 has a dependent object", "outside the stack"],
     ["No hosted zone found with ID: Z0", "not in this account"],
+    ["The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run …", "Free plan"],
+    ["The specified backup retention period exceeds the maximum available to free tier customers. To remove all limitations, upgrade …", '"1d"'],
+    ["This instance size isn't available with free plan accounts. To remove all limitations, upgrade your account plan.", "db.t4g.micro"],
   ])("%s", (reason, meaning) => {
     expect(meaningOf(reason)).toContain(meaning);
   });
 
+  it("depends on what failed", () => {
+    expect(meaningOf("Failed to receive 1 resource signal(s) within the specified duration", "AWS::EC2::Instance")).toContain("its system log");
+  });
+
   it("are left alone when nothing is known of them", () => {
     expect(meaningOf("Handler returned a surprise.")).toBeUndefined();
-    expect(whySlow("AWS::EC2::Subnet")).toBeUndefined();
-    expect(whySlow("AWS::RDS::DBInstance")).toMatch(/^a database takes 5 to 15 minutes/);
   });
 });

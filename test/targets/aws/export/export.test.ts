@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LandfallError } from "../../../../src/error.ts";
 import { exportFiles, exportTo } from "../../../../src/targets/aws/export/export.ts";
 import { connect, inOrder } from "../../../../src/targets/aws/export/standing.ts";
-import { makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
-import { FULL, production, runningIn } from "../stacks/apps.ts";
+import { makeStacks } from "../../../../src/targets/aws/templates/index.ts";
+import { FULL, production, runningIn, SMALL } from "../templates/apps.ts";
 
 const shop = production(FULL);
 const stacks = makeStacks(shop, runningIn(shop));
@@ -75,6 +75,13 @@ describe("the folder", () => {
   });
 });
 
+test("a service may have the name of something that another stack gives", () => {
+  const deployment = production({ ...SMALL, services: { balancer: { command: "node server.js", port: 3000 } } });
+  const made = makeStacks(deployment, runningIn(deployment));
+  const again = inOrder(connect(made, "hello-production-"));
+  expect(new Map(again.map((stack) => [stack.name, stack]))).toEqual(new Map(made.map((stack) => [stack.name, stack])));
+});
+
 test("what is read back from an account is connected and ordered as it was made", () => {
   const found = [...stacks].reverse().map(({ name, body, tags }) => ({ name, body, tags }));
   const again = inOrder(connect(found, "shop-production-"));
@@ -110,7 +117,7 @@ describe("the scripts", () => {
     expect(status).not.toBe(0);
     expect(stderr).toContain("stack shop-production-network has no output IsolatedSubnets");
     expect(calls.filter(([, verb]) => verb === "deploy").map((call) => call[3])).toEqual([
-      "shop-foundation",
+      "shop-shared",
       "shop-production-network",
       "shop-production-alarms",
     ]);
@@ -122,14 +129,14 @@ describe("the scripts", () => {
     expect(stderr).toContain("these credentials are of account 999999999999");
   });
 
-  test("remove in the opposite order, all but the foundation, after a question", () => {
+  test("remove in the opposite order, all but the shared stack, after a question", () => {
     expect(run("remove.sh", {}, "no\n")).toMatchObject({ status: 3, stderr: expect.stringContaining("nothing was deleted") });
     const { status, calls } = run("remove.sh", {}, "production\n");
     expect(status).toBe(0);
     const removed = calls.filter(([, verb]) => verb === "delete-stack").map((call) => call[call.indexOf("--stack-name") + 1]);
     expect(removed).toEqual(
       stacks
-        .filter(({ role }) => role !== "foundation")
+        .filter(({ role }) => role !== "shared")
         .map(({ name }) => name)
         .reverse(),
     );

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { listPermissions } from "../../../../src/targets/aws/iam/list.ts";
-import { CONTAINERS, FULL, production } from "../stacks/apps.ts";
+import { CONTAINERS, FULL, production } from "../templates/apps.ts";
 
 const source = fileURLToPath(new URL("../../../../src/targets/aws/", import.meta.url));
 
@@ -27,7 +27,8 @@ test("every call in the source is in a policy", () => {
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts") && !file.startsWith("stacks"));
   const called = files.flatMap((file) =>
     [...readFileSync(join(source, file), "utf8").matchAll(CLIENTS)].flatMap(([, name = ""]) => {
-      const action = name.charAt(0).toUpperCase() + name.slice(1);
+      const call = name.replace(/^paginate/, "");
+      const action = call.charAt(0).toUpperCase() + call.slice(1);
       return (NAMES[action] ?? [action]).map((one) => ({ file, action: one }));
     }),
   );

@@ -1,11 +1,11 @@
 // What whoever runs the commands must be allowed: complete for every type in the templates, within IAM's limits, and as narrow as can be.
 import { describe, expect, test } from "vitest";
 import type { PolicyStatement } from "../../../../src/reports.ts";
-import { GRANTS } from "../../../../src/targets/aws/iam/grants.ts";
 import { listPermissions } from "../../../../src/targets/aws/iam/list.ts";
-import { makeStacks } from "../../../../src/targets/aws/stacks/index.ts";
-import { CONTAINERS, FULL, production, runningIn, SMALL } from "../stacks/apps.ts";
-import { makeCases } from "../stacks/generated.ts";
+import { RESOURCE_TYPES } from "../../../../src/targets/aws/resource-types/index.ts";
+import { makeStacks } from "../../../../src/targets/aws/templates/index.ts";
+import { CONTAINERS, FULL, production, runningIn, SMALL } from "../templates/apps.ts";
+import { makeCases } from "../templates/generated.ts";
 
 const full = listPermissions(production(FULL));
 const small = listPermissions(production(SMALL));
@@ -17,19 +17,20 @@ const statementOf = (report: typeof full, command: string, action: string) =>
   statementsFor(report, command).find(({ Action }) => Action.includes(action)) as PolicyStatement;
 
 test("every type in the templates, of the examples and of generated environments, has its calls", () => {
-  const types = makeCases().flatMap(({ app, running }) =>
-    makeStacks(app, running).flatMap(({ body }) =>
+  const types = makeCases().flatMap(({ deployment, running }) =>
+    makeStacks(deployment, running).flatMap(({ body }) =>
       Object.values(JSON.parse(body).Resources as Record<string, { Type: string }>).map(({ Type }) => Type),
     ),
   );
-  expect([...new Set(types)].filter((type) => !GRANTS[type])).toEqual([]);
-  expect(Object.keys(GRANTS).filter((type) => !types.includes(type))).toEqual([]);
+  expect([...new Set(types)].filter((type) => !RESOURCE_TYPES[type])).toEqual([]);
+  expect(Object.keys(RESOURCE_TYPES).filter((type) => !types.includes(type))).toEqual([]);
 });
 
 describe("policies", () => {
   test("are one set for each group of commands", () => {
     expect(full.permissions.map(({ commands }) => commands[0])).toEqual([
       "plan",
+      "preflight",
       "plan --drift",
       "status",
       "logs",
@@ -54,8 +55,9 @@ describe("policies", () => {
 
   test("name every call once, in full", () => {
     for (const { commands } of full.permissions) {
-      // To send a command is a matter of its machine and of its document, each under a condition of its own.
-      const actions = actionsFor(full, commands[0] as string).filter((action) => action !== "ssm:SendCommand");
+      // Of a machine and of a document, or on what is ours and on what is to be: each under a condition of its own.
+      const twice = ["ssm:SendCommand", "ssm:StartSession", "kms:TagResource", "acm:AddTagsToCertificate"];
+      const actions = actionsFor(full, commands[0] as string).filter((action) => !twice.includes(action));
       expect(actions.filter((action) => !/^[a-z0-9-]+:[A-Z][A-Za-z0-9]+$/.test(action))).toEqual([]);
       expect(new Set(actions).size, commands[0]).toBe(actions.length);
     }
@@ -87,11 +89,11 @@ describe("scopes", () => {
   test("limit stacks, queues and roles to names of this app and environment", () => {
     expect(statementOf(full, "commission", "cloudformation:ExecuteChangeSet").Resource).toEqual([
       "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-production-*/*",
-      "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-foundation/*",
+      "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-shared/*",
     ]);
     expect(statementOf(full, "commission", "sqs:CreateQueue").Resource).toEqual([
       "arn:aws:sqs:eu-central-1:123456789012:shop-production-*",
-      "arn:aws:sqs:eu-central-1:123456789012:shop-foundation-*",
+      "arn:aws:sqs:eu-central-1:123456789012:shop-shared-*",
     ]);
   });
 
@@ -110,7 +112,7 @@ describe("scopes", () => {
 
   test("hand on roles to machines only, and only the environment's own", () => {
     expect(statementOf(full, "commission", "iam:PassRole")).toMatchObject({
-      Resource: ["arn:aws:iam::123456789012:role/shop-production-*", "arn:aws:iam::123456789012:role/shop-foundation-*"],
+      Resource: ["arn:aws:iam::123456789012:role/shop-production-*", "arn:aws:iam::123456789012:role/shop-shared-*"],
       Condition: { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } },
     });
     // And to containers and what starts them, where there are some.
@@ -152,7 +154,10 @@ describe("scopes", () => {
 });
 
 test("running environments need no type that a new one would not", () => {
-  const app = production(FULL);
-  const types = makeStacks(app, runningIn(app)).flatMap(({ body }) => Object.values(JSON.parse(body).Resources as Record<string, { Type: string }>));
-  for (const { Type } of types) for (const action of GRANTS[Type]?.create ?? []) expect(actionsFor(full, "commission")).toContain(action);
+  const deployment = production(FULL);
+  const types = makeStacks(deployment, runningIn(deployment)).flatMap(({ body }) =>
+    Object.values(JSON.parse(body).Resources as Record<string, { Type: string }>),
+  );
+  for (const { Type } of types)
+    for (const action of RESOURCE_TYPES[Type]?.permissions.create ?? []) expect(actionsFor(full, "commission")).toContain(action);
 });

@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { makeClients } from "../../../../src/targets/aws/clients.ts";
+import { makeClients } from "../../../../src/targets/aws/account/clients.ts";
 import { askPrices, readPrice } from "../../../../src/targets/aws/prices/api.ts";
 import { tablePrices } from "../../../../src/targets/aws/prices/table.ts";
 
@@ -56,7 +56,8 @@ describe("asking", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  const ask = (keys: string[]) => askPrices(makeClients({ region: "eu-central-1" }), "eu-central-1", keys, tablePrices("eu-central-1"));
+  const ask = (keys: string[]) =>
+    askPrices({ clients: makeClients({ region: "eu-central-1" }), region: "eu-central-1" }, keys, tablePrices("eu-central-1"));
 
   it("puts what AWS says before the table, and asks of its own region", async () => {
     answer = ({ ServiceCode }) => ({ status: 200, list: ServiceCode === "AmazonEC2" ? [product("Hrs", "0.0300000000")] : [] });

@@ -1,14 +1,14 @@
 // When a decision is asked for and carried out; what is seen and done here is made up, and time stands still between rounds.
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Change, lookEvery, makeAutoscaler } from "../../../../src/targets/local/autoscaler/autoscaler.ts";
-import type { Orders } from "../../../../src/targets/local/autoscaler/files.ts";
-import type { Look } from "../../../../src/targets/local/autoscaler/look.ts";
+import type { ServiceSample } from "../../../../src/targets/local/autoscaler/sample-metrics.ts";
+import type { Orders } from "../../../../src/targets/local/orders.ts";
 
 const scaling = { cpu: 60, cooldown: { out: 20_000, in: 60_000 } };
 const instances = { min: 1, max: 9 };
 const ordersOf = (...cooldowns: { out: number; in: number }[]) =>
   ({
-    app: { app: { services: Object.fromEntries(cooldowns.map((cooldown, index) => [`s${index}`, { scaling: { cpu: 60, cooldown } }])) } },
+    deployment: { services: Object.fromEntries(cooldowns.map((cooldown, index) => [`s${index}`, { scaling: { cpu: 60, cooldown } }])) },
   }) as unknown as Orders;
 const orders = ordersOf(scaling.cooldown);
 
@@ -31,7 +31,7 @@ beforeEach(() => {
   };
   autoscaler = makeAutoscaler({
     clock: { now: () => now, sleep: async () => {} },
-    look: async (): Promise<Look[]> => [{ service: "web", scaling, instances, sample: { at: now, count: world.count, cpu: world.cpu } }],
+    look: async (): Promise<ServiceSample[]> => [{ service: "web", scaling, instances, sample: { at: now, count: world.count, cpu: world.cpu } }],
     standing: () => world.standing,
     act: (_, changes) => {
       acts.push(changes);

@@ -2,11 +2,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RecordedEvent, Status } from "../../../../src/reports.ts";
 import { loadLines } from "../../../../src/system/files.ts";
+import { pathsOf } from "../../../../src/targets/local/paths.ts";
 import { change, makeSandbox } from "../../../end-to-end/sandbox.ts";
+import { loadVariables } from "../../../end-to-end/variables.ts";
 
 const sandbox = makeSandbox();
 const folder = join(sandbox.home, "apps/scaled/environments/local");
@@ -78,13 +81,13 @@ test("a web fleet follows its processor use, and no request fails", async () => 
 
 test("workers follow their queue down to none, and each message is done once", async () => {
   const begun = Date.now();
-  const url = (await status()).resources.find(({ name }) => name === "jobs")?.address ?? "";
+  const { JOBS_QUEUE_URL: QueueUrl, ...variables } = loadVariables(pathsOf(sandbox.home, "scaled", "local"));
+  Object.assign(process.env, variables);
+  const sqs = new SQSClient();
   const bodies = Array.from({ length: 60 }, (_, index) => `message-${index}`);
-  for (const MessageBody of bodies) {
-    const headers = { "content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.SendMessage" };
-    await request(new URL(url).origin, { method: "POST", headers, body: JSON.stringify({ QueueUrl: url, MessageBody }) });
-  }
-  await event("autoscaled", /^worker 0 → 1: queue jobs 60 waiting/, begun);
+  for (const MessageBody of bodies) await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+  // It may look before the last of them is there.
+  await event("autoscaled", /^worker 0 → 1: queue jobs [1-9]\d* waiting/, begun);
   const out = await event("autoscaled", /^worker \d → 3: queue jobs \d+ waiting, \S+ of 1s/, begun);
   await event("autoscaled", /^worker \d → 0: queue jobs 0 waiting/, out.at);
   const done = readFileSync(join(folder, "data/services/worker/done"), "utf8").trim().split("\n");
@@ -99,7 +102,8 @@ test("a number set by hand is where it goes on from, and an autoscaler that was 
   const stopping = await event("draining", /./, begun);
   const { pid } = JSON.parse(readFileSync(join(folder, "lease.json"), "utf8"));
   process.kill(pid, "SIGKILL");
-  await event("autoscaled", /^web 3 → 1: /, stopping.at);
+  // The start of the new ones may be load enough for a step on the way.
+  await event("autoscaled", /^web \d → 1: /, stopping.at);
   expect(await service("web")).toMatchObject({ wanted: 1, healthy: 1 });
   expect((await status()).unfinished).toBeUndefined();
 });

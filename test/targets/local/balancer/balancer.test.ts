@@ -1,4 +1,3 @@
-import { scryptSync } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { Agent, request, type ServerResponse } from "node:http";
@@ -6,7 +5,9 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { copyOf, writeState } from "../../../../src/system/state-file.ts";
 import { Balancer } from "../../../../src/targets/local/balancer/balancer.ts";
+import { hashPassword } from "../../../../src/targets/local/balancer/request/credentials.ts";
 import { route, Stage, web } from "./stage.ts";
 
 let stage: Stage;
@@ -32,7 +33,7 @@ test("names the client to the upstream and ends hop-by-hop headers here", async 
   expect(answer.body).toBe("yes");
   expect(seen).toMatchObject({
     host: "app.test:80",
-    "x-forwarded-for": "10.0.0.1, 127.0.0.1",
+    "x-forwarded-for": "127.0.0.1",
     "x-forwarded-proto": "http",
     "x-forwarded-host": "app.test:80",
   });
@@ -138,7 +139,7 @@ test("joins WebSockets, counts them in hand, and lets a draining upstream keep t
 
 test("relays an upstream that declines to upgrade, and closes", async () => {
   await stage.serve((_, outgoing) => outgoing.writeHead(426).end("no"));
-  const answer = await stage.raw("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nGET /again HTTP/1.1\r\n\r\n");
+  const answer = await stage.raw("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nGET /again HTTP/1.1\r\n\r\n");
   expect(answer).toMatch(/^HTTP\/1.1 426 /);
   expect(answer.match(/HTTP\/1.1/g)).toHaveLength(1);
 });
@@ -193,7 +194,7 @@ test("sends a GET again after a reset, and a POST never", async () => {
 test("takes an upstream out after failed checks and back after one pass", async () => {
   let status = 500;
   const health = { path: "/ready", from: 200, to: 299, intervalMs: 5, timeoutMs: 1_000, unhealthyAfter: 2 };
-  await stage.serve((incoming, outgoing) => outgoing.writeHead(incoming.url === "/ready" ? status : 200).end(), { services: { web: { health } } });
+  await stage.serve((incoming, outgoing) => outgoing.writeHead(incoming.url === "/ready" ? status : 200).end(), {}, { health });
   const until = async (healthy: boolean) => {
     while ((await stage.balancer.observe()).upstreams[0]?.healthy !== healthy) await new Promise(setImmediate);
   };
@@ -204,10 +205,27 @@ test("takes an upstream out after failed checks and back after one pass", async 
   expect((await late).status).toBe(200);
 });
 
+test("keeps the paths that are Landfall's alone from everybody, while an instance that has them gets requests", async () => {
+  await stage.serve((_, outgoing) => outgoing.end("asked"), {}, { privatePaths: ["/leave"] });
+  const statuses = async () => Promise.all(["/leave", "/%6ceave", "/leave/", "/"].map(async (path) => (await stage.ask(path)).status));
+  expect(await statuses()).toEqual([404, 404, 404, 200]);
+  const { port } = await stage.upstream((_, outgoing) => outgoing.end("asked"));
+  await stage.configure([web("b", port)]);
+  expect(await statuses()).toEqual([200, 200, 200, 200]);
+});
+
+test("a limit that was changed counts for instances that are there already", async () => {
+  await stage.serve((incoming, outgoing) => incoming.url === "/" && outgoing.end("answered"));
+  expect((await stage.ask("/")).status).toBe(200);
+  const upstreams = (await stage.balancer.observe()).upstreams.map(({ id, service, port, state }) => ({ id, service, port, state }));
+  await stage.balancer.configure({ edge: { ...stage.edge, limits: { ...stage.edge.limits, idleTimeoutMs: 200 } }, upstreams });
+  expect((await stage.ask("/never")).status).toBe(504);
+});
+
 test("asks an instance that fails its check rather than answer 503 itself, when no other is left", async () => {
   const health = { path: "/ready", from: 200, to: 299, intervalMs: 5, timeoutMs: 1_000, unhealthyAfter: 2 };
   const answer = (incoming: { url?: string }) => (incoming.url === "/ready" ? 500 : 200);
-  await stage.serve((incoming, outgoing) => outgoing.writeHead(answer(incoming)).end("too busy to be well"), { services: { web: { health } } });
+  await stage.serve((incoming, outgoing) => outgoing.writeHead(answer(incoming)).end("too busy to be well"), {}, { health });
   while ((await stage.balancer.observe()).upstreams[0]?.healthy) await new Promise(setImmediate);
   expect(await stage.ask("/")).toMatchObject({ status: 200, body: "too busy to be well" });
 });
@@ -224,13 +242,15 @@ test("answers 503 with Retry-After when nothing appears, and serves what does", 
 });
 
 test("answers 504 to silence", async () => {
-  await stage.serve(() => undefined, { limits: { bodyBytesMax: 1_000, headerTimeoutMs: 10_000, idleTimeoutMs: 50 } });
+  await stage.serve(() => undefined, {
+    limits: { bodyBytesMax: 1_000, headerTimeoutMs: 10_000, idleTimeoutMs: 50, bodyTimeoutMs: 3_600_000, connectionsMax: 10_000 },
+  });
   expect((await stage.ask("/")).status).toBe(504);
 });
 
 test("refuses what is too large, too late or malformed", async () => {
   await stage.serve((incoming, outgoing) => incoming.resume().on("end", () => outgoing.end()), {
-    limits: { bodyBytesMax: 100_000, headerTimeoutMs: 200, idleTimeoutMs: 60_000 },
+    limits: { bodyBytesMax: 100_000, headerTimeoutMs: 200, idleTimeoutMs: 60_000, bodyTimeoutMs: 3_600_000, connectionsMax: 10_000 },
   });
   const first = async (text: string) => (await stage.raw(text)).split("\r\n")[0];
   expect(await first("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100001\r\n\r\n")).toMatch(/413/);
@@ -272,8 +292,7 @@ test("lets no spelling of a path past a denial", async () => {
 });
 
 test("rules in order: host, redirect, password, service, headers of all that match", async () => {
-  const salt = Buffer.from("0123456789abcdef");
-  const passwordHash = `scrypt$${salt.toString("base64")}$${scryptSync("open", salt, 32, { N: 16_384, r: 8, p: 1 }).toString("base64")}`;
+  const passwordHash = hashPassword("open");
   await stage.serve((_, outgoing) => outgoing.setHeader("x-frame", "upstream").end("in"), {
     routes: [
       route({ host: "Old.test", redirect: { to: "https://new.test$path", status: 301 } }),
@@ -331,7 +350,7 @@ test("says whose port is taken", async () => {
   stage.edge.port = other.port;
   await expect(stage.configure([])).rejects.toMatchObject({
     code: "PORT_TAKEN",
-    message: `the balancer's port "${other.port}" for requests is in use by another process`,
+    message: `port ${other.port} of the balancer is in use by another process`,
   });
 });
 
@@ -396,12 +415,32 @@ test("loses nothing while all upstreams are replaced twenty times", async () => 
   expect((await stage.balancer.observe()).failures).toBe(0);
 }, 60_000);
 
-test("starts with nothing, and serves once it is told, when a power cut left half of its configuration", async () => {
+test("serves by the copy of its configuration when a power cut left half of that", async () => {
+  await stage.open();
+  const { port } = await stage.upstream((_, outgoing) => outgoing.end("told before"));
+  const file = keepConfiguration(port);
+  cutShort(file);
+  await stage.balancer.resume();
+  expect((await stage.ask("/")).body).toBe("told before");
+});
+
+test("starts with nothing, and serves once it is told, when a power cut left half of its configuration and of the copy", async () => {
   await stage.open();
   const { port } = await stage.upstream((_, outgoing) => outgoing.end("told"));
-  writeFileSync(join(stage.folder, "balancer.json"), JSON.stringify({ edge: stage.edge, upstreams: [web("a", port)] }).slice(0, -20));
+  const file = keepConfiguration(port);
+  cutShort(file);
+  cutShort(copyOf(file));
   await stage.balancer.resume();
   await expect(stage.ask("/")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   await stage.configure([web("a", port)]);
   expect((await stage.ask("/")).body).toBe("told");
 });
+
+/** As a balancer keeps it that was told of one upstream at `port`. */
+function keepConfiguration(port: number): string {
+  const file = join(stage.folder, "balancer.json");
+  writeState(file, { edge: stage.edge, upstreams: [web("a", port)] });
+  return file;
+}
+
+const cutShort = (file: string) => writeFileSync(file, readFileSync(file, "utf8").slice(0, -20));

@@ -91,7 +91,9 @@ test("counts an upgrade as a request of the share, and its messages not at all",
 });
 
 test("knows how each request ended but not those whose client left", async () => {
-  stage = await new Stage().open({ limits: { bodyBytesMax: 1_000, headerTimeoutMs: 10_000, idleTimeoutMs: 300 } });
+  stage = await new Stage().open({
+    limits: { bodyBytesMax: 1_000, headerTimeoutMs: 10_000, idleTimeoutMs: 300, bodyTimeoutMs: 3_600_000, connectionsMax: 10_000 },
+  });
   let held: ServerResponse | undefined;
   const { port, server } = await stage.upstream((incoming, outgoing) => {
     if (incoming.url === "/bad") outgoing.writeHead(500).end();

@@ -1,11 +1,12 @@
 // A balancer in this process with small upstreams behind it, all on ports of their own, all gone afterwards.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type RequestListener, type RequestOptions, request, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { EdgeRoute } from "../../../../src/routing/rules.ts";
 import { findFreePort } from "../../../../src/system/network.ts";
-import type { Edge, EdgeRoute, Upstream } from "../../../../src/targets/local/balancer/api.ts";
+import type { Edge, Handling, Upstream } from "../../../../src/targets/local/balancer/api.ts";
 import { Balancer } from "../../../../src/targets/local/balancer/balancer.ts";
 
 export interface Answer {
@@ -18,6 +19,7 @@ export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), "landfall-balancer-"));
   readonly balancer: Balancer;
   readonly servers: Server[] = [];
+  readonly #raw: ReturnType<typeof createSocketServer>[] = [];
   edge: Edge = undefined as unknown as Edge;
 
   constructor(random?: () => number) {
@@ -28,10 +30,9 @@ export class Stage {
     this.edge = {
       port: await findFreePort(),
       metricsPort: await findFreePort(),
-      limits: { bodyBytesMax: 1_000_000, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 },
+      limits: { bodyBytesMax: 1_000_000, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000, bodyTimeoutMs: 3_600_000, connectionsMax: 10_000 },
       routes: [],
       defaultService: "web",
-      services: {},
       ...changes,
     };
     return this;
@@ -44,15 +45,27 @@ export class Stage {
     return { port: (server.address() as AddressInfo).port, server };
   }
 
+  /** An upstream that writes what it likes. `act` gets each connection, with the first bytes that came. */
+  async serveRaw(act: (socket: Socket, first: string) => void, changes: Partial<Edge> = {}): Promise<void> {
+    await this.open(changes);
+    const server = createSocketServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", (bytes) => act(socket, String(bytes)));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    this.#raw.push(server);
+    await this.configure([web("a", (server.address() as AddressInfo).port)]);
+  }
+
   configure(upstreams: Upstream[]): Promise<void> {
     return this.balancer.configure({ edge: this.edge, upstreams });
   }
 
   /** One upstream, one call. */
-  async serve(listener: RequestListener, changes: Partial<Edge> = {}): Promise<Server> {
+  async serve(listener: RequestListener, changes: Partial<Edge> = {}, handling: Handling = {}): Promise<Server> {
     await this.open(changes);
     const { port, server } = await this.upstream(listener);
-    await this.configure([web("a", port)]);
+    await this.configure([{ ...web("a", port), ...handling }]);
     return server;
   }
 
@@ -86,6 +99,7 @@ export class Stage {
       server.closeAllConnections();
       server.close();
     }
+    for (const server of this.#raw) server.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

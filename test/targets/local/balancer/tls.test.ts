@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ensureLocalCertificate, type LocalCertificate } from "../../../../src/targets/local/balancer/authority.ts";
+import { ensureLocalCertificate, type LocalCertificate } from "../../../../src/targets/local/balancer/local-ca.ts";
 import { Stage, web } from "./stage.ts";
 
 let stage: Stage;

@@ -92,7 +92,8 @@ test.each([
     incoming.resume().on("end", () => outgoing.end());
   });
   const answer = await stage.raw(`POST / HTTP/1.1\r\nhost: a\r\n${rest}`);
-  expect(answer).toMatch(/^HTTP\/1.1 400 /);
+  // 501 where it is an encoding that is not read.
+  expect(answer).toMatch(/^HTTP\/1.1 (400|501) /);
   expect(answer.match(/HTTP\/1.1/g)).toHaveLength(1);
   expect(seen.map(({ url }) => url)).not.toContain("/hidden");
 });
@@ -101,7 +102,7 @@ test("holds a client back while the upstream does not read", async () => {
   const chunk = Buffer.alloc(262_144);
   const total = 64 * 1_048_576;
   await stage.serve((incoming) => incoming.pause(), {
-    limits: { bodyBytesMax: 2 * total, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000 },
+    limits: { bodyBytesMax: 2 * total, headerTimeoutMs: 10_000, idleTimeoutMs: 60_000, bodyTimeoutMs: 3_600_000, connectionsMax: 10_000 },
   });
   const client = connect(stage.edge.port, "127.0.0.1");
   client.on("error", () => undefined);

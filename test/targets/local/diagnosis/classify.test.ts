@@ -1,9 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { appSchema } from "../../../../src/config/schema.ts";
-import { type Answer, classify, type FaultKind, type Look, type Observations } from "../../../../src/targets/local/diagnosis/classify.ts";
+import {
+  type Answer,
+  classify,
+  classifyWindow,
+  type FaultKind,
+  type Look,
+  type Observations,
+} from "../../../../src/targets/local/diagnosis/classify.ts";
 import type { Exit } from "../../../../src/targets/local/supervisor/api.ts";
 
-const health = appSchema.parse({ name: "app", services: { web: { command: "web", port: 8080, health: { deadline: "30s" } } } }).services.web?.health;
+const health = appSchema.parse({ name: "app", services: { web: { command: "web", port: 8080, health: { startupTimeout: "30s" } } } }).services.web
+  ?.health;
 const PORT = 20_001;
 
 const refused: Answer = { kind: "refused" };
@@ -341,4 +349,51 @@ it("the end is judged by an attempt that was made after it", () => {
 it("what was refused before it listened is no part of the end", () => {
   const attempts = [refused, refused, answered(501)].map((answer, index) => ({ answer, atMs: 20_000 + index * 10_100 }));
   expect(classify({ ...observe({ looks: [[0, own]], nowMs: 40_250 }), attempts })).toMatchObject({ kind: "status" });
+});
+
+describe("the window after it was healthy", () => {
+  const exit = (code: number): Exit => ({ at: 1, code, lastLines: [] });
+  const HICCUP: Scene["answers"] = [
+    [0, answered(200)],
+    [3, answered(500)],
+    [3.5, answered(200)],
+  ];
+
+  it.each<[name: string, scene: Scene, verdict: string]>([
+    ["passes when nothing happens", { answers: [[0, answered(200)]] }, "steady after 5 s"],
+    ["begins anew after a failed check", { answers: HICCUP }, "steady after 8.25 s"],
+    [
+      "ends with as many failures in a row as the balancer allows",
+      {
+        answers: [
+          [0, answered(200)],
+          [2, answered(500)],
+        ],
+      },
+      "lost after 2.5 s",
+    ],
+    ["ends with the process", { answers: [[0, answered(200)]], exits: [exit(3)] }, "crashed after 0 s"],
+    ["ends with the process, however well that ended", { answers: [[0, answered(200)]], exits: [exit(0)] }, "ended after 0 s"],
+    ["of a worker is its running on", { health: undefined }, "steady after 5 s"],
+    ["of a worker ends with it", { health: undefined, exits: [exit(0)] }, "ended after 0 s"],
+    [
+      "is not passed by what someone else answers",
+      { answers: [[0, { kind: "answered", status: 200, passed: true, body: "", foreign: { pid: 1, group: 1, command: "x" } }]] },
+      "lost after 0.5 s",
+    ],
+    [
+      "is not open for ever",
+      {
+        answers: Array.from({ length: 60 }, (_, second): [number, Answer] => [second, answered(second % 2 === 0 ? 200 : 500)]),
+        health: health && { ...health, unhealthyAfter: 10 },
+      },
+      "lost after 35.25 s",
+    ],
+  ])("%s", (_, scene, expected) => {
+    const verdicts = Array.from({ length: 240 }, (_, quarter) => {
+      const verdict = classifyWindow(observe({ ...scene, nowMs: quarter * 250 }), 5_000);
+      return verdict && `${verdict === "steady" ? verdict : verdict.kind} after ${quarter / 4} s`;
+    });
+    expect(verdicts.find(Boolean)).toBe(expected);
+  });
 });

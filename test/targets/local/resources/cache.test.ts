@@ -57,7 +57,7 @@ requires("valkey-server or redis-server", installServer())("cache", () => {
   });
 
   it("holds its password in no file and no argument", () => {
-    const file = join(environment.places.data, "page-cache", "cache.conf");
+    const file = join(environment.paths.data, "page-cache", "cache.conf");
     expect(statSync(file).mode & 0o777).toBe(0o600);
     for (const text of [readFileSync(file, "utf8"), JSON.stringify(cache), environment.output()])
       expect(text.includes(new URL(url).password)).toBe(false);
@@ -68,12 +68,23 @@ describe("a cache given by URL", () => {
   let environment: TestEnvironment;
   afterEach(() => environment.remove());
 
-  it("must accept connections", async () => {
+  it("must answer, and let its user in", async () => {
     environment = makeEnvironment();
-    const stranger = createServer().listen(0, "127.0.0.1");
+    const ANSWERS = [
+      ["$4\r\nAUTH\r\n$3\r\nann\r\n$5\r\np ss/\r\n", "+OK\r\n+PONG\r\n"],
+      ["$4\r\nAUTH", "-WRONGPASS invalid username-password pair\r\n"],
+      ["$4\r\nPING", "-NOAUTH Authentication required.\r\n"],
+    ] as const;
+    const stranger = createServer((socket) =>
+      socket.on("data", (words) => socket.write(ANSWERS.find(([asked]) => `${words}`.includes(asked))?.[1] ?? "-ERR\r\n")),
+    ).listen(0, "127.0.0.1");
     await once(stranger, "listening");
     const { port } = stranger.address() as { port: number };
-    const [given] = (await environment.prepare({ remote: { type: "cache", url: `redis://127.0.0.1:${port}` } })) as [PreparedResource];
+    const give = async (user: string) =>
+      (await environment.prepare({ remote: { type: "cache", url: `redis://${user}127.0.0.1:${port}` } }))[0] as PreparedResource;
+    for (const user of ["", ":wrong@", "ann:p@"])
+      await expect((await give(user)).ready()).rejects.toMatchObject({ message: 'the cache "remote" did not accept the user and password' });
+    const given = await give("ann:p%20ss%2F@");
     await given.ready();
     stranger.close();
     await once(stranger, "close");

@@ -1,18 +1,20 @@
 // An environment in a temporary folder whose resources run as the supervisor would run them.
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deploymentOf } from "../../../../src/config/deployment.ts";
 import { type AppInput, appSchema } from "../../../../src/config/schema.ts";
-import { type Places, placesOf } from "../../../../src/targets/local/places.ts";
+import { openSecrets, type Secrets } from "../../../../src/targets/local/data/secret-store.ts";
+import { type Paths, pathsOf } from "../../../../src/targets/local/paths.ts";
 import { type PreparedResource, prepareResources } from "../../../../src/targets/local/resources/index.ts";
-import { openSecrets, type Secrets } from "../../../../src/targets/local/secrets.ts";
 import type { ProcessSpec } from "../../../../src/targets/local/supervisor/api.ts";
 
 export interface TestEnvironment {
   home: string;
-  places: Places;
+  paths: Paths;
   secrets: Secrets;
   /** Everything its processes have said. */
   output(): string;
@@ -20,6 +22,7 @@ export interface TestEnvironment {
   /** Prepares, starts, waits, establishes: what was created, and the resources. */
   bringUp(resources: AppInput["resources"]): Promise<{ created: string[]; resources: PreparedResource[] }>;
   start(spec: ProcessSpec): ChildProcess;
+  process(id: string): ChildProcess;
   /** Ends one process and waits for it. */
   stop(id: string, signal?: NodeJS.Signals): Promise<void>;
   /** The value an instance would get. */
@@ -29,18 +32,19 @@ export interface TestEnvironment {
 
 export function makeEnvironment(): TestEnvironment {
   const home = mkdtempSync(join(tmpdir(), "landfall-resources-"));
-  const places = placesOf(home, "guest-book", "local");
-  mkdirSync(places.environment, { recursive: true, mode: 0o700 });
-  const secrets = openSecrets(places);
+  const paths = pathsOf(home, "guest-book", "local");
+  mkdirSync(paths.environment, { recursive: true, mode: 0o700 });
+  const secrets = openSecrets(paths);
   const running = new Map<string, { child: ChildProcess; spec: ProcessSpec }>();
   let output = "";
 
   const environment: TestEnvironment = {
     home,
-    places,
+    paths,
     secrets,
     output: () => output,
-    prepare: (resources) => prepareResources({ places, app: appSchema.parse({ name: "guest-book", services: {}, resources }), secrets }),
+    prepare: (resources) =>
+      prepareResources({ paths, deployment: deploymentOf(appSchema.parse({ name: "guest-book", services: {}, resources }), "local"), secrets }),
     async bringUp(input) {
       const resources = await environment.prepare(input);
       const created: string[] = [];
@@ -64,6 +68,11 @@ export function makeEnvironment(): TestEnvironment {
       });
       for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
       running.set(spec.id, { child, spec });
+      return child;
+    },
+    process(id) {
+      const { child } = running.get(id) ?? {};
+      if (!child) throw new Error(`"${id}" does not run`);
       return child;
     },
     async stop(id, signal) {

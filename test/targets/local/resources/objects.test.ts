@@ -1,4 +1,5 @@
-import { request } from "node:http";
+import { readFileSync, statSync } from "node:fs";
+import { Readable } from "node:stream";
 import { CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import {
   DeleteMessageCommand,
@@ -13,10 +14,13 @@ import type { PreparedResource } from "../../../../src/targets/local/resources/i
 import { makeEnvironment, type TestEnvironment } from "./environment.ts";
 
 const resources = {
-  jobs: { type: "queue", visibilityTimeout: "45s", deadLetterAfter: 2 },
+  jobs: { type: "queue", visibilityTimeout: "45s", maxReceiveCount: 2 },
   "user-files": { type: "bucket" },
 } as const;
 const PROCESS = "resource.objects";
+const MEBIBYTE = 2 ** 20;
+
+const namesOf = ({ variables }: PreparedResource): string[] => Object.keys({ ...variables.env, ...variables.secretEnv });
 
 describe("queue and bucket", () => {
   let environment: TestEnvironment;
@@ -38,7 +42,7 @@ describe("queue and bucket", () => {
     deadLetters = environment.variable(jobs, "JOBS_DEAD_LETTER_URL");
     Bucket = environment.variable(files, "USER_FILES_BUCKET");
     // The clients get nothing but the variables, as an app's would.
-    Object.assign(process.env, jobs.variables.env, files.variables.env);
+    for (const resource of [jobs, files]) for (const name of namesOf(resource)) process.env[name] = environment.variable(resource, name);
     sqs = new SQSClient();
     s3 = new S3Client();
   });
@@ -62,7 +66,7 @@ describe("queue and bucket", () => {
     const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }));
     expect(Attributes?.VisibilityTimeout).toBe("45");
     expect(JSON.parse(Attributes?.RedrivePolicy ?? "{}")).toEqual({
-      deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:guest-book-jobs-dead-letter",
+      deadLetterTargetArn: "arn:aws:sqs:us-east-2:000000000000:guest-book-jobs-dead-letter",
       maxReceiveCount: 2,
     });
     expect((await environment.bringUp(resources)).created).toEqual([]);
@@ -78,14 +82,26 @@ describe("queue and bucket", () => {
 
   it.each(["SIGTERM", "SIGKILL"] as const)("keeps messages, their order and their number of deliveries over %s", async (signal) => {
     for (const body of ["done", "twice", "waiting"]) await send(body);
-    const [done] = await receive();
+    const { Messages: [done] = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 1 }));
     await remove(QueueUrl, done?.ReceiptHandle);
+    expect((await receive(QueueUrl, 0)).map(({ Body }) => Body)).toEqual(["twice", "waiting"]);
     expect(await restart(signal)).toEqual([]);
-    // "twice" and "waiting" were in hand, so this is their second delivery, and the next goes to the dead letters.
+    // This is their second delivery, and the next goes to the dead letters.
     expect((await receive(QueueUrl, 0)).map(({ Body }) => Body)).toEqual(["twice", "waiting"]);
     expect(await receive()).toEqual([]);
     await restart(signal);
     expect((await receive(deadLetters)).map(({ Body }) => Body)).toEqual(["twice", "waiting"]);
+  });
+
+  it.each(["SIGTERM", "SIGKILL"] as const)("leaves a message with who has it in hand over %s, whose receipt goes on to count", async (signal) => {
+    await send("in hand");
+    const [message] = await receive();
+    await restart(signal);
+    expect(await receive()).toEqual([]);
+    await remove(QueueUrl, message?.ReceiptHandle);
+    const names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...names] }));
+    expect(Attributes).toEqual({ ApproximateNumberOfMessages: "0", ApproximateNumberOfMessagesNotVisible: "0" });
   });
 
   it.each(["SIGTERM", "SIGKILL"] as const)("keeps objects over %s", async (signal) => {
@@ -104,13 +120,45 @@ describe("queue and bucket", () => {
     expect((await s3.send(new ListObjectsV2Command({ Bucket }))).Contents?.map((object) => object.Key)).toEqual(["copy", Key]);
   });
 
-  it("refuses a request for another host name, as a web page would send it", async () => {
-    const status = await new Promise((resolve, reject) =>
-      request(jobs.address, { headers: { host: "evil.example" } }, (answer) => resolve(answer.resume().statusCode))
-        .once("error", reject)
-        .end(),
-    );
-    expect(status).toBe(403);
+  it.each([
+    ["lists buckets", "GET", "/"],
+    ["reads an object", "GET", "/guest-book-user-files/copy"],
+    ["stores one", "PUT", "/guest-book-user-files/copy"],
+    ["removes one", "DELETE", "/guest-book-user-files/copy"],
+    ["sends a message", "POST", "/?Action=SendMessage&MessageBody=x"],
+  ])("refuses whoever has not its credentials and %s", async (_, method, path) => {
+    const unsigned = await fetch(new URL(path, jobs.address), { method });
+    expect([unsigned.status, await unsigned.text()]).toEqual([403, expect.stringContaining("<Code>AccessDenied</Code>")]);
+    const scope = "AKIAIOSFODNN7EXAMPLE/20261129/us-east-2/s3/aws4_request";
+    const authorization = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-date, Signature=${"0".repeat(64)}`;
+    const date = `${new Date().toISOString().replace(/[-:]|\.\d+/g, "")}`;
+    const foreign = await fetch(new URL(path, jobs.address), {
+      method,
+      headers: { authorization: authorization.replace("20261129", date.slice(0, 8)), "x-amz-date": date },
+    });
+    expect(foreign.status).toBe(403);
+  });
+
+  it("lets only its own user ask without credentials", () => {
+    expect(statSync(environment.paths.objectSocket).mode & 0o077).toBe(0);
+  });
+
+  it("shows its secret to nobody who looks at processes or files", () => {
+    const secret = environment.variable(files, "AWS_SECRET_ACCESS_KEY");
+    expect(JSON.stringify([files.spec, files.variables])).not.toContain(secret);
+    expect(environment.output()).not.toContain(secret);
+  });
+
+  it("stores 200 MiB in little memory", async () => {
+    const piece = Buffer.alloc(MEBIBYTE, "x");
+    const Body = Readable.from(Array.from({ length: 200 }, () => piece));
+    await s3.send(new PutObjectCommand({ Bucket, Key: "large", Body, ContentLength: 200 * MEBIBYTE }));
+    const got = await s3.send(new GetObjectCommand({ Bucket, Key: "large" }));
+    let bytes = 0;
+    for await (const part of got.Body as Readable) bytes += part.length;
+    expect(bytes).toBe(200 * MEBIBYTE);
+    const peakKib = Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${environment.process(PROCESS).pid}/status`, "utf8"))?.[1]);
+    expect(peakKib).toBeLessThan(220 * 1024);
   });
 });
 
@@ -122,7 +170,13 @@ describe("a queue or bucket given by URL", () => {
         PreparedResource,
         PreparedResource,
       ];
-      expect(Object.keys(jobs.variables.env).sort()).toEqual(["AWS_ENDPOINT_URL_SQS", "JOBS_DEAD_LETTER_URL", "JOBS_QUEUE_URL"]);
+      expect(Object.keys(jobs.variables.env).sort()).toEqual([
+        "AWS_ENDPOINT_URL_SQS",
+        "JOBS_ACCESS_KEY_ID",
+        "JOBS_DEAD_LETTER_URL",
+        "JOBS_QUEUE_URL",
+      ]);
+      expect(Object.keys(jobs.variables.secretEnv)).toEqual(["JOBS_SECRET_ACCESS_KEY"]);
       expect(files.variables).toEqual({ env: { FILES_BUCKET: "uploads" }, secretEnv: {} });
       await files.ready();
     } finally {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type PreparedResource, removeSharedPrograms } from "../../../../src/targets/local/resources/index.ts";
+import { answersKnock } from "../../../../src/targets/local/resources/knock.ts";
 import { makeEnvironment, type TestEnvironment } from "./environment.ts";
 
 const resources = { "main-database": { type: "postgres" } } as const;
@@ -49,6 +50,17 @@ describe("postgres", () => {
     ).toEqual([{ who: "guest_book_main_database", at: "guest_book_main_database", text: "UTF8", sums: "on" }]);
   });
 
+  it("answers a knock without a word in its log, and not while it is stopped", async () => {
+    const before = environment.output();
+    expect(await answersKnock("postgres", database.address)).toBe(true);
+    const postmaster = Number(readFileSync(join(environment.paths.data, "main-database", "pgdata", "postmaster.pid"), "utf8").split("\n")[0]);
+    process.kill(postmaster, "SIGSTOP");
+    expect(await answersKnock("postgres", database.address)).toBe(false);
+    process.kill(postmaster, "SIGCONT");
+    expect(await query(owner, "SELECT 1 AS one")).toEqual([{ one: 1 }]);
+    expect(environment.output()).toBe(before);
+  });
+
   it("lets the read-only user read what the owner makes later, and write nothing", async () => {
     await query(
       owner,
@@ -91,7 +103,7 @@ describe("postgres", () => {
     const stranger = spawn("sleep", ["600"], { uid: database.spec?.uid, gid: database.spec?.gid, stdio: "ignore" });
     try {
       await once(stranger, "spawn");
-      const lockFile = join(environment.places.data, "main-database", "pgdata", "postmaster.pid");
+      const lockFile = join(environment.paths.data, "main-database", "pgdata", "postmaster.pid");
       const [, ...rest] = readFileSync(lockFile, "utf8").split("\n");
       writeFileSync(lockFile, [stranger.pid, ...rest].join("\n"));
       await environment.bringUp(resources);
@@ -113,16 +125,16 @@ describe("postgres", () => {
       environment.secrets.reveal(`resource/main-database/${part}`),
     );
     const said = [environment.output(), JSON.stringify(database)];
-    const files = readdirSync(environment.places.environment, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const files = readdirSync(environment.paths.environment, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const held = files.map((file) => readFileSync(join(file.parentPath, file.name), "latin1"));
     for (const password of passwords) for (const text of [...said, ...held]) expect(text.includes(password)).toBe(false);
   });
 
   it.runIf(isRoot)("keeps its data from all but its own user, and its programs in one shared place", () => {
-    const folder = statSync(join(environment.places.data, "main-database"));
+    const folder = statSync(join(environment.paths.data, "main-database"));
     expect([folder.mode & 0o777, folder.uid]).toEqual([0o700, database.spec?.uid]);
     expect(database.spec?.uid).toBeGreaterThan(0);
-    for (const path of [environment.home, environment.places.environment, environment.places.data]) expect(statSync(path).mode & 0o007).toBe(0o001);
+    for (const path of [environment.home, environment.paths.environment, environment.paths.data]) expect(statSync(path).mode & 0o007).toBe(0o001);
     const { home } = environment;
     const programs = readdirSync(join(home, "programs")).filter((name) => name !== "user-created");
     expect(programs).toEqual([expect.stringMatching(/^postgres-18\.4/)]);

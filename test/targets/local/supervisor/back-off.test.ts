@@ -8,6 +8,7 @@ test("the pauses grow fast up to a limit, and six tries outlast a database that 
   expect([1, 2, 3, 4, 5, 100].map((crashes) => pauseAfter("instance", crashes))).toEqual([100, 500, 2_500, 10_000, 10_000, 10_000]);
   expect([1, 2, 3, 4, 5].map((crashes) => pauseAfter("instance", crashes)).reduce((sum, pauseMs) => sum + pauseMs)).toBeGreaterThan(20_000);
   expect([1, 2, 3, 100].map((crashes) => pauseAfter("balancer", crashes))).toEqual([100, 500, 500, 500]);
+  expect([1, 2, 3, 100].map((crashes) => pauseAfter("resource", crashes))).toEqual([100, 500, 1_000, 1_000]);
 });
 
 test("only instances are given up", () => {
@@ -44,7 +45,7 @@ describe("a process that crashes", { timeout: 60_000 }, () => {
   };
 
   test("too often in a row fails with a diagnosis, and starts afresh when it is asked for", async () => {
-    const go = join(environment.places.environment, "go");
+    const go = join(environment.paths.environment, "go");
     const code = `if (!require("fs").existsSync(${JSON.stringify(go)})) { console.error("no such table"); process.exit(7) }
       require("http").createServer((_, answer) => answer.end()).listen(process.env.PORT, "127.0.0.1")`;
     const supervisor = await environment.supervisor();
@@ -62,7 +63,7 @@ describe("a process that crashes", { timeout: 60_000 }, () => {
     // The next supervisor leaves it alone as well.
     await environment.crashSupervisor();
     expect(await environment.record("web.1")).toMatchObject({ state: "failed", restarts: failed.restarts });
-    expect(existsSync(join(environment.places.supervisor, "spool", "web.1"))).toBe(false);
+    expect(existsSync(join(environment.paths.supervisor, "runs", "web.1"))).toBe(false);
 
     writeFileSync(go, "");
     expect(await supervisor.start(spec)).toMatchObject({ state: "running", traffic: "attached" });

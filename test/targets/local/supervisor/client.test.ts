@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { isGroupAlive } from "../../../../src/targets/local/supervisor/group.ts";
 import { connectSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
+import { isGroupAlive } from "../../../groups.ts";
 import { linesOf, makeEnvironment, program, startBalancer, type TestEnvironment, until } from "./environment.ts";
 
 let environment: TestEnvironment;
@@ -17,9 +17,9 @@ const SLEEP = "setInterval(() => {}, 1000)";
 test("a stop that was cut off is finished by the next supervisor", { timeout: 60_000 }, async () => {
   const supervisor = await environment.supervisor();
   const { group } = await supervisor.start(program("web.1", `process.on("SIGTERM", () => console.log("no")); console.log("up"); ${SLEEP}`));
-  await until(() => linesOf(environment.places, "web.1").includes("up"));
+  await until(() => linesOf(environment.paths, "web.1").includes("up"));
   const stopped = supervisor.stop({ id: "web.1", stop: { signal: "SIGTERM", timeoutMs: 1_000 } });
-  await until(() => linesOf(environment.places, "web.1").includes("no"));
+  await until(() => linesOf(environment.paths, "web.1").includes("no"));
   await environment.crashSupervisor();
   expect(await stopped).toMatchObject({ ignored: true, exit: { signal: "SIGKILL" } });
   expect(isGroupAlive(group?.pid as number)).toBe(false);
@@ -51,8 +51,8 @@ test("a start that is cut off at any moment starts one process, which counts as 
     const { pid } = await started;
     // It may have been killed after it had answered.
     await environment.supervisor();
-    await until(() => linesOf(environment.places, id).length > 0);
-    expect(linesOf(environment.places, id)).toEqual(["up"]);
+    await until(() => linesOf(environment.paths, id).length > 0);
+    expect(linesOf(environment.paths, id)).toEqual(["up"]);
     const record = await environment.record(id);
     expect(record).toMatchObject({ pid, state: "running", restarts: 0 });
     expect(record.lastExit).toBeUndefined();
@@ -64,8 +64,8 @@ test("a supervisor that was shut down is not brought back by a call that comes t
   await supervisor.shutdown();
   await expect(supervisor.observe()).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
   await expect(supervisor.shutdown()).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
-  await expect(connectSupervisor(environment.places)).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
-  expect(existsSync(join(environment.places.supervisor, "supervisor.json"))).toBe(false);
+  await expect(connectSupervisor(environment.paths)).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
+  expect(existsSync(join(environment.paths.supervisor, "supervisor.json"))).toBe(false);
 });
 
 test("an id that is not there: nothing to stop or forget, and an error for the rest", { timeout: 60_000 }, async () => {
@@ -73,11 +73,11 @@ test("an id that is not there: nothing to stop or forget, and an error for the r
   expect(await supervisor.stop({ id: "web.9" })).toEqual({ ignored: false });
   await supervisor.forget({ id: "web.9" });
   for (const call of [
-    supervisor.attach({ id: "web.9" }),
-    supervisor.drain({ id: "web.9", timeoutMs: 0 }),
-    supervisor.keepWarm({ id: "web.9", until: 0, drainMs: 0 }),
+    () => supervisor.attach({ id: "web.9" }),
+    () => supervisor.drain({ id: "web.9", timeoutMs: 0 }),
+    () => supervisor.keepWarm({ id: "web.9", until: 0, drainMs: 0 }),
   ])
-    await expect(call).rejects.toMatchObject({
+    await expect(call()).rejects.toMatchObject({
       code: "PROCESS_UNKNOWN",
       parts: {
         what: 'there is no process "web.9" in this environment',

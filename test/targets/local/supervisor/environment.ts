@@ -1,27 +1,30 @@
 // An environment in a temporary folder with a real supervisor, and tiny programs to look after.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { controlClient, serveControl } from "../../../../src/system/control.ts";
 import { loadLines } from "../../../../src/system/files.ts";
-import { isRunning } from "../../../../src/system/processes.ts";
+import { isRunning, type ProcessIdentity } from "../../../../src/system/processes.ts";
+import { socketPathOf } from "../../../../src/system/socket-path.ts";
 import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
-import { type Places, placesOf } from "../../../../src/targets/local/places.ts";
+import type { LogWriterApi } from "../../../../src/targets/local/log-writer/api.ts";
+import type { LogEntry, LogMark } from "../../../../src/targets/local/log-writer/log-file.ts";
+import { type Paths, pathsOf } from "../../../../src/targets/local/paths.ts";
 import type { ProcessRecord, ProcessSpec, SupervisorApi } from "../../../../src/targets/local/supervisor/api.ts";
 import type { SupervisorEvent } from "../../../../src/targets/local/supervisor/events.ts";
-import { killGroup } from "../../../../src/targets/local/supervisor/group.ts";
 import { type KeptRecord, Records } from "../../../../src/targets/local/supervisor/records.ts";
-import { socketPathOf } from "../../../../src/targets/local/supervisor/socket.ts";
 import { ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
-import { builtMain } from "../../../build.ts";
+import { killGroup } from "../../../groups.ts";
 
 export interface TestEnvironment {
-  places: Places;
+  paths: Paths;
   supervisor(): Promise<SupervisorApi>;
   /** A client that gives up when the supervisor is killed, as its own process would that was killed with it. */
   mortal(): SupervisorApi;
   /** kill -9, and waits until it is gone. */
   crashSupervisor(): Promise<void>;
+  /** The same for the log writer, which the supervisor starts again. */
+  crashLogWriter(): Promise<void>;
   /** Changes what the supervisor has kept on disk; the supervisor must be gone. */
   editRecords(edit: (record: KeptRecord) => void): void;
   /** As a power cut: the supervisor and all processes are gone at once, and pids mean nothing any more. */
@@ -33,14 +36,12 @@ export interface TestEnvironment {
   remove(): Promise<void>;
 }
 
-export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
-  await builtMain("targets/local/supervisor/main.js");
-  const home = mkdtempSync(join(tmpdir(), "landfall-test-"));
-  const places = placesOf(join(home, depth), "app", "local");
-  mkdirSync(places.environment, { recursive: true });
-  const supervisor = () => ensureSupervisor(places);
+export async function makeEnvironment({ depth = "", home = mkdtempSync(join(tmpdir(), "landfall-test-")) } = {}): Promise<TestEnvironment> {
+  const paths = pathsOf(join(home, depth), "app", "local");
+  mkdirSync(paths.environment, { recursive: true });
+  const supervisor = () => ensureSupervisor(paths);
   const editRecords = (edit: (record: KeptRecord) => void) => {
-    const records = new Records(places);
+    const records = new Records(paths);
     for (const record of records.byId.values()) edit(record);
     records.close();
   };
@@ -49,14 +50,21 @@ export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
     process.kill(identity.pid, "SIGKILL");
     await until(() => !isRunning(identity));
   };
+  const crashLogWriter = async () => {
+    const writer = await observeLogWriter(paths);
+    process.kill(writer.pid, "SIGKILL");
+    await until(() => !isRunning(writer));
+  };
   return {
-    places,
+    paths,
+    crashLogWriter,
     supervisor,
-    mortal: () => controlClient<SupervisorApi>(socketPathOf(places.supervisorSocket)),
+    mortal: () => controlClient<SupervisorApi>(socketPathOf(paths.supervisorSocket)),
     crashSupervisor,
     editRecords,
     async reboot() {
       await crashSupervisor();
+      await crashLogWriter();
       const groups: number[] = [];
       editRecords((record) => {
         record.boot = "another";
@@ -64,19 +72,33 @@ export async function makeEnvironment(depth = ""): Promise<TestEnvironment> {
       });
       await Promise.all(groups.map(killGroup));
     },
-    events: () => loadLines<SupervisorEvent>(places.events),
+    events: () => loadLines<SupervisorEvent>(paths.events),
     async record(id) {
       const { processes } = await (await supervisor()).observe();
       const found = processes.find(({ spec }) => spec.id === id);
       if (!found) throw new Error(`no record of ${id}`);
       return found;
     },
-    event: (matches) => eventIn(places, matches),
+    event: (matches) => eventIn(paths, matches),
     async remove() {
       await (await supervisor()).shutdown();
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Waits for one that is just being started. */
+export async function observeLogWriter(paths: Paths): Promise<ProcessIdentity> {
+  const client = controlClient<LogWriterApi>(socketPathOf(paths.logWriterSocket));
+  let found: ProcessIdentity | undefined;
+  await until(async () => {
+    found = await client.observe().then(
+      ({ writer }) => writer,
+      () => undefined,
+    );
+    return found !== undefined;
+  });
+  return found as ProcessIdentity;
 }
 
 export interface TestBalancer {
@@ -88,9 +110,9 @@ export interface TestBalancer {
 }
 
 /** Answers as a balancer would that has two requests in hand for ever. Its process, for the supervisor, is one that sleeps. */
-export async function startBalancer({ places, supervisor }: TestEnvironment): Promise<TestBalancer> {
+export async function startBalancer({ paths, supervisor }: TestEnvironment): Promise<TestBalancer> {
   const told: TestBalancer["told"] = [];
-  const server = await serveControl<BalancerApi>(places.balancerSocket, {
+  const server = await serveControl<BalancerApi>(paths.balancerSocket, {
     configure: async (input) => void told.push(input),
     observe: async () => ({ upstreams: [], requests: 0, failures: 0 }),
     observeTraffic: async () => [],
@@ -104,18 +126,18 @@ export async function startBalancer({ places, supervisor }: TestEnvironment): Pr
   await client.setEdge({
     port: 1,
     metricsPort: 2,
-    limits: { bodyBytesMax: 1, headerTimeoutMs: 1, idleTimeoutMs: 1 },
+    limits: { bodyBytesMax: 1, headerTimeoutMs: 1, idleTimeoutMs: 1, bodyTimeoutMs: 3_600_000, connectionsMax: 10_000 },
     routes: [],
-    services: { web: { health: { path: "/", from: 200, to: 299, intervalMs: 50, timeoutMs: 1000, unhealthyAfter: 3 } } },
+    handling: { r1: { web: { health: { path: "/", from: 200, to: 299, intervalMs: 50, timeoutMs: 1000, unhealthyAfter: 3 } } } },
   });
   return { told, upstreams: () => told.at(-1)?.upstreams.map(({ id, state }) => `${id} ${state}`) ?? [], close: () => server.close() };
 }
 
-async function eventIn(places: Places, matches: (event: SupervisorEvent) => boolean): Promise<SupervisorEvent> {
-  const watcher = watch(places.environment);
+async function eventIn(paths: Paths, matches: (event: SupervisorEvent) => boolean): Promise<SupervisorEvent> {
+  const watcher = watch(paths.environment);
   try {
     for (;;) {
-      const found = loadLines<SupervisorEvent>(places.events).find(matches);
+      const found = loadLines<SupervisorEvent>(paths.events).find(matches);
       if (found) return found;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 200);
@@ -151,11 +173,9 @@ export function program(id: string, code: string, rest: Partial<ProcessSpec> = {
   };
 }
 
-/** What a process has written, as far as the supervisor has taken it over; a line it is just writing is not one yet. */
-export function linesOf(places: Places, id: string): string[] {
-  return readFileSync(join(places.logs, `${id}.jsonl`), "utf8")
-    .split("\n")
-    .slice(0, -1)
-    .map((text) => JSON.parse(text) as { line?: string })
-    .flatMap(({ line }) => line ?? []);
+/** What a process has written, as far as it has reached the log; a line that is just being written is not one yet. */
+export function entriesOf(paths: Paths, id: string): LogEntry[] {
+  return loadLines<LogEntry | LogMark>(join(paths.logs, `${id}.jsonl`)).flatMap((entry) => ("line" in entry ? [entry] : []));
 }
+
+export const linesOf = (paths: Paths, id: string): string[] => entriesOf(paths, id).map(({ line }) => line);

@@ -20,7 +20,7 @@ test("everything that ran is started again, resources first, and is not taken fo
   await supervisor.start(program("balancer", SLEEP, { kind: "balancer" }));
   await supervisor.start(program("resource.database", SLEEP, { kind: "resource" }));
   await supervisor.start(program("once", SLEEP, { kind: "job", restart: "never" }));
-  await until(() => linesOf(environment.places, "web.1").includes("up"));
+  await until(() => linesOf(environment.paths, "web.1").includes("up"));
   await environment.reboot();
   await environment.supervisor();
   const starts = environment.events().flatMap(({ type, id }) => (type === "restarted" ? [id] : []));
@@ -55,14 +55,14 @@ test("a stranger that has a pid of ours by now is left alone", { timeout: 60_000
   }
 });
 
-test("spools go with the process, and with the end of what ran once", { timeout: 60_000 }, async () => {
+test("pipes go with the process, and with the end of what ran once", { timeout: 60_000 }, async () => {
   const supervisor = await environment.supervisor();
-  const spools = () => readdirSync(join(environment.places.supervisor, "spool"));
+  const folders = () => readdirSync(join(environment.paths.supervisor, "runs"));
   await supervisor.start(program("web.1", SLEEP));
   await supervisor.run({ spec: program("once", "", { kind: "job" }), timeoutMs: 10_000 });
-  expect(spools()).toEqual(["web.1"]);
+  expect(folders()).toEqual(["web.1"]);
   await supervisor.stop({ id: "web.1" });
-  expect(spools()).toEqual([]);
+  expect(folders()).toEqual([]);
 });
 
 test("a shutdown stops jobs, then instances, the balancer, and resources last, in the reverse order of their start", {
@@ -86,7 +86,7 @@ test("a shutdown stops jobs, then instances, the balancer, and resources last, i
 });
 
 test("a schedule goes on after a crash of the supervisor, and runs once for each of its times", { timeout: 60_000 }, async () => {
-  const ran = join(environment.places.environment, "ran");
+  const ran = join(environment.paths.environment, "ran");
   mkdirSync(ran);
   // Makes a folder that must not be there yet: a second run for the same second would end with status 1.
   const code = `require("fs").mkdirSync(${JSON.stringify(ran)} + "/" + Math.floor(Date.now() / 1000) + "." + process.pid)`;
@@ -124,28 +124,28 @@ test("a port that somebody took while the process was down is given up for anoth
   const supervisor = await environment.supervisor();
   // It never listens itself, so that its port can be taken from it.
   const { pid, port } = await supervisor.start(program("web.1", `console.log(process.env.PORT); ${SLEEP}`, { port: "free" }));
-  await until(() => linesOf(environment.places, "web.1").length === 1);
+  await until(() => linesOf(environment.paths, "web.1").length === 1);
   const { createServer } = await import("node:net");
   const taker = createServer();
   await new Promise<void>((resolve) => taker.listen(port, "127.0.0.1", resolve));
   process.kill(pid as number, "SIGKILL");
-  await until(() => linesOf(environment.places, "web.1").length === 2);
+  await until(() => linesOf(environment.paths, "web.1").length === 2);
   const record = await environment.record("web.1");
   expect(record.port).not.toBe(port);
-  expect(linesOf(environment.places, "web.1")).toEqual([String(port), String(record.port)]);
+  expect(linesOf(environment.paths, "web.1")).toEqual([String(port), String(record.port)]);
   taker.close();
 });
 
 test("a secret reaches the program alone", { timeout: 60_000 }, async () => {
-  const { openSecrets } = await import("../../../../src/targets/local/secrets.ts");
-  openSecrets(environment.places).set("TOKEN", "hunter2-hunter2");
+  const { openSecrets } = await import("../../../../src/targets/local/data/secret-store.ts");
+  openSecrets(environment.paths).set("TOKEN", "hunter2-hunter2");
   const supervisor = await environment.supervisor();
   const { group } = await supervisor.start(
     program("web.1", `console.log(process.env.APP_TOKEN.length); ${SLEEP}`, { secretEnv: { APP_TOKEN: "TOKEN" } }),
   );
-  await until(() => linesOf(environment.places, "web.1").length > 0);
-  expect(linesOf(environment.places, "web.1")).toEqual(["15"]);
-  const files = readdirSync(environment.places.environment, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  await until(() => linesOf(environment.paths, "web.1").length > 0);
+  expect(linesOf(environment.paths, "web.1")).toEqual(["15"]);
+  const files = readdirSync(environment.paths.environment, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   for (const file of files) expect(readFileSync(join(file.parentPath, file.name), "latin1")).not.toContain("hunter2");
   if (existsSync("/proc")) expect(readFileSync(`/proc/${group?.pid}/cmdline`, "latin1")).not.toContain("hunter2");
 });
@@ -154,6 +154,6 @@ test.runIf(process.getuid?.() === 0)("a process of another user writes its outpu
   const supervisor = await environment.supervisor();
   const code = `console.log(process.getuid(), process.getgid()); require("fs").appendFileSync("/dev/stderr", "opened\\n"); ${SLEEP}`;
   await supervisor.start(program("resource.database", code, { kind: "resource", uid: 65534, gid: 65534, cwd: "/" }));
-  await until(() => linesOf(environment.places, "resource.database").length > 1);
-  expect(linesOf(environment.places, "resource.database").sort()).toEqual(["65534 65534", "opened"]);
+  await until(() => linesOf(environment.paths, "resource.database").length > 1);
+  expect(linesOf(environment.paths, "resource.database").sort()).toEqual(["65534 65534", "opened"]);
 });

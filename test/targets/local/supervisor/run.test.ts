@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ProcessSpec } from "../../../../src/targets/local/supervisor/api.ts";
-import { makeEnvironment, program, type TestEnvironment, until } from "./environment.ts";
+import { linesOf, makeEnvironment, program, type TestEnvironment, until } from "./environment.ts";
 
 let environment: TestEnvironment;
 beforeEach(async () => {
@@ -13,13 +13,13 @@ afterEach(() => environment.remove(), 30_000);
 
 /** Writes a line each time it begins, and ends with status 4 when the file `go` is there. */
 const migration = (): ProcessSpec => {
-  const file = (name: string) => JSON.stringify(join(environment.places.environment, name));
+  const file = (name: string) => JSON.stringify(join(environment.paths.environment, name));
   const code = `const fs = require("fs"); fs.appendFileSync(${file("ran")}, "ran\\n"); console.log("migrating");
     setInterval(() => { if (fs.existsSync(${file("go")})) process.exit(4) }, 5)`;
   return program("release.expand.r1", code, { kind: "job", restart: "never" });
 };
 const ran = () => {
-  const file = join(environment.places.environment, "ran");
+  const file = join(environment.paths.environment, "ran");
   return existsSync(file) ? readFileSync(file, "utf8").split("\n").length - 1 : 0;
 };
 /** Asks for a run, and is gone together with the supervisor. */
@@ -29,7 +29,7 @@ const abandon = (input: { spec: ProcessSpec; timeoutMs: number }) => {
     .then(() => environment.mortal().run(input))
     .catch(() => {});
 };
-const letGo = () => writeFileSync(join(environment.places.environment, "go"), "");
+const letGo = () => writeFileSync(join(environment.paths.environment, "go"), "");
 
 describe("a run", { timeout: 60_000 }, () => {
   test("that is asked for again while it runs, or after, is the same run until it is forgotten", async () => {
@@ -87,7 +87,7 @@ describe("a run", { timeout: 60_000 }, () => {
   test("that ran when the machine went down is lost, and not run again", async () => {
     const input = { spec: migration(), timeoutMs: 60_000 };
     abandon(input);
-    await until(() => ran() === 1);
+    await until(() => linesOf(environment.paths, input.spec.id).length === 1);
     await environment.reboot();
     const { exit } = await (await environment.supervisor()).run(input);
     expect(exit).toMatchObject({ lost: true, lastLines: ["migrating"] });
@@ -98,7 +98,7 @@ describe("a run", { timeout: 60_000 }, () => {
 
 test("a run whose supervisor is killed at any moment happens exactly once", { timeout: 120_000 }, async () => {
   for (let time = 0; time < 8; time++) {
-    const done = join(environment.places.environment, `done.${time}`);
+    const done = join(environment.paths.environment, `done.${time}`);
     const spec = program(`once.${time}`, `require("fs").appendFileSync(${JSON.stringify(done)}, "x"); process.exit(5)`, {
       kind: "job",
       restart: "never",

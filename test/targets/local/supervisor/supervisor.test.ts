@@ -2,11 +2,12 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readLogs } from "../../../../src/targets/local/logs.ts";
-import { isGroupAlive } from "../../../../src/targets/local/supervisor/group.ts";
+import { isRunning } from "../../../../src/system/processes.ts";
+import { readLogs } from "../../../../src/targets/local/log-writer/read-logs.ts";
 import { connectSupervisor, ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
 import { builtMain } from "../../../build.ts";
-import { linesOf, makeEnvironment, program, startBalancer, type TestEnvironment, until } from "./environment.ts";
+import { isGroupAlive } from "../../../groups.ts";
+import { linesOf, makeEnvironment, observeLogWriter, program, startBalancer, type TestEnvironment, until } from "./environment.ts";
 
 let environment: TestEnvironment;
 beforeEach(async () => {
@@ -25,9 +26,10 @@ describe("a process", { timeout: 60_000 }, () => {
         env: { COLOUR: "red", PATH: "/bin" },
       }),
     );
-    await until(() => linesOf(environment.places, "web.1").length > 0);
-    const told = JSON.parse(linesOf(environment.places, "web.1")[0] as string);
-    expect(told).toEqual({ env: { COLOUR: "red", PATH: "/bin", PORT: String(record.port) }, pid: record.pid });
+    await until(() => linesOf(environment.paths, "web.1").length > 0);
+    const told = JSON.parse(linesOf(environment.paths, "web.1")[0] as string);
+    const run = join(environment.paths.runs, "web.1", "1");
+    expect(told).toEqual({ env: { COLOUR: "red", PATH: "/bin", PORT: String(record.port), LANDFALL_RUN: run }, pid: record.pid });
   });
 
   test("that crashes is started again, with its exit and last words kept", async () => {
@@ -43,7 +45,7 @@ describe("a process", { timeout: 60_000 }, () => {
     const supervisor = await environment.supervisor();
     const code = `process.on("SIGTERM", () => {}); require("child_process").spawn("sh", ["-c", "trap : TERM; while :; do sleep 1; done"]); console.log("up"); ${SLEEP}`;
     const { group } = await supervisor.start(program("web.1", code));
-    await until(() => linesOf(environment.places, "web.1").includes("up"));
+    await until(() => linesOf(environment.paths, "web.1").includes("up"));
     const result = await supervisor.stop({ id: "web.1", stop: { signal: "SIGTERM", timeoutMs: 200 } });
     expect(result.ignored).toBe(true);
     expect(isGroupAlive(group?.pid as number)).toBe(false);
@@ -53,7 +55,7 @@ describe("a process", { timeout: 60_000 }, () => {
   test("that stops when asked keeps its own exit status", async () => {
     const supervisor = await environment.supervisor();
     await supervisor.start(program("web.1", `process.on("SIGTERM", () => { console.log("bye"); process.exit(3) }); console.log("up"); ${SLEEP}`));
-    await until(() => linesOf(environment.places, "web.1").includes("up"));
+    await until(() => linesOf(environment.paths, "web.1").includes("up"));
     expect(await supervisor.stop({ id: "web.1" })).toMatchObject({ ignored: false, exit: { code: 3, lastLines: ["up", "bye"] } });
   });
 
@@ -78,14 +80,14 @@ describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
     const supervisor = await environment.supervisor();
     const code = `let n = 0; (function next() { for (let i = 0; i < 500 && n < 100000; i++) console.log(n++); if (n < 100000) setTimeout(next, 5); else setInterval(() => {}, 1000) })()`;
     const { pid } = await supervisor.start(program("web.1", code));
-    await until(() => linesOf(environment.places, "web.1").length > 10_000);
+    await until(() => linesOf(environment.paths, "web.1").length > 10_000);
     await environment.crashSupervisor();
     await environment.supervisor();
-    await until(() => linesOf(environment.places, "web.1").length > 50_000);
+    await until(() => linesOf(environment.paths, "web.1").length > 50_000);
     await environment.crashSupervisor();
     await environment.supervisor();
-    await until(() => linesOf(environment.places, "web.1").at(-1) === "99999");
-    const lines = linesOf(environment.places, "web.1");
+    await until(() => linesOf(environment.paths, "web.1").at(-1) === "99999");
+    const lines = linesOf(environment.paths, "web.1");
     expect(lines.length).toBe(100_000);
     expect(lines.every((line, index) => line === String(index))).toBe(true);
     expect(await environment.record("web.1")).toMatchObject({ pid, restarts: 0, state: "running" });
@@ -96,7 +98,7 @@ describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
     const { pid } = await supervisor.start(
       program("web.1", `process.on("SIGUSR2", () => { console.log("last"); process.exit(9) }); console.log("up"); ${SLEEP}`),
     );
-    await until(() => linesOf(environment.places, "web.1").includes("up"));
+    await until(() => linesOf(environment.paths, "web.1").includes("up"));
     await environment.crashSupervisor();
     process.kill(pid as number, "SIGUSR2");
     await until(() => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z"));
@@ -109,12 +111,12 @@ describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
 describe("the supervisor", { timeout: 60_000 }, () => {
   test("is never there twice", async () => {
     const clients = await Promise.all([
-      ensureSupervisor(environment.places),
-      ensureSupervisor(environment.places),
-      ensureSupervisor(environment.places),
+      ensureSupervisor(environment.paths),
+      ensureSupervisor(environment.paths),
+      ensureSupervisor(environment.paths),
     ]);
     const pids = await Promise.all(clients.map(async (client) => (await client.observe()).supervisor.pid));
-    const second = spawn(process.execPath, [await builtMain("targets/local/supervisor/main.js"), environment.places.environment]);
+    const second = spawn(process.execPath, [builtMain("targets/local/supervisor/main.js"), environment.paths.environment]);
     expect(await new Promise((resolve) => second.once("exit", resolve))).toBe(0);
     expect(new Set(pids).size).toBe(1);
   });
@@ -122,23 +124,26 @@ describe("the supervisor", { timeout: 60_000 }, () => {
   test("is unreachable after a shutdown, and everything has stopped", async () => {
     const supervisor = await environment.supervisor();
     const { group } = await supervisor.start(program("web.1", SLEEP));
+    const writer = await observeLogWriter(environment.paths);
     await supervisor.shutdown();
     expect(isGroupAlive(group?.pid as number)).toBe(false);
-    await expect(connectSupervisor(environment.places)).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
+    expect(isRunning(writer)).toBe(false);
+    await expect(connectSupervisor(environment.paths)).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
   });
 
   test("keeps its records to its user", async () => {
-    await (await environment.supervisor()).start(program("web.1", SLEEP));
-    expect(statSync(join(environment.places.supervisor, "processes.changes.jsonl")).mode & 0o077).toBe(0);
-    const file = join(environment.places.supervisor, "processes.json");
+    await (await environment.supervisor()).start(program("web.1", `console.log("up"); ${SLEEP}`));
+    expect(statSync(join(environment.paths.supervisor, "processes.changes.jsonl")).mode & 0o077).toBe(0);
+    const file = join(environment.paths.supervisor, "processes.json");
     await until(() => existsSync(file));
     expect(statSync(file).mode & 0o077).toBe(0);
-    expect(statSync(join(environment.places.logs, "web.1.jsonl")).mode & 0o077).toBe(0);
+    await until(() => linesOf(environment.paths, "web.1").includes("up"));
+    expect(statSync(join(environment.paths.logs, "web.1.jsonl")).mode & 0o077).toBe(0);
   });
 });
 
 test("a folder too deep for a socket path works", { timeout: 60_000 }, async () => {
-  const deep = await makeEnvironment("x".repeat(120));
+  const deep = await makeEnvironment({ depth: "x".repeat(120) });
   expect((await (await deep.supervisor()).observe()).processes).toEqual([]);
   await deep.remove();
 });
@@ -149,6 +154,24 @@ test("a run that would overlap the one before is skipped, and one that takes too
   await environment.event(({ type }) => type === "job-skipped");
   expect((await environment.event(({ type }) => type === "job-run")).text).toBe("stopped at its time-out: ended by SIGTERM");
   await supervisor.stop({ id: "report" });
+});
+
+test("a run outlives the replacement and the removal of its schedule, and there is no other beside it", { timeout: 60_000 }, async () => {
+  const supervisor = await environment.supervisor();
+  const schedule = { cron: "* * * * * *", timeoutMs: 600_000 };
+  const at = async (release: string) => supervisor.start(program("tidy", SLEEP, { kind: "job", service: "tidy", release, schedule }));
+  const runs = async () => (await supervisor.observe()).processes.filter(({ spec }) => spec.id.startsWith("tidy.")).map(({ spec }) => spec.release);
+  await at("a");
+  const { id } = await environment.event((event) => event.type === "started" && event.id.startsWith("tidy."));
+  await at("b");
+  await environment.event((event) => event.type === "job-skipped" && event.id.startsWith("tidy."));
+  expect(await runs()).toEqual(["a"]);
+  await supervisor.stop({ id });
+  await until(async () => (await runs()).join() === "b");
+  await supervisor.forget({ id: "tidy" });
+  expect((await supervisor.observe()).processes.some(({ spec }) => spec.id === "tidy")).toBe(false);
+  expect(await runs()).toEqual(["b"]);
+  await Promise.all((await supervisor.observe()).processes.map(({ spec }) => spec.id.startsWith("tidy.") && supervisor.stop({ id: spec.id })));
 });
 
 test("the balancer is told of every change before a call returns", { timeout: 60_000 }, async () => {
@@ -197,7 +220,7 @@ test("logs are read as one, and followed", { timeout: 60_000 }, async () => {
   await supervisor.start(program("web.1", `console.log("a"); setTimeout(() => console.log("c"), 300); ${SLEEP}`));
   const stop = new AbortController();
   const seen: string[] = [];
-  for await (const { id, line } of readLogs(environment.places, { follow: true, signal: stop.signal })) {
+  for await (const { id, line } of readLogs(environment.paths, { follow: true, signal: stop.signal })) {
     seen.push(`${id} ${line}`);
     if (seen.length === 2) await supervisor.start(program("web.2", `console.log("d"); ${SLEEP}`));
     if (seen.length === 3) stop.abort();

@@ -17,8 +17,8 @@ test("a supervisor outlives it, stops what it is asked to, and goes on when ther
   const { group } = await supervisor.start(program("web.2", SLEEP));
   const { supervisor: identity } = await supervisor.observe();
   // Folders in the places of files: what root, too, cannot write to.
-  const changes = join(environment.places.supervisor, "processes.changes.jsonl");
-  const blocks = [changes, join(environment.places.supervisor, `processes.json.${identity.pid}.new`)];
+  const changes = join(environment.paths.supervisor, "processes.changes.jsonl");
+  const blocks = [changes, join(environment.paths.supervisor, `processes.json.${identity.pid}.new`)];
   await until(() => !existsSync(changes));
   for (const block of blocks) mkdirSync(block);
 
