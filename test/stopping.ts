@@ -17,6 +17,9 @@ export const PROGRAMS = {
   /** Passes the signal on and does not wait. */
   HASTY: `const child = require("child_process").spawn(process.execPath, ["-e", process.env.ONCE], { stdio: "inherit" });
     process.on("SIGTERM", () => { child.kill(); setTimeout(() => process.exit(1), 50) })`,
+  /** Passes the signal on to a child in a group of its own, and waits for it. (`timeout` does so too, but may ask its child twice.) */
+  LEAVER: `const child = require("child_process").spawn(process.execPath, ["-e", process.env.WORKER], { stdio: "inherit", detached: true });
+    process.on("SIGTERM", () => child.kill()); child.on("exit", () => process.exit())`,
   /** For a shell within a shell. */
   TRAPPED: `trap 'echo bye' TERM; node -e "$WORKER"; :`,
   /** The same without a trap. */
@@ -88,7 +91,7 @@ const OF_PROGRAMS: Case[] = [
     line: `node -e "$WORKER" | sed -u 's/^/seen /'`,
     says: ["seen up", "seen asked", "seen done"],
   },
-  { name: "a program that leaves its group", line: 'exec timeout 60 node -e "$WORKER"', says: ["up", "asked", "done"] },
+  { name: "a program that leaves its group", line: 'exec node -e "$LEAVER"', says: ["up", "asked", "done"] },
   { name: "npx", line: `exec npx -c 'node -e "$WORKER"'`, says: ["up", "asked", "done"] },
   { name: "npx, whose own shell dies of the signal", line: `exec npx -c 'node -e "$WORKER"; echo bye'`, says: ["up", "asked", "done"] },
 ];

@@ -17,6 +17,7 @@ import {
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { codeOf, LandfallError, messageOf, present } from "../../../error.ts";
+import { underFileLock } from "../../../system/file-lock.ts";
 import { loadText, writeWhole } from "../../../system/files.ts";
 import { resourceFailed } from "./resource.ts";
 
@@ -38,6 +39,7 @@ export interface PostgresPrograms {
 
 const programsFolder = (home: string): string => join(home, "programs");
 const userRecord = (home: string): string => join(programsFolder(home), "user-created");
+const userLock = (home: string): string => join(programsFolder(home), "user.lock");
 const isRoot = (): boolean => process.getuid?.() === 0;
 
 /**
@@ -129,10 +131,12 @@ function openToAll(folder: string): void {
 
 function ensureUser(home: string, emit: (text: string) => void): { uid: number; gid: number } {
   const name = systemUser(home);
-  const existing = findUser(name);
-  if (existing) return existing;
+  // Of two `useradd` of one name at once the second may overwrite the first one's user by one of another number, and neither fails.
+  return findUser(name) ?? underFileLock(userLock(home), () => findUser(name) ?? createUser(home, name, emit));
+}
+
+function createUser(home: string, name: string, emit: (text: string) => void): { uid: number; gid: number } {
   emit(`creating the system user ${name}, because Postgres does not run as root`);
-  mkdirSync(programsFolder(home), { recursive: true, mode: 0o755 });
   // Recorded first: after a crash between the two, decommission looks for a user that is not there, instead of leaving one.
   writeWhole(userRecord(home), `${name}\n`, { mode: 0o644 });
   try {
@@ -140,16 +144,13 @@ function ensureUser(home: string, emit: (text: string) => void): { uid: number; 
       stdio: "pipe",
     });
   } catch (cause) {
-    // Two commissions at once: the other one has made it.
-    if (!findUser(name)) {
-      throw resourceFailed({
-        what: `the system user "${name}" could not be created`,
-        where: "useradd",
-        why: `Postgres does not run as root. ${String(stderrOf(cause) ?? messageOf(cause)).trim()}`,
-        next: "run Landfall as an ordinary user: it does not need root",
-        cause,
-      });
-    }
+    throw resourceFailed({
+      what: `the system user "${name}" could not be created`,
+      where: "useradd",
+      why: `Postgres does not run as root. ${String(stderrOf(cause) ?? messageOf(cause)).trim()}`,
+      next: "run Landfall as an ordinary user: it does not need root",
+      cause,
+    });
   }
   return present(findUser(name), `system user "${name}"`);
 }
@@ -177,7 +178,7 @@ export function removeSharedPrograms(home: string): string[] {
   const name = systemUser(home);
   const copies = readdirSync(folder)
     .map((name) => join(folder, name))
-    .filter((path) => path !== userRecord(home));
+    .filter((path) => path !== userRecord(home) && path !== userLock(home));
   for (const copy of copies) rmSync(copy, { recursive: true, force: true });
   const isOurs = loadText(userRecord(home))?.trim() === name && isRoot() && findUser(name) !== undefined;
   if (isOurs && !removeUser(name)) return copies;
