@@ -29,6 +29,18 @@ const OWN_AUTHORITIES = "/usr/local/share/ca-certificates";
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 const TRUSTING = ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"];
 
+/**
+ * Python's clients bring a list of their own, by the package `certifi` or instead of it (botocore), and some name it to libcurl, which then asks
+ * no variable: Celery on SQS. The interpreter runs this at each start, in virtual environments as well.
+ */
+const PYTHON_TRUST = `import sys, types
+
+certifi = types.ModuleType("certifi")
+certifi.where = lambda: "${CERTIFICATES}"
+certifi.contents = lambda: open(certifi.where(), encoding="ascii").read()
+sys.modules["certifi"] = certifi
+`;
+
 /** Here cloud-init looks for its data where EC2 has it, and the machine's address is set from outside, as if by DHCP. */
 const CLOUD = `datasource_list: [Ec2]
 datasource:
@@ -146,6 +158,8 @@ async function makeRootFilesystem(folder: string, certificate: LocalCertificate)
     const variables = TRUSTING.map((name) => `${name}=${CERTIFICATES}`);
     mkdirSync(join(beside, "etc/systemd/system.conf.d"), { recursive: true });
     writeFileSync(join(beside, "etc/systemd/system.conf.d/90-rehearsal.conf"), `[Manager]\nDefaultEnvironment=${variables.join(" ")}\n`);
+    for (const python of readdirSync(join(beside, "etc")).filter((name) => /^python3\.\d+$/.test(name)))
+      writeFileSync(join(beside, "etc", python, "sitecustomize.py"), PYTHON_TRUST);
     writeFileSync(join(beside, "etc/machine-id"), "uninitialized\n");
     renameSync(beside, folder);
     return `a root file system of Debian ${RELEASE} stands in ${folder}`;

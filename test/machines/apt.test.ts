@@ -54,4 +54,14 @@ requires(why ?? "machines", why === undefined)("on a machine that looks for upda
     await alone;
     expect(await machine.run("systemctl is-active apt-daily.timer || true")).toBe("inactive\n");
   });
+
+  it("the clients of Python trust the rehearsal's authority, in a virtual environment as well", async () => {
+    const asked = "from certifi import where, contents; assert contents(); print(where())";
+    expect(await machine.run(`python3 -c '${asked}'`)).toBe("/etc/ssl/certs/ca-certificates.crt\n");
+    expect(await machine.run(`python3 -m venv --without-pip /srv/venv && /srv/venv/bin/python -c '${asked}'`)).toBe(
+      "/etc/ssl/certs/ca-certificates.crt\n",
+    );
+    const subject = await machine.run("openssl storeutl -noout -text -certs /etc/ssl/certs/ca-certificates.crt | grep -c 'Subject: .*[Ll]andfall'");
+    expect(Number(subject)).toBeGreaterThan(0);
+  });
 });

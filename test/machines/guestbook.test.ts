@@ -251,9 +251,14 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
     const dying = "\nsetTimeout(() => { console.error('the license has expired'); process.exit(4); }, 4_000);\n";
     const web = await readWhole(stage.source.files.find(({ path }) => path === "web.js") as SourceFile);
     const files = stage.source.files.map((file) => (file.path === "web.js" ? { ...file, read: readingOf(`${web}${dying}`) } : file));
-    const instance = stage.boot("web", await stage.release("cccccccccc", { ...stage.source, files }));
+    const artifact = await stage.release("cccccccccc", { ...stage.source, files });
+    // As a release without a phase leaves it: no read-only user.
+    await withDatabase((client) => client.query("DROP OWNED BY readonly; DROP ROLE readonly"));
+    const instance = stage.boot("web", artifact);
     const { call } = await instance.signal();
     expect(call.input.Status).toBe("FAILURE");
+    const made = await withDatabase((client) => client.query("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'readonly'"));
+    expect(made.rows).toEqual([{ rolcanlogin: true }]);
     const report = JSON.parse(String(await stage.resources.artifacts.get(`reports/guestbook-local-service-web/${instance.id}.json`)));
     expect(report).toMatchObject({ step: "steady", why: "the process ended soon after its start: code=exited, status=4/NOPERMISSION" });
     expect(report.tail.join("\n")).toContain("the license has expired");

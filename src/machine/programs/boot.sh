@@ -10,6 +10,8 @@ source "${LANDFALL_ROOT:-}/usr/local/lib/landfall/machine.sh"
 source "$lib/release.sh"
 # shellcheck source=environment.sh
 source "$lib/environment.sh"
+# shellcheck source=databases.sh
+source "$lib/databases.sh"
 # shellcheck source=health.sh
 source "$lib/health.sh"
 
@@ -40,6 +42,7 @@ main() {
 come_up() {
   perform release place_release &&
     perform secrets write_environment &&
+    perform databases make_readers &&
     perform start start_app &&
     perform health wait_up &&
     perform proxy start_proxy &&
@@ -59,6 +62,9 @@ perform() {
   ((status == 0)) || return "$status"
   log "$step took $(seconds $(($(now_ms) - began))) s"
 }
+
+# A release phase does so before; a release without one has only its instances. What has served once asks no database to start again.
+make_readers() { has_told SUCCESS || establish_readers; }
 
 start_app() {
   log "$LANDFALL_COMMAND" >"$run/command"

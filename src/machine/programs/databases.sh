@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# What must be in a database before a release phase: itself, and the user that can only read. All of it may be said again. Passwords reach
-# the clients through their environment and their input, never as arguments. To be sourced after machine.sh and environment.sh.
+# What must be in a database before a release: itself, and the user that can only read. All of it may be said again, and by several machines
+# at once. Passwords reach the clients through their environment and their input, never as arguments. To be sourced after machine.sh and
+# environment.sh.
 
 # establish_databases: for each database of LANDFALL_RESOURCES that is the environment's own.
 establish_databases() {
@@ -11,6 +12,16 @@ establish_databases() {
     case $kind in postgres | mysql) "establish_$kind" "$name" "$place" "$rest" || return ;; esac
   done <<<"${LANDFALL_RESOURCES:-}"
 }
+
+# establish_readers: the same where a read-only user cannot log in, as when no release phase has made it. What serves is left alone otherwise.
+establish_readers() (
+  local name kind place rest
+  trap 'rm -rf "$run/making"' EXIT
+  while read -r name kind place rest; do
+    [[ $name == *_READONLY_URL && $kind =~ ^(postgres|mysql)$ ]] || continue
+    "log_in_$kind" "$place" "$rest" 2>/dev/null || establish_databases || exit
+  done <<<"${LANDFALL_RESOURCES:-}"
+)
 
 # reader_of NAME_URL: where the login of its read-only user is; nothing when it has none.
 reader_of() {
@@ -33,20 +44,28 @@ connect_postgres() {
   return 0
 }
 
+log_in_postgres() (
+  connect_postgres "$1" "$2"
+  sql -c ''
+)
+
+# Two that change a role or its rights at once fail each other.
+one_at_a_time="SELECT pg_advisory_lock(hashtext('landfall databases')) \\g /dev/null"
 sql() { psql -X -q -v ON_ERROR_STOP=1 "$@"; }
 
 establish_postgres() (
   connect_postgres "$2" "$3"
   local wanted=$PGDATABASE reader
-  if [[ $(echo "SELECT 1 FROM pg_database WHERE datname = :'wanted'" | sql -At -v wanted="$wanted" postgres) != 1 ]]; then
-    echo 'CREATE DATABASE :"wanted"' | sql -v wanted="$wanted" postgres || exit
-    log "database \"$wanted\" made"
-  fi
+  sql -v wanted="$wanted" postgres <<SQL || exit
+$one_at_a_time
+SELECT 'CREATE DATABASE ' || quote_ident(:'wanted') WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'wanted') \\gexec
+SQL
   reader=$(reader_of "$1")
   [[ -n $reader ]] || exit 0
   # Its password goes over as a SCRAM verifier, so that no log of statements can hold it.
   {
     login "$reader" | "$lib/scram-verifier" || exit
+    echo "$one_at_a_time"
     cat <<'SQL'
 SELECT 'CREATE ROLE ' || quote_ident(:'reader') || ' LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE'
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'reader') \gexec
@@ -64,17 +83,29 @@ SQL
   } | sql -v database="$wanted"
 )
 
-establish_mysql() (
-  local address=${3%%/*} rest=${3#*/} reader
-  local database=${rest%%\?*} options=$run/making/mysql
+# connect_mysql ARN HOST:PORT/NAME?QUERY: how its client is told, in the file "$options".
+connect_mysql() {
+  local address=${2%%/*}
+  options=$run/making/mysql
   mkdir -p "$run/making"
-  reader=$(reader_of "$1")
   umask 077
   {
-    printf '[client]\nhost=%s\nport=%s\n' "${address%:*}" "${address##*:}"
-    printf 'ssl-ca=/usr/local/share/landfall/rds.pem\nssl-verify-server-cert\n'
-    login "$2" | jq -r '"user=\(.username)\npassword=\"\(.password)\""'
+    printf '[client]\nhost=%s\nport=%s\nconnect-timeout=10\n' "${address%:*}" "${address##*:}"
+    printf 'ssl-ca=%s/usr/local/share/landfall/rds.pem\nssl-verify-server-cert\n' "$root"
+    login "$1" | jq -r '"user=\(.username)\npassword=\"\(.password)\""'
   } >"$options"
+}
+
+log_in_mysql() (
+  connect_mysql "$1" "$2"
+  mysql --defaults-extra-file="$options" -e ''
+)
+
+establish_mysql() (
+  local rest=${3#*/} reader
+  local database=${rest%%\?*}
+  connect_mysql "$2" "$3"
+  reader=$(reader_of "$1")
   {
     echo "CREATE DATABASE IF NOT EXISTS \`$database\`;"
     # Letters and digits only, both of them, as the secret was made.
