@@ -29,7 +29,7 @@ requires("Linux with bash, jq, psql and python3", process.platform === "linux" &
       stage.write("aws/secretsmanager/arn:reader", JSON.stringify({ username: "reader", password: READER }));
       stage.settings.LANDFALL_PHASE_TIMEOUT_MS = "20000";
       stage.settings.LANDFALL_RESOURCES = `DATABASE_URL postgres arn:master ${address}/shop\nDATABASE_READONLY_URL postgres arn:reader ${address}/shop`;
-    }, 120_000);
+    });
     afterAll(async () => {
       await stage?.close();
       await environment?.remove();

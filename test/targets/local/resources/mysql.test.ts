@@ -34,7 +34,7 @@ requires(NEEDED.join(", "), NEEDED.every(isOnPath))("a mysql given by URL", () =
     execFileSync("mariadb-install-db", options, { stdio: "ignore" });
     await start("--skip-ssl");
     await ask("CREATE DATABASE shop", `CREATE USER ann@'%' IDENTIFIED BY '${PASSWORD}'`, "GRANT ALL ON *.* TO ann@'%'");
-  }, 120_000);
+  });
   afterAll(async () => {
     await stop();
     rmSync(folder, { recursive: true });

@@ -71,9 +71,9 @@ requires("the right to make a process namespace", canUnshare)("what ECS asks a t
   const WEB = "scalable-production-service-web";
 
   test.each(["dash", "bash"])("is whether its first process has run for the window (%s)", (shell) => {
-    const command = checksOf("2s")[WEB]?.Command[1] as string;
+    const command = checksOf("6s")[WEB]?.Command[1] as string;
     // As in a container: process 1 of its namespace is the first one.
-    const script = `${shell} -c '${command}'; echo $?; sleep 2.1; ${shell} -c '${command}'; echo $?`;
+    const script = `${shell} -c '${command}'; echo $?; sleep 6.1; ${shell} -c '${command}'; echo $?`;
     const { stdout, stderr } = spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "sh", "-c", script], { encoding: "utf8" });
     expect({ stdout, stderr }).toEqual({ stdout: "1\n0\n", stderr: "" });
   });
