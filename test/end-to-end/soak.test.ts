@@ -74,7 +74,7 @@ it("the way back stays through a scale-out and a failed deploy, and through a ne
   expect((await report<Status>("status", "local")).unfinished).toBeUndefined();
   const back = await report<DeployReport>("rollback", "local");
   expect(back.release).toBe(two.release);
-  expect(back.durationMs).toBeLessThan(5_000);
+  expect(back.durationMs).toBeLessThan(two.durationMs);
   expect(await (await fetch(address)).text()).toBe(`release ${two.release}\n`);
 });
 

@@ -61,7 +61,7 @@ test("a route that needs a proxy is refused where there is none", () => {
 
 const canUnshare = spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "true"]).status === 0;
 requires("the right to make a process namespace", canUnshare)("what ECS asks a task before it counts it", () => {
-  const checksOf = (steadyFor: "2s" | "0s" | "30m") => {
+  const checksOf = (steadyFor: "6s" | "0s" | "30m") => {
     const { web } = CONTAINERS.services;
     const deployment = production({ ...CONTAINERS, services: { ...CONTAINERS.services, web: { ...web, health: { steadyFor } } } });
     const bodies = makeStacks(deployment, runningIn(deployment)).map(({ body }) => JSON.parse(body) as { Resources: Record<string, Drawn> });
