@@ -40,6 +40,7 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 20_000 } },
     globalSetup: ["test/global-setup.ts"],
   },
 });

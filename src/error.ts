@@ -222,7 +222,7 @@ export const ERROR_CODES = {
   CONTAINER_BUILD_FAILED: { exit: 1, about: "A step of the Dockerfile failed. The engine's last lines are shown." },
   CONTAINER_PUSH_FAILED: { exit: 1, about: "The registry did not take the container image, or the login to it. The engine's last lines are shown." },
   TASK_LOST: { exit: 1, about: "A machine that was started for one task (an image, a build, a release phase) ended without saying how it went. It is terminated." },
-  DATA_MISSING: { exit: 3, about: "Data that the environment had is not where it was: nothing is there, an empty folder (a disk that is not mounted), or another database's or environment's data. Nothing is made in its place. Mount or put it back; `landfall commission --empty` with its name begins with an empty one." },
+  DATA_MISSING: { exit: 3, about: "Data that the environment had is not where it was: nothing is there, an empty folder (a disk that is not mounted), or another database's or environment's data. Nothing is made in its place. Mount or put it back; `landfall commission <env> --empty` with its name begins with an empty one." },
   KEEP_REFUSED: { exit: 3, about: "Data could not be set aside, or taken up again, without a risk: something is in its place already, or it lies on another file system. Nothing was changed." },
   DATA_PROTECTED: { exit: 3, about: "A database has `deletionProtection`, and `decommission` removes it only when it is named: `--confirm-remove` with its name. Nothing was changed." },
   STATE_DAMAGED: { exit: 1, about: "A file of the state is not as it was written, nor is its copy: cut short, changed, or not to be read. It is named, with what is lost and how to go on." },

@@ -12,7 +12,7 @@ interface Kind {
 }
 
 const CREDENTIALS = "Landfall takes credentials as the AWS command line does, and instances have a role of their own.";
-const SECRETS = 'A service gets such a thing as a secret: name it under "secrets", and give it with  landfall secrets set.';
+const SECRETS = 'A service gets such a thing as a secret: name it under "secrets", and give it with  landfall secrets set <env> NAME';
 
 const KINDS: readonly Kind[] = [
   { pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/, words: "an access key of AWS", next: CREDENTIALS },

@@ -120,7 +120,7 @@ const recipe = z.strictObject({
 const release = z.strictObject({
   build: key(z.array(command).default([]), { about: "Run once per release, in its folder: assets, static files. With variables, but no secrets." }),
   expand: key(command.optional(), { about: "Migrations that the release before can live with; once per release, before any traffic moves." }),
-  contract: key(command.optional(), { about: "Migrations that only the new release can live with; run by `landfall deploy --contract` once the rollout is final. There is no rollback past them." }),
+  contract: key(command.optional(), { about: "Migrations that only the new release can live with; run by `landfall deploy <env> --contract` once the rollout is final. There is no rollback past them." }),
   autoContract: key(z.boolean().default(false), { about: "Every deploy ends with `contract`, once the old fleet's soak is over." }),
   service: key(name.optional(), { about: "Whose variables and data folder `expand` and `contract` have, and whose variables the build steps. The first web service when left out, or else the first service.", example: '"web"' }),
   timeout: key(duration("100ms", "1d").prefault("10m"), { about: "Time budget of `expand`, and of `contract`." }),

@@ -245,6 +245,6 @@ const wayBackFailed = (back: Desired, reason: unknown, error: unknown) =>
     why: error instanceof Error ? error.message : String(error),
     evidence: [["failed first", reason instanceof Error ? reason.message : String(reason)]],
     standing: "Between two releases: healthy instances keep serving.",
-    next: "landfall resume or landfall abort, with the environment's name",
+    next: "finish it with  landfall resume <env>  or undo it with  landfall abort <env>",
     cause: error,
   });

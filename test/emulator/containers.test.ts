@@ -139,14 +139,14 @@ onEmulator("containers on the emulator", (world) => {
     expect(await running(input)).toEqual([]);
     const ecs = await world.stage.context(input).clients.ecs();
     for (const status of ["ACTIVE", "INACTIVE"] as const) expect((await ecs.listTaskDefinitions({ status })).taskDefinitionArns).toEqual([]);
-  }, 120_000);
+  });
 
   it("whose Dockerfile is not there are refused", async () => {
     await world.stage.commission(APP);
     rmSync(join(folder, "worker.Dockerfile"));
     await expect(open(APP).deploy({ dirty: true })).rejects.toMatchObject({ code: "CONTAINER_FILE_MISSING" });
     expect(await running(APP)).toEqual([]);
-  }, 120_000);
+  });
 
   it("whose build fails say so with its last lines, and change nothing", async () => {
     await world.stage.commission(APP);
@@ -156,5 +156,5 @@ onEmulator("containers on the emulator", (world) => {
       parts: { evidence: [["last lines", "npm error missing script: assets"]] },
     });
     expect(await running(APP)).toEqual([]);
-  }, 120_000);
+  });
 });

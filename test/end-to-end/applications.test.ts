@@ -74,7 +74,7 @@ beforeAll(async () => {
   const [nodeRed, optuna, palette] = await Promise.all(Object.values(apps).map((app) => bringUp(app, "local")));
   for (const one of [nodeRed, optuna, palette]) expect(one?.deployed).toMatchObject({ changed: true, imageMade: true });
   Object.assign(address, { nodeRed: nodeRed?.address, optuna: optuna?.address, palette: palette?.address });
-}, 110_000);
+});
 
 afterAll(() => sandbox.dispose());
 

@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => sandbox.dispose());
 
 describe("without a command", () => {
-  it("a supervisor that was killed is there again", { timeout: 90_000 }, async () => {
+  it("a supervisor that was killed is there again", async () => {
     const before = supervisor();
     const { services } = await status();
     process.kill(before.pid, "SIGKILL");
@@ -48,7 +48,7 @@ describe("without a command", () => {
     expect(pidsOf((await status()).services)).toEqual(pidsOf(services));
   });
 
-  it("a deploy whose command was killed is undone, which status announces", { timeout: 120_000 }, async () => {
+  it("a deploy whose command was killed is undone, which status announces", async () => {
     change(app, "slow", "");
     const deploy = sandbox.start(app, "deploy", "local");
     await expect.poll(async () => (await status()).underWay?.operation, WITHIN).toBe("deploy");
@@ -66,7 +66,7 @@ describe("without a command", () => {
 });
 
 describe("a machine", () => {
-  it("starts and stops its environment by a unit that systemd accepts", { timeout: 120_000 }, async () => {
+  it("starts and stops its environment by a unit that systemd accepts", async () => {
     const { unit, text } = await report<BootReport>("boot", "local");
     expect(unit).toBe("landfall-hello-local.service");
     expect(text).toMatch(/^ExecStart=\/\S+ \/\S+landfall\.js boot local --start$/m);

@@ -62,8 +62,8 @@ beforeAll(async () => {
   change(app, "landfall.config.ts", configuration({ TITLE: "of web" }));
   await landfall("commission", "local");
   await landfall("secrets", "set", "local", "KEY");
-}, 60_000);
-afterAll(() => sandbox.dispose(), 60_000);
+});
+afterAll(() => sandbox.dispose());
 
 it("has dependencies of its own, programs on its path, a home, and the variables of a service in each phase", async () => {
   const { release } = await deploy();
@@ -89,7 +89,7 @@ it("has dependencies of its own, programs on its path, a home, and the variables
     'tool; echo "$HOME"; touch a || echo refused; touch "$HOME/a" "$LANDFALL_DATA/a"',
   );
   expect(stdout.split("\n").filter((line) => !line.includes("touch"))).toEqual(["the tool", join(paths.homes, "worker"), "refused", ""]);
-}, 60_000);
+});
 
 it("keeps its dependencies when the next release builds others, and when that is taken back", async () => {
   change(app, "schema", "TWO");
@@ -102,7 +102,7 @@ it("keeps its dependencies when the next release builds others, and when that is
     return existsSync(file) ? [readFileSync(file, "utf8").trim()] : [];
   });
   expect(clients.sort()).toEqual(["ONE", "TWO"]);
-}, 60_000);
+});
 
 it("says where data belongs when a program writes into its release, and when a phase does", async () => {
   change(app, "landfall.config.ts", configuration({ TITLE: "of web", WRITES: "1" }));
@@ -117,9 +117,9 @@ it("says where data belongs when a program writes into its release, and when a p
   expect(phase.stderr).toContain("MIGRATION_FAILED");
   expect(phase.stderr).toContain("The folder of a release is read-only, for root too");
   expect(phase.stderr).toContain("LANDFALL_DATA");
-}, 60_000);
+});
 
 it("leaves nothing when it is decommissioned", async () => {
   await landfall("decommission", "local", "--yes");
   expect(existsSync(paths.homes)).toBe(false);
-}, 60_000);
+});

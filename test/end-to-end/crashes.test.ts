@@ -8,7 +8,7 @@ const POINTS = Number(process.env.LANDFALL_CRASH_POINTS ?? 3);
 
 const sandbox = makeSandbox();
 const stage = new Stage(sandbox, "crashes");
-afterAll(() => sandbox.dispose(), 60_000);
+afterAll(() => sandbox.dispose());
 
 describe.sequential("an operation that is killed", () => {
   it.each(SCENARIOS)(

@@ -97,21 +97,21 @@ beforeAll(async () => {
   write({});
   ({ address } = await report<CommissionReport>("commission", "local"));
 });
-afterAll(() => sandbox.dispose(), 60_000);
+afterAll(() => sandbox.dispose());
 
 const RULES = [
   { path: "/x", deny: true },
   { path: "/y", basicAuth: { user: "u", password: "PW" } },
 ];
 
-describe.sequential("the rules of the release that serves hold", { timeout: 120_000 }, () => {
+describe.sequential("the rules of the release that serves hold", () => {
   beforeAll(async () => {
     expect((await sandbox.runWithInput("pw", app, "secrets", "set", "local", "PW")).code).toBe(0);
   });
   beforeEach(async () => {
     await deploy({ routes: RULES });
     expect([await codeOf("/"), await codeOf("/x"), await codeOf("/y")]).toEqual([200, 404, 401]);
-  }, 60_000);
+  });
 
   it("during and after a failed deploy that renames its service and has none of them", async () => {
     await underLoad(["/", "/x", "/y"], () => failToDeploy({ name: "shop", command: "exit 3" }));
@@ -156,11 +156,11 @@ describe.sequential("the rules of the release that serves hold", { timeout: 120_
   });
 });
 
-describe.sequential("a release that changes nothing but the rules", { timeout: 120_000 }, () => {
+describe.sequential("a release that changes nothing but the rules", () => {
   let first: DeployReport;
   beforeEach(async () => {
     first = await deploy({});
-  }, 60_000);
+  });
 
   it("restarts nobody, and can be gone back from", async () => {
     const before = await pids();
@@ -208,7 +208,7 @@ describe.sequential("a release that changes nothing but the rules", { timeout: 1
   });
 });
 
-describe.sequential("where the balancer listens, and what it speaks there,", { timeout: 120_000 }, () => {
+describe.sequential("where the balancer listens, and what it speaks there,", () => {
   const codeAt = (url: string): Promise<number | string | undefined> =>
     new Promise((resolve) => {
       const read = url.startsWith("https") ? getSecurely : get;

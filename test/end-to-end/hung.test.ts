@@ -66,7 +66,7 @@ afterAll(async () => {
 });
 
 describe("an instance that hangs", () => {
-  it("is replaced in its place, with an event for each thing that was done", { timeout: 120_000 }, async () => {
+  it("is replaced in its place, with an event for each thing that was done", async () => {
     const before = await web(1);
     hang(before.pid);
     await expect.poll(() => eventOf("resumed", "web.1"), WITHIN).toBeDefined();
@@ -103,7 +103,7 @@ describe("an instance that hangs", () => {
 });
 
 describe("a balancer that hangs", () => {
-  it("is named by status, and killed and started again while connections wait", { timeout: 120_000 }, async () => {
+  it("is named by status, and killed and started again while connections wait", async () => {
     const { address } = await status();
     const since = Date.now();
     hang(pidOf("balancer"));
@@ -134,7 +134,7 @@ describe("a supervisor that hangs", () => {
     expect((await web(1)).pid).toBe(before.pid);
   });
 
-  it("that was killed leaves a status of what runs", { timeout: 60_000 }, async () => {
+  it("that was killed leaves a status of what runs", async () => {
     // It would start another at once.
     hang(pidOf("caretaker"));
     process.kill(identity().pid, "SIGKILL");

@@ -33,8 +33,8 @@ beforeAll(async () => {
   }
   await keeper.fill();
   await must("decommission", "other", "--yes", "--keep-data");
-}, 120_000);
-afterAll(() => sandbox.dispose(), 60_000);
+});
+afterAll(() => sandbox.dispose());
 
 /** Each place of data below an environment's folder, and what it is called. */
 const PLACES: [path: string, name: string, what: string][] = [
@@ -92,7 +92,7 @@ describe.each(PLACES)("%s", (path, name, what) => {
     } finally {
       await bringBack();
     }
-  }, 120_000);
+  });
 });
 
 describe("a machine that was started again without its disk", () => {
@@ -125,7 +125,7 @@ describe("a machine that was started again without its disk", () => {
     await expect.poll(async () => (await stateOf("resource.database"))?.state, { timeout: 30_000 }).toBe("running");
     await must("resume", "local");
     expect(await keeper.listLosses()).toEqual([]);
-  }, 120_000);
+  });
 });
 
 describe("--empty", () => {
@@ -154,7 +154,7 @@ describe("--empty", () => {
     expect(stderr).toContain('giving the postgres "database" a new password');
     expect(await keeper.listLosses()).toEqual([expect.stringContaining("the secret is gone")]);
     openSecrets(paths).set("API_KEY", "key of Ada");
-  }, 60_000);
+  });
 
   it("begins with an empty one, of that alone", async () => {
     renameSync(join(paths.data, "database"), away);
@@ -163,5 +163,5 @@ describe("--empty", () => {
     expect(await keeper.listLosses()).toEqual([expect.stringContaining("the row is gone")]);
     expect((await status()).missing).toBeUndefined();
     rmSync(away, { recursive: true });
-  }, 60_000);
+  });
 });

@@ -49,16 +49,16 @@ beforeAll(async () => {
   change(app, "landfall.config.ts", configuration(1));
   await landfall("commission", "local");
   await landfall("deploy", "local");
-}, 120_000);
-afterAll(() => sandbox.dispose(), 60_000);
+});
+afterAll(() => sandbox.dispose());
 
-it("takes requests again after a crash", { timeout: 60_000 }, async () => {
+it("takes requests again after a crash", async () => {
   const pid = (await report<Status>("status", "local")).services[0]?.instances[0]?.pid;
   process.kill(pid as number, "SIGKILL");
   await expect.poll(eventTypes, WITHIN).toContain("resumed");
 });
 
-it("is replaced, asked and told, also when its warm time has come", { timeout: 120_000 }, async () => {
+it("is replaced, asked and told, also when its warm time has come", async () => {
   change(app, "landfall.config.ts", configuration(2));
   await landfall("deploy", "local");
   await expect.poll(seen, WITHIN).toContain("POST /leave of shop.example");

@@ -64,7 +64,7 @@ async function query(url: string, sql: string): Promise<Record<string, string>[]
 const ownUrl = () => openSecrets(paths).reveal("resource/database/url");
 const runs = async (url = ownUrl()) => (await query(url, "SELECT version FROM public.ran ORDER BY ctid")).map(({ version }) => version);
 
-afterAll(() => sandbox.dispose(), 60_000);
+afterAll(() => sandbox.dispose());
 
 describe("a database of the environment's own", () => {
   const cluster = join(paths.data, "database/pgdata");
@@ -91,7 +91,7 @@ describe("a database of the environment's own", () => {
     release("2");
     await deploy("--contract");
     expect(await runs()).toEqual(["1", "2", "2contract"]);
-  }, 120_000);
+  });
 
   it("is not migrated again while it remembers, also after it was kept", async () => {
     expect(await deploy("--contract")).toMatchObject({ changed: false, contracted: false });
@@ -99,7 +99,7 @@ describe("a database of the environment's own", () => {
     await must("commission", "local");
     expect(await deploy("--contract")).toMatchObject({ changed: true, contracted: false });
     expect(await runs()).toEqual(["1", "2", "2contract"]);
-  }, 120_000);
+  });
 
   it("is not migrated again because of other data, which is new or begins empty", async () => {
     const more = '}, uploads: { type: "bucket" }, extra: { type: "postgres" ';
@@ -112,7 +112,7 @@ describe("a database of the environment's own", () => {
     await must("commission", "local");
     expect(await deploy("--contract")).toMatchObject({ contracted: false });
     expect(await runs()).toEqual(["1", "2", "2contract"]);
-  }, 120_000);
+  });
 
   it("is migrated again by the next deploy when it has gone back", async () => {
     await whileStopped(() => copy(older, cluster));
@@ -120,14 +120,14 @@ describe("a database of the environment's own", () => {
     expect(await deploy("--contract")).toMatchObject({ changed: true, contracted: true });
     expect(await runs()).toEqual(["1", "2", "2contract"]);
     expect(await deploy("--contract")).toMatchObject({ changed: false, contracted: false });
-  }, 120_000);
+  });
 
   it("is migrated again when all is brought back", async () => {
     await whileStopped(() => copy(older, cluster));
     expect(await report<RecoveryReport>("resume", "local")).toMatchObject({ did: "brought back" });
     expect(await runs()).toEqual(["1", "2"]);
     expect(await report<RecoveryReport>("resume", "local")).toMatchObject({ did: "nothing" });
-  }, 120_000);
+  });
 
   it("is migrated when it begins empty", async () => {
     await (await connectSupervisor(paths)).stop({ id: "resource.database" });
@@ -135,7 +135,7 @@ describe("a database of the environment's own", () => {
     await must("commission", "local", "--empty", "database");
     await deploy();
     expect(await runs()).toEqual(["2"]);
-  }, 120_000);
+  });
 
   it("that does not answer is believed to be as it was", async () => {
     await (await connectSupervisor(paths)).stop({ id: "resource.database" });
@@ -143,7 +143,7 @@ describe("a database of the environment's own", () => {
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('database "database" does not answer') });
     await must("resume", "local");
     expect(await runs()).toEqual(["2"]);
-  }, 120_000);
+  });
 });
 
 describe("a database given by URL", () => {
@@ -161,7 +161,7 @@ describe("a database given by URL", () => {
     await must("commission", "other");
     await query(superuser("postgres"), "CREATE ROLE guest LOGIN PASSWORD 'pw'");
     await query(superuser("postgres"), "CREATE ROLE reader LOGIN PASSWORD 'pw'");
-  }, 120_000);
+  });
 
   async function make(database: string, owner: string): Promise<void> {
     await query(superuser("postgres"), `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
@@ -187,7 +187,7 @@ describe("a database given by URL", () => {
     await make("shop", "guest");
     await must("resume", "local");
     expect(await runs(url)).toEqual(["4"]);
-  }, 120_000);
+  });
 
   it("that lets nobody write what it should remember is known by its identity", async () => {
     const prepare = async () => {
@@ -204,5 +204,5 @@ describe("a database given by URL", () => {
     await prepare();
     expect(await deploy()).toMatchObject({ changed: true });
     expect(await runs(url)).toEqual(["5"]);
-  }, 120_000);
+  });
 });

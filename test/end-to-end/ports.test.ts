@@ -41,7 +41,7 @@ beforeEach(async () => {
 afterEach(async () => {
   leave();
   await sandbox.run(app, "decommission", "local", "--yes");
-}, 60_000);
+});
 afterAll(() => sandbox.dispose());
 
 /** This process takes the port. */

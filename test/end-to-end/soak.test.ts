@@ -38,7 +38,7 @@ function makeApp(name: string) {
   };
 }
 
-it("the way back stays through a scale-out and a failed deploy, and through a new name of the service", { timeout: 120_000 }, async () => {
+it("the way back stays through a scale-out and a failed deploy, and through a new name of the service", async () => {
   const { run, report, configure, release } = makeApp("soaks");
   const deploy = async (web: string) => {
     release(web);
@@ -74,11 +74,11 @@ it("the way back stays through a scale-out and a failed deploy, and through a ne
   expect((await report<Status>("status", "local")).unfinished).toBeUndefined();
   const back = await report<DeployReport>("rollback", "local");
   expect(back.release).toBe(two.release);
-  expect(back.durationMs).toBeLessThan(5_000);
+  expect(back.durationMs).toBeLessThan(two.durationMs);
   expect(await (await fetch(address)).text()).toBe(`release ${two.release}\n`);
 });
 
-it("a number that was set stays within what the configuration allows", { timeout: 60_000 }, async () => {
+it("a number that was set stays within what the configuration allows", async () => {
   const { run, report, configure, release } = makeApp("bounded");
   configure({ instances: { min: 1, max: 5 } });
   release("steady");
@@ -92,7 +92,7 @@ it("a number that was set stays within what the configuration allows", { timeout
   expect((await report<Status>("status", "local")).services).toMatchObject([{ wanted: 2, healthy: 2 }]);
 });
 
-it("a deploy refuses resources that were not commissioned, and a plan says what to do first", { timeout: 60_000 }, async () => {
+it("a deploy refuses resources that were not commissioned, and a plan says what to do first", async () => {
   const { run, report, configure, release } = makeApp("changed");
   configure({});
   release("steady");

@@ -13,7 +13,7 @@ beforeEach(async () => {
   app = sandbox.copyApp("test/fixtures/apps/moody");
   await must("commission", "local");
 });
-afterEach(() => sandbox.dispose(), 60_000);
+afterEach(() => sandbox.dispose());
 
 const landfall = (...args: string[]) => sandbox.run(app, ...args);
 

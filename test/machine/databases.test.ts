@@ -34,7 +34,7 @@ requires("Linux with bash, jq, psql and python3", process.platform === "linux" &
       stage.write("aws/secretsmanager/arn:reader", JSON.stringify({ username: "reader", password: READER }));
       stage.settings.LANDFALL_PHASE_TIMEOUT_MS = "20000";
       stage.settings.LANDFALL_RESOURCES = `DATABASE_URL postgres arn:master ${address}/shop\nDATABASE_READONLY_URL postgres arn:reader ${address}/shop`;
-    }, 120_000);
+    });
     afterAll(async () => {
       await stage?.close();
       await environment?.remove();
@@ -116,7 +116,7 @@ requires(`Linux with ${NEEDED.join(", ")}`, process.platform === "linux" && NEED
     stage.write("aws/secretsmanager/arn:master", JSON.stringify({ username: "master", password: MASTER }));
     stage.write("aws/secretsmanager/arn:reader", JSON.stringify({ username: "readonly", password: READER }));
     stage.settings.LANDFALL_RESOURCES = resources(mariadb.port);
-  }, 120_000);
+  });
   afterAll(async () => {
     await stage?.close();
     await mariadb.close();

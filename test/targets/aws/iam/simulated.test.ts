@@ -75,7 +75,7 @@ requires("python3 with venv", hasPython())("what CloudFormation calls in a perso
   beforeAll(() => {
     facts = handlerFacts(Object.keys(RESOURCE_TYPES));
     worlds = Object.fromEntries(Object.entries(APPS).map(([name, app]) => [name, drawWorld(app)]));
-  }, 120_000);
+  });
 
   async function requestsOf(world: World, { handlers, of }: (typeof COMMANDS)[number]): Promise<HandlerRequest[]> {
     const own = world.drawn.filter(([role]) => of === undefined || of === "all" || of.some((one) => one === role)).map(([, { Type }]) => Type);

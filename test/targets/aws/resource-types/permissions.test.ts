@@ -146,7 +146,7 @@ requires("python3 with venv", hasPython())("the calls of each resource type", ()
   let schemas: Record<string, string[]> = {};
   beforeAll(() => {
     schemas = handlerActions(types);
-  }, 120_000);
+  });
   const ours = (type: string) => Object.values(RESOURCE_TYPES[type]?.permissions ?? {}).flat();
   const globs = Object.values(LEFT_OUT).flat();
 

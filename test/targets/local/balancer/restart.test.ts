@@ -83,14 +83,14 @@ async function askUntilServed(): Promise<void> {
   }
 }
 
-test("a balancer that is killed refuses nobody: new connections wait for the next", { timeout: 60_000 }, async () => {
+test("a balancer that is killed refuses nobody: new connections wait for the next", async () => {
   const { pid } = await environment.record("balancer");
   process.kill(pid as number, "SIGKILL");
   for (let turn = 0; turn < 50; turn++) expect(await ask()).toBe("served");
   expect((await environment.record("balancer")).pid).not.toBe(pid);
 });
 
-test("a renewed balancer takes over before the old one ends, which finishes what it has", { timeout: 60_000 }, async () => {
+test("a renewed balancer takes over before the old one ends, which finishes what it has", async () => {
   const { pid } = await environment.record("balancer");
   const slow = ask("/held");
   while (held.length === 0) await new Promise(setImmediate);
@@ -108,14 +108,14 @@ test("a renewed balancer takes over before the old one ends, which finishes what
   agent.destroy();
 });
 
-test("after the supervisor was killed a balancer is renewed all the same", { timeout: 60_000 }, async () => {
+test("after the supervisor was killed a balancer is renewed all the same", async () => {
   await environment.crashSupervisor();
   const { pid } = await environment.record("balancer");
   expect((await (await environment.supervisor()).renew({ spec })).pid).not.toBe(pid);
   await askUntilServed();
 });
 
-test("a balancer is not renewed onto a port that somebody has, and serves on", { timeout: 60_000 }, async () => {
+test("a balancer is not renewed onto a port that somebody has, and serves on", async () => {
   const { pid } = await environment.record("balancer");
   const stranger = createServer().listen(0, "127.0.0.1");
   await once(stranger, "listening");
@@ -145,7 +145,7 @@ async function listenOnceFree(port: number): Promise<Server> {
   }
 }
 
-test("a balancer whose port was taken while all were down is named, and starts once it is free", { timeout: 60_000 }, async () => {
+test("a balancer whose port was taken while all were down is named, and starts once it is free", async () => {
   const { group } = await environment.record("balancer");
   await environment.crashSupervisor();
   await killGroup(group?.pid as number);
@@ -164,7 +164,7 @@ test("a balancer whose port was taken while all were down is named, and starts o
   expect(await ask()).toBe("served");
 });
 
-test("a balancer that is given a socket of another address serves nobody", { timeout: 60_000 }, async () => {
+test("a balancer that is given a socket of another address serves nobody", async () => {
   const stranger = createServer().listen(0, "127.0.0.1");
   await once(stranger, "listening");
   const { libuv } = process.report.getReport() as unknown as { libuv: { fd?: number; localEndpoint?: { port: number } }[] };
@@ -186,13 +186,13 @@ test("a balancer that is given a socket of another address serves nobody", { tim
   stranger.close();
 });
 
-test("a balancer that is stopped leaves nobody waiting", { timeout: 60_000 }, async () => {
+test("a balancer that is stopped leaves nobody waiting", async () => {
   await (await environment.supervisor()).stop({ id: "balancer" });
   const [error] = await once(connect(edge.port, "127.0.0.1"), "error");
   expect(error.code).toBe("ECONNREFUSED");
 });
 
-test("a balancer that gets SIGTERM finishes what it has, answers on kept connections, and ends by itself", { timeout: 60_000 }, async () => {
+test("a balancer that gets SIGTERM finishes what it has, answers on kept connections, and ends by itself", async () => {
   const slow = ask("/held");
   while (held.length === 0) await new Promise(setImmediate);
   const kept = connect(edge.port, "127.0.0.1");
@@ -212,7 +212,7 @@ test("a balancer that gets SIGTERM finishes what it has, answers on kept connect
   expect(await ask()).toBe("served");
 });
 
-test("a share and the count of what became of it outlive a killed supervisor, the share also a killed balancer", { timeout: 60_000 }, async () => {
+test("a share and the count of what became of it outlive a killed supervisor, the share also a killed balancer", async () => {
   const ids = ["web.1"];
   await (await environment.supervisor()).attach({ id: "web.1", share: 0.25 });
   await ask();

@@ -11,8 +11,8 @@ import { linesOf, makeEnvironment, program, type TestEnvironment, until } from "
 let environment: TestEnvironment;
 beforeAll(async () => {
   environment = await makeEnvironment();
-}, 60_000);
-afterAll(() => environment.remove(), 30_000);
+});
+afterAll(() => environment.remove());
 
 const env = { PATH: process.env.PATH ?? "", HOME: "/tmp", ...PROGRAMS };
 let number = 0;

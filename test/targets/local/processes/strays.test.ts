@@ -12,11 +12,11 @@ let token = "";
 let number = 0;
 beforeAll(async () => {
   environment = await makeEnvironment();
-}, 60_000);
+});
 afterEach(() => {
   for (const pid of alive()) process.kill(pid, "SIGKILL");
 });
-afterAll(() => environment.remove(), 30_000);
+afterAll(() => environment.remove());
 
 /** Whatever runs and has the test's word among its arguments: known by nothing that Landfall knows it by. */
 const alive = (word = token): number[] =>

@@ -16,7 +16,7 @@ requires(MARIADB.join(", "), MARIADB.every(isOnPath))("a mysql given by URL", ()
     environment = makeEnvironment();
     await mariadb.open();
     await mariadb.ask("CREATE DATABASE shop", `CREATE USER ann@'%' IDENTIFIED BY '${PASSWORD}'`, "GRANT ALL ON *.* TO ann@'%'");
-  }, 120_000);
+  });
   afterAll(async () => {
     await mariadb.close();
     await environment.remove();

@@ -36,7 +36,7 @@ describe("postgres", () => {
     created = up.created;
     owner = environment.variable(database, "MAIN_DATABASE_URL");
     reader = environment.variable(database, "MAIN_DATABASE_READONLY_URL");
-  }, 120_000);
+  });
   afterAll(() => environment.remove());
 
   it("makes a database with two users", async () => {
@@ -170,7 +170,7 @@ describe("a postgres given by URL", () => {
     await expect(resource.ready()).rejects.toMatchObject({ message: 'the postgres "given" has a host name that was not found' });
     environment.secrets.set("REMOTE_URL", "localhost");
     await expect(resource.ready()).rejects.toMatchObject({ message: 'the postgres "given" has an address that is not a URL' });
-  }, 120_000);
+  });
 
   it("puts a URL without password into the plain variables", async () => {
     environment = makeEnvironment();

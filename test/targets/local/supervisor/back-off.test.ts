@@ -23,12 +23,12 @@ test("equal endings in a row are told once", () => {
   );
 });
 
-describe("a process that crashes", { timeout: 60_000 }, () => {
+describe("a process that crashes", () => {
   let environment: TestEnvironment;
   beforeEach(async () => {
     environment = await makeEnvironment();
-  }, 60_000);
-  afterEach(() => environment.remove(), 30_000);
+  });
+  afterEach(() => environment.remove());
 
   const crashesOf = async (id: string, count: number) => {
     await environment.supervisor();

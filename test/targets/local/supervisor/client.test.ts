@@ -9,12 +9,12 @@ import { linesOf, makeEnvironment, program, startBalancer, type TestEnvironment,
 let environment: TestEnvironment;
 beforeEach(async () => {
   environment = await makeEnvironment();
-}, 60_000);
-afterEach(() => environment.remove(), 30_000);
+});
+afterEach(() => environment.remove());
 
 const SLEEP = "setInterval(() => {}, 1000)";
 
-test("a stop that was cut off is finished by the next supervisor", { timeout: 60_000 }, async () => {
+test("a stop that was cut off is finished by the next supervisor", async () => {
   const supervisor = await environment.supervisor();
   const { group } = await supervisor.start(program("web.1", `process.on("SIGTERM", () => console.log("no")); console.log("up"); ${SLEEP}`));
   await until(() => linesOf(environment.paths, "web.1").includes("up"));
@@ -26,7 +26,7 @@ test("a stop that was cut off is finished by the next supervisor", { timeout: 60
   expect((await supervisor.observe()).processes).toEqual([]);
 });
 
-test("a drain that was cut off is asked again", { timeout: 60_000 }, async () => {
+test("a drain that was cut off is asked again", async () => {
   const supervisor = await environment.supervisor();
   const balancer = await startBalancer(environment);
   const { pid } = await supervisor.start(program("web.1", SLEEP, { port: "free" }));
@@ -40,7 +40,7 @@ test("a drain that was cut off is asked again", { timeout: 60_000 }, async () =>
   balancer.close();
 });
 
-test("a start that is cut off at any moment starts one process, which counts as never crashed", { timeout: 120_000 }, async () => {
+test("a start that is cut off at any moment starts one process, which counts as never crashed", async () => {
   const supervisor = await environment.supervisor();
   for (let time = 0; time < 8; time++) {
     const id = `web.${time}`;
@@ -59,7 +59,7 @@ test("a start that is cut off at any moment starts one process, which counts as 
   }
 });
 
-test("a supervisor that was shut down is not brought back by a call that comes too late", { timeout: 60_000 }, async () => {
+test("a supervisor that was shut down is not brought back by a call that comes too late", async () => {
   const supervisor = await environment.supervisor();
   await supervisor.shutdown();
   await expect(supervisor.observe()).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
@@ -68,7 +68,7 @@ test("a supervisor that was shut down is not brought back by a call that comes t
   expect(existsSync(join(environment.paths.supervisor, "supervisor.json"))).toBe(false);
 });
 
-test("an id that is not there: nothing to stop or forget, and an error for the rest", { timeout: 60_000 }, async () => {
+test("an id that is not there: nothing to stop or forget, and an error for the rest", async () => {
   const supervisor = await environment.supervisor();
   expect(await supervisor.stop({ id: "web.9" })).toEqual({ ignored: false });
   await supervisor.forget({ id: "web.9" });

@@ -4,8 +4,8 @@ import { makeEnvironment, program, type TestEnvironment } from "./environment.ts
 let environment: TestEnvironment;
 beforeEach(async () => {
   environment = await makeEnvironment();
-}, 60_000);
-afterEach(() => environment.remove(), 30_000);
+});
+afterEach(() => environment.remove());
 
 const SLEEP = "setInterval(() => {}, 1000)";
 

@@ -51,12 +51,12 @@ time.sleep(1000)`,
   ],
 ];
 
-describe("a program that opens its own output again by its name", { timeout: 60_000 }, () => {
+describe("a program that opens its own output again by its name", () => {
   let environment: TestEnvironment;
   beforeEach(async () => {
     environment = await makeEnvironment();
-  }, 60_000);
-  afterEach(() => environment.remove(), 30_000);
+  });
+  afterEach(() => environment.remove());
 
   const OWNERS: [whose: string, owner: Partial<ProcessSpec>][] = [["its supervisor's", {}]];
   if (process.getuid?.() === 0) OWNERS.push(["another", { uid: 65534, gid: 65534, cwd: "/" }]);
@@ -72,12 +72,12 @@ describe("a program that opens its own output again by its name", { timeout: 60_
     });
 });
 
-describe("a program that writes 100,000 lines", { timeout: 120_000 }, () => {
+describe("a program that writes 100,000 lines", () => {
   let environment: TestEnvironment;
   beforeEach(async () => {
     environment = await makeEnvironment();
-  }, 60_000);
-  afterEach(() => environment.remove(), 30_000);
+  });
+  afterEach(() => environment.remove());
 
   /** What the log writer may have had in hand when it was killed: what it had read last, and the line before that had no end yet. */
   const LOST_BYTES_MAX = 128 * 1024;
@@ -111,12 +111,12 @@ describe("a program that writes 100,000 lines", { timeout: 120_000 }, () => {
     }));
 });
 
-describe("the lines of what has ended", { timeout: 60_000 }, () => {
+describe("the lines of what has ended", () => {
   let environment: TestEnvironment;
   beforeEach(async () => {
     environment = await makeEnvironment();
-  }, 60_000);
-  afterEach(() => environment.remove(), 30_000);
+  });
+  afterEach(() => environment.remove());
   const lines = () => linesOf(environment.paths, "web.1");
   const shell = (script: string, rest: Partial<ProcessSpec> = {}) => program("web.1", "", { argv: ["/bin/sh", "-c", script], ...rest });
 
@@ -188,13 +188,13 @@ describe.skipIf(!canMount)(`a full disk${canMount ? "" : " (needs root on Linux,
     home = join(mkdtempSync(join(tmpdir(), "landfall-test-")), "disk");
     unmount = mountDisk(home, 24);
     environment = await makeEnvironment({ home });
-  }, 60_000);
+  });
   afterEach(async () => {
     rmSync(join(home, "fill"), { force: true });
     await environment.remove().catch(() => {});
     unmount();
     rmSync(join(home, ".."), { recursive: true });
-  }, 30_000);
+  });
 
   /** Of the end that the program chose, and in the same look: a start that the full disk refuses is soon the last end. */
   async function lastLinesOfFailure(): Promise<string[]> {

@@ -9,12 +9,12 @@ import { linesOf, makeEnvironment, program, type TestEnvironment, until } from "
 let environment: TestEnvironment;
 beforeEach(async () => {
   environment = await makeEnvironment();
-}, 60_000);
-afterEach(() => environment.remove(), 30_000);
+});
+afterEach(() => environment.remove());
 
 const SLEEP = "setInterval(() => {}, 1000)";
 
-test("everything that ran is started again, resources first, and is not taken for crashed", { timeout: 60_000 }, async () => {
+test("everything that ran is started again, resources first, and is not taken for crashed", async () => {
   const supervisor = await environment.supervisor();
   await supervisor.start(program("web.1", `console.log("up"); ${SLEEP}`, { port: "free" }));
   await supervisor.start(program("balancer", SLEEP, { kind: "balancer" }));
@@ -35,7 +35,7 @@ test("everything that ran is started again, resources first, and is not taken fo
   expect(crashes).toBe(0);
 });
 
-test("a stranger that has a pid of ours by now is left alone", { timeout: 60_000 }, async () => {
+test("a stranger that has a pid of ours by now is left alone", async () => {
   const stranger = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
   const pid = stranger.pid as number;
   try {
@@ -55,7 +55,7 @@ test("a stranger that has a pid of ours by now is left alone", { timeout: 60_000
   }
 });
 
-test("pipes go with the process, and with the end of what ran once", { timeout: 60_000 }, async () => {
+test("pipes go with the process, and with the end of what ran once", async () => {
   const supervisor = await environment.supervisor();
   const folders = () => readdirSync(join(environment.paths.supervisor, "runs"));
   await supervisor.start(program("web.1", SLEEP));
@@ -85,7 +85,7 @@ test("a shutdown stops jobs, then instances, the balancer, and resources last, i
   expect((await (await environment.supervisor()).observe()).processes).toEqual([]);
 });
 
-test("a schedule goes on after a crash of the supervisor, and runs once for each of its times", { timeout: 60_000 }, async () => {
+test("a schedule goes on after a crash of the supervisor, and runs once for each of its times", async () => {
   const ran = join(environment.paths.environment, "ran");
   mkdirSync(ran);
   // Makes a folder that must not be there yet: a second run for the same second would end with status 1.
@@ -104,7 +104,7 @@ test("a schedule goes on after a crash of the supervisor, and runs once for each
   expect(readdirSync(ran)).toHaveLength(started.length);
 });
 
-test("a run that ended unseen by its schedule does not stand in the way of the next", { timeout: 60_000 }, async () => {
+test("a run that ended unseen by its schedule does not stand in the way of the next", async () => {
   const supervisor = await environment.supervisor();
   await supervisor.start(program("tick", SLEEP, { kind: "job", schedule: { cron: "* * * * * *", timeoutMs: 3_600_000 } }));
   const { id } = await environment.event(({ type, id }) => type === "started" && id.startsWith("tick."));
@@ -120,7 +120,7 @@ test("a run that ended unseen by its schedule does not stand in the way of the n
   expect(environment.events().filter(({ type }) => type === "job-run")).toMatchObject([{ id, text: "exit status 0" }]);
 });
 
-test("a port that somebody took while the process was down is given up for another", { timeout: 60_000 }, async () => {
+test("a port that somebody took while the process was down is given up for another", async () => {
   const supervisor = await environment.supervisor();
   // It never listens itself, so that its port can be taken from it.
   const { pid, port } = await supervisor.start(program("web.1", `console.log(process.env.PORT); ${SLEEP}`, { port: "free" }));
@@ -136,7 +136,7 @@ test("a port that somebody took while the process was down is given up for anoth
   taker.close();
 });
 
-test("a secret reaches the program alone", { timeout: 60_000 }, async () => {
+test("a secret reaches the program alone", async () => {
   const { openSecrets } = await import("../../../../src/targets/local/data/secret-store.ts");
   openSecrets(environment.paths).set("TOKEN", "hunter2-hunter2");
   const supervisor = await environment.supervisor();
@@ -150,7 +150,7 @@ test("a secret reaches the program alone", { timeout: 60_000 }, async () => {
   if (existsSync("/proc")) expect(readFileSync(`/proc/${group?.pid}/cmdline`, "latin1")).not.toContain("hunter2");
 });
 
-test.runIf(process.getuid?.() === 0)("a process of another user writes its output all the same", { timeout: 60_000 }, async () => {
+test.runIf(process.getuid?.() === 0)("a process of another user writes its output all the same", async () => {
   const supervisor = await environment.supervisor();
   const code = `console.log(process.getuid(), process.getgid()); require("fs").appendFileSync("/dev/stderr", "opened\\n"); ${SLEEP}`;
   await supervisor.start(program("resource.database", code, { kind: "resource", uid: 65534, gid: 65534, cwd: "/" }));

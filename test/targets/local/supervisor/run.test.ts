@@ -8,8 +8,8 @@ import { linesOf, makeEnvironment, program, type TestEnvironment, until } from "
 let environment: TestEnvironment;
 beforeEach(async () => {
   environment = await makeEnvironment();
-}, 60_000);
-afterEach(() => environment.remove(), 30_000);
+});
+afterEach(() => environment.remove());
 
 /** Writes a line each time it begins, and ends with status 4 when the file `go` is there. */
 const migration = (): ProcessSpec => {
@@ -31,7 +31,7 @@ const abandon = (input: { spec: ProcessSpec; timeoutMs: number }) => {
 };
 const letGo = () => writeFileSync(join(environment.paths.environment, "go"), "");
 
-describe("a run", { timeout: 60_000 }, () => {
+describe("a run", () => {
   test("that is asked for again while it runs, or after, is the same run until it is forgotten", async () => {
     const supervisor = await environment.supervisor();
     const input = { spec: migration(), timeoutMs: 60_000 };
@@ -96,7 +96,7 @@ describe("a run", { timeout: 60_000 }, () => {
   });
 });
 
-test("a run whose supervisor is killed at any moment happens exactly once", { timeout: 120_000 }, async () => {
+test("a run whose supervisor is killed at any moment happens exactly once", async () => {
   for (let time = 0; time < 8; time++) {
     const done = join(environment.paths.environment, `done.${time}`);
     const spec = program(`once.${time}`, `require("fs").appendFileSync(${JSON.stringify(done)}, "x"); process.exit(5)`, {

@@ -12,12 +12,12 @@ import { linesOf, makeEnvironment, observeLogWriter, program, startBalancer, typ
 let environment: TestEnvironment;
 beforeEach(async () => {
   environment = await makeEnvironment();
-}, 60_000);
-afterEach(() => environment.remove(), 30_000);
+});
+afterEach(() => environment.remove());
 
 const SLEEP = "setInterval(() => {}, 1000)";
 
-describe("a process", { timeout: 60_000 }, () => {
+describe("a process", () => {
   test("gets exactly its environment and a port, and is known by its program's pid", async () => {
     const supervisor = await environment.supervisor();
     const record = await supervisor.start(
@@ -75,7 +75,7 @@ describe("a process", { timeout: 60_000 }, () => {
   });
 });
 
-describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
+describe("after kill -9 of the supervisor", () => {
   test("no line of a writing process is lost or doubled, and it is not restarted", async () => {
     const supervisor = await environment.supervisor();
     const code = `let n = 0; (function next() { for (let i = 0; i < 500 && n < 100000; i++) console.log(n++); if (n < 100000) setTimeout(next, 5); else setInterval(() => {}, 1000) })()`;
@@ -108,7 +108,7 @@ describe("after kill -9 of the supervisor", { timeout: 120_000 }, () => {
   });
 });
 
-describe("the supervisor", { timeout: 60_000 }, () => {
+describe("the supervisor", () => {
   test("is never there twice", async () => {
     const clients = await Promise.all([
       ensureSupervisor(environment.paths),
@@ -142,13 +142,13 @@ describe("the supervisor", { timeout: 60_000 }, () => {
   });
 });
 
-test("a folder too deep for a socket path works", { timeout: 60_000 }, async () => {
+test("a folder too deep for a socket path works", async () => {
   const deep = await makeEnvironment({ depth: "x".repeat(120) });
   expect((await (await deep.supervisor()).observe()).processes).toEqual([]);
   await deep.remove();
 });
 
-test("a run that would overlap the one before is skipped, and one that takes too long is stopped", { timeout: 60_000 }, async () => {
+test("a run that would overlap the one before is skipped, and one that takes too long is stopped", async () => {
   const supervisor = await environment.supervisor();
   await supervisor.start(program("report", SLEEP, { kind: "job", schedule: { cron: "* * * * * *", timeoutMs: 1_500 } }));
   await environment.event(({ type }) => type === "job-skipped");
@@ -156,7 +156,7 @@ test("a run that would overlap the one before is skipped, and one that takes too
   await supervisor.stop({ id: "report" });
 });
 
-test("a run outlives the replacement and the removal of its schedule, and there is no other beside it", { timeout: 60_000 }, async () => {
+test("a run outlives the replacement and the removal of its schedule, and there is no other beside it", async () => {
   const supervisor = await environment.supervisor();
   const schedule = { cron: "* * * * * *", timeoutMs: 600_000 };
   const at = async (release: string) => supervisor.start(program("tidy", SLEEP, { kind: "job", service: "tidy", release, schedule }));
@@ -174,7 +174,7 @@ test("a run outlives the replacement and the removal of its schedule, and there 
   await Promise.all((await supervisor.observe()).processes.map(({ spec }) => spec.id.startsWith("tidy.") && supervisor.stop({ id: spec.id })));
 });
 
-test("the balancer is told of every change before a call returns", { timeout: 60_000 }, async () => {
+test("the balancer is told of every change before a call returns", async () => {
   const supervisor = await environment.supervisor();
   const balancer = await startBalancer(environment);
   const { pid } = await supervisor.start(
@@ -194,7 +194,7 @@ test("the balancer is told of every change before a call returns", { timeout: 60
   balancer.close();
 });
 
-test("a balancer that crashed is given everything again", { timeout: 60_000 }, async () => {
+test("a balancer that crashed is given everything again", async () => {
   const supervisor = await environment.supervisor();
   const balancer = await startBalancer(environment);
   await supervisor.start(program("web.1", SLEEP, { port: "free" }));
@@ -215,7 +215,7 @@ test("a balancer that crashed is given everything again", { timeout: 60_000 }, a
   balancer.close();
 });
 
-test("logs are read as one, and followed", { timeout: 60_000 }, async () => {
+test("logs are read as one, and followed", async () => {
   const supervisor = await environment.supervisor();
   await supervisor.start(program("web.1", `console.log("a"); setTimeout(() => console.log("c"), 300); ${SLEEP}`));
   const stop = new AbortController();

@@ -76,7 +76,7 @@ requires("root, buildah, docker-registry and openssl", canRun)("a registry", () 
     const config = JSON.parse((await ask(`blobs/${JSON.parse(body).config.digest}`)).body);
     expect(config).toMatchObject({ architecture: "arm64", os: "linux", config: { User: "10001", StopSignal: "SIGINT" } });
     expect(lines.join("\n")).not.toContain("the-token");
-  }, 120_000);
+  });
 
   test("that has no such step built says which one failed", async () => {
     writeFileSync(join(folder, "Dockerfile"), "FROM scratch\nCOPY nothing /nothing\n");
@@ -85,5 +85,5 @@ requires("root, buildah, docker-registry and openssl", canRun)("a registry", () 
       code: "CONTAINER_BUILD_FAILED",
       parts: { evidence: expect.arrayContaining([[expect.anything(), expect.stringContaining("nothing")]]) },
     });
-  }, 120_000);
+  });
 });

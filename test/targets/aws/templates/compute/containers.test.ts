@@ -61,7 +61,7 @@ test("a route that needs a proxy is refused where there is none", () => {
 
 const canUnshare = spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "true"]).status === 0;
 requires("the right to make a process namespace", canUnshare)("what ECS asks a task before it counts it", () => {
-  const checksOf = (steadyFor: "2s" | "0s" | "30m") => {
+  const checksOf = (steadyFor: "6s" | "0s" | "30m") => {
     const { web } = CONTAINERS.services;
     const deployment = production({ ...CONTAINERS, services: { ...CONTAINERS.services, web: { ...web, health: { steadyFor } } } });
     const bodies = makeStacks(deployment, runningIn(deployment)).map(({ body }) => JSON.parse(body) as { Resources: Record<string, Drawn> });
@@ -71,9 +71,9 @@ requires("the right to make a process namespace", canUnshare)("what ECS asks a t
   const WEB = "scalable-production-service-web";
 
   test.each(["dash", "bash"])("is whether its first process has run for the window (%s)", (shell) => {
-    const command = checksOf("2s")[WEB]?.Command[1] as string;
+    const command = checksOf("6s")[WEB]?.Command[1] as string;
     // As in a container: process 1 of its namespace is the first one.
-    const script = `${shell} -c '${command}'; echo $?; sleep 2.1; ${shell} -c '${command}'; echo $?`;
+    const script = `${shell} -c '${command}'; echo $?; sleep 6.1; ${shell} -c '${command}'; echo $?`;
     const { stdout, stderr } = spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "sh", "-c", script], { encoding: "utf8" });
     expect({ stdout, stderr }).toEqual({ stdout: "1\n0\n", stderr: "" });
   });
