@@ -9,11 +9,12 @@ export const PROGRAMS = {
   WORKER: `process.on("SIGTERM", () => { console.log("asked"); ${FINISH} }); console.log("up"); setInterval(() => {}, 1000)`,
   /** A second signal ends it. */
   ONCE: `process.once("SIGTERM", () => { console.log("asked"); ${FINISH} }); console.log("up"); setInterval(() => {}, 1000)`,
-  /** Knows nothing of signals. */
-  PLAIN: `console.log("up"); ${FINISH}`,
+  /** Knows nothing of signals, and ends with its input. */
+  PLAIN: `console.log("up"); process.stdin.resume().on("end", () => { console.log("done"); process.exit() })`,
   /** Waits for its child, which knows nothing of signals. */
-  PARENT: `const child = require("child_process").spawn(process.execPath, ["-e", process.env.PLAIN], { stdio: "inherit" });
-    process.on("SIGTERM", () => console.log("asked")); child.on("exit", () => console.log("gone"))`,
+  PARENT: `const child = require("child_process").spawn(process.execPath, ["-e", process.env.PLAIN], { stdio: ["pipe", "inherit", "inherit"] });
+    process.on("SIGTERM", () => { console.log("asked"); setTimeout(() => child.stdin.end(), ${JOB_MS}) });
+    child.on("exit", () => { console.log("gone"); process.exit() })`,
   /** Passes the signal on and does not wait. */
   HASTY: `const child = require("child_process").spawn(process.execPath, ["-e", process.env.ONCE], { stdio: "inherit" });
     process.on("SIGTERM", () => { child.kill(); setTimeout(() => process.exit(1), 50) })`,
@@ -62,7 +63,7 @@ const OF_SHELLS: Case[] = [
   { name: "a shell that ignores the signal", line: `trap '' TERM; node -e "$WORKER"; echo bye`, says: ["up", "asked", "done", "bye"] },
   {
     name: "a shell that does job after job by programs that know nothing of signals",
-    line: `trap 'last=1' TERM; while [ -z "$last" ]; do echo up; sleep 0.7 && echo done; done; echo bye`,
+    line: `trap 'last=1' TERM; while [ -z "$last" ]; do echo up; sleep 3 && echo done; done; echo bye`,
     says: ["up", "done", "bye"],
   },
   {

@@ -32,7 +32,7 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
     const signals = await Promise.all([web, worker, scheduler].map((one) => one.signal()));
     console.log(`from power-on to the signal, three machines at once: ${signals.map(({ ms }) => `${ms / 1000} s`).join(", ")}`);
   }, 15 * MINUTES);
-  afterAll(() => stage?.stop(), 2 * MINUTES);
+  afterAll(() => stage?.stop(), 5 * MINUTES);
 
   /** The proxy of the environment's own database, as an operator on this machine reaches it. */
   async function withDatabase<T>(act: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -176,7 +176,7 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
     expect(await web.run("systemctl is-active landfall-app.service || true")).toBe("inactive\n");
   });
 
-  it("fails the signal within seconds when a release is broken, with its last lines", async () => {
+  it("fails the signal within seconds when a release is broken, with its last lines", { timeout: 10 * MINUTES }, async () => {
     const broken = "console.error('no such planet:', process.env.SESSION_KEY); process.exit(3);\n";
     const files = stage.source.files.map((file) => (file.path === "web.js" ? { ...file, read: readingOf(broken) } : file));
     const artifact = await stage.release("bbbbbbbbbb", { ...stage.source, files });
@@ -247,7 +247,7 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
     });
   });
 
-  it("fails the signal of a release that is healthy at first and ends seconds later", async () => {
+  it("fails the signal of a release that is healthy at first and ends seconds later", { timeout: 10 * MINUTES }, async () => {
     const dying = "\nsetTimeout(() => { console.error('the license has expired'); process.exit(4); }, 4_000);\n";
     const web = await readWhole(stage.source.files.find(({ path }) => path === "web.js") as SourceFile);
     const files = stage.source.files.map((file) => (file.path === "web.js" ? { ...file, read: readingOf(`${web}${dying}`) } : file));
