@@ -7,8 +7,26 @@ import { PROGRAMS, programText, SOURCED, UNITS } from "./programs.ts";
 import { writeFile } from "./shell.ts";
 
 const LIB = "/usr/local/lib/landfall";
-/** What our programs call. */
-const PACKAGES = ["awscli", "ca-certificates", "curl", "gzip", "iproute2", "jq", "openssl", "python3", "python3-botocore", "tar", "util-linux"];
+/** What our programs call, and what installs Debian's updates. */
+const PACKAGES = [
+  "awscli",
+  "ca-certificates",
+  "curl",
+  "gzip",
+  "iproute2",
+  "jq",
+  "openssl",
+  "python3",
+  "python3-botocore",
+  "tar",
+  "unattended-upgrades",
+  "util-linux",
+];
+/** Said here, so that it does not hang on what an image of Debian has. An instance is never restarted for them: docs/decisions/0070-instances-take-debians-updates.md. */
+const UPDATES = `APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Automatic-Reboot "false";
+`;
 
 /**
  * Bash for a Debian 13, run as root from a folder that holds the recipe's files in `files/`. `LANDFALL_REGION` says where AWS's own
@@ -52,4 +70,5 @@ const programLines = (): string[] => [
 const unitLines = (): string[] => [
   ...UNITS.flatMap((unit) => writeFile(`/etc/systemd/system/${unit}`, "644", programText(unit))),
   ...writeFile("/etc/systemd/journald.conf.d/landfall.conf", "644", programText("journald.conf")),
+  ...writeFile("/etc/apt/apt.conf.d/90landfall", "644", UPDATES),
 ];

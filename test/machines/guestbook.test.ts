@@ -107,6 +107,16 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
     expect(await web.run("stat -f -c %T /run/landfall/environment")).toBe("tmpfs\n");
   });
 
+  it("takes Debian's updates, for which it is never restarted", async () => {
+    expect(await web.run("systemctl is-active apt-daily.timer apt-daily-upgrade.timer")).toBe("active\nactive\n");
+    const settings = await web.run("apt-config dump | grep -E '^(APT::Periodic|Unattended-Upgrade::(Automatic-Reboot|Origins-Pattern)[ :])'");
+    expect(settings).toMatch(/^APT::Periodic::Update-Package-Lists "1";$/m);
+    expect(settings).toMatch(/^APT::Periodic::Unattended-Upgrade "1";$/m);
+    expect(settings).toMatch(/^Unattended-Upgrade::Automatic-Reboot "false";$/m);
+    expect(settings).toMatch(/label=Debian-Security/);
+    await web.run("unattended-upgrade --help >/dev/null");
+  });
+
   it("ships its log", async () => {
     const isShipped = () =>
       stage.account.logs.streams
