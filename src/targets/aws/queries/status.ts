@@ -9,7 +9,7 @@ import { rowsOf } from "../account/pages.ts";
 import { observeEnvironment, requireEnvironment, type StackState } from "../cloudformation/describe-stacks.ts";
 import { observeEvents } from "../cloudformation/events.ts";
 import { type Context, locate } from "../context.ts";
-import { outputsOf } from "../environment-outputs.ts";
+import { type FoundOutputs, outputsOf } from "../environment-outputs.ts";
 import { findOpen } from "../lease.ts";
 import { loadDrift, lookedAt } from "../plan/drift.ts";
 import { type EnvironmentRecord, loadRecord, previousOf } from "../record.ts";
@@ -34,7 +34,7 @@ export async function observeStatus(context: Context): Promise<Status> {
   const ofEnvironment = [...stacks.values()].filter(({ tags }) => tags["landfall:environment"] === environment);
   if (ofEnvironment.length === 0) return { ...base, commissioned: false, services: [], resources: [], ...running, ...left };
   const [groups, machines] = await Promise.all([observeGroups(context), observeMachines(context)]);
-  const release = releaseIn(ofEnvironment);
+  const release = releaseIn(outputs, ofEnvironment);
   const stored = objects && release ? await findStored(objects, release) : undefined;
   // What serves is of its release; a service that only the file has is shown as well.
   const shown = { ...services, ...stored?.release.services };
@@ -64,10 +64,9 @@ export async function observeStatus(context: Context): Promise<Status> {
 }
 
 /** The stack of the routes says which; without a web service there is none, and services say it. */
-const releaseIn = (stacks: StackState[]): string | undefined =>
-  [...stacks]
-    .sort((one, other) => Number("landfall:service" in one.tags) - Number("landfall:service" in other.tags))
-    .flatMap(({ tags }) => tags["landfall:release"] ?? [])[0];
+const releaseIn = ({ find }: FoundOutputs, stacks: StackState[]): string | undefined =>
+  find("routes", "Release") ??
+  stacks.flatMap(({ tags: { "landfall:service": service } }) => (service === undefined ? [] : (find("service", service, "Release") ?? [])))[0];
 
 /** A rollout that came to no end, whatever became of the operation that it was part of. */
 function unfinishedRollout(record: EnvironmentRecord | undefined): Pick<Status, "unfinished"> | undefined {

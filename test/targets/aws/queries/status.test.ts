@@ -29,7 +29,7 @@ const STACKS = [
   stack("shop-shared", { Tags: tags(), Outputs: [output("ArtifactsBucket", "shop-artifacts")] }),
   stack("shop-production-data", { Outputs: [output("JobsQueueUrl", "https://sqs.example/jobs")] }),
   stack("shop-production-edge", { Outputs: [output("Address", "https://www.example.com")] }),
-  stack("shop-production-service-web", { Tags: tags({ ...own, "landfall:service": "web", "landfall:release": "7f3c2a" }) }),
+  stack("shop-production-service-web", { Tags: tags({ ...own, "landfall:service": "web" }), Outputs: [output("WebRelease", "7f3c2a")] }),
   { StackName: "other", StackStatus: "CREATE_COMPLETE", Tags: [] },
 ];
 

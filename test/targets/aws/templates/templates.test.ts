@@ -100,8 +100,15 @@ describe("stacks", () => {
     expect(failing(all, ({ stack, deployment }) => stack.role === "shared" || stack.tags["landfall:environment"] === deployment.environment)).toEqual(
       [],
     );
+  });
+
+  // CloudFormation puts the tags of a stack on everything in it, again whenever one of them changes.
+  test("say which release serves by an output, and not by a tag", () => {
     const services = all.filter(({ stack, template }) => stack.role === "service" && JSON.stringify(template).includes("AutoScalingGroup"));
-    expect(failing(services, ({ stack }) => stack.tags["landfall:release"] === "7f3c2a")).toEqual([]);
+    const told = ({ Outputs }: (typeof services)[number]["template"]) =>
+      Object.entries(Outputs ?? {}).find(([name]) => name.endsWith("Release"))?.[1];
+    expect(failing(services, ({ template }) => told(template)?.Value === "7f3c2a")).toEqual([]);
+    expect(failing(all, ({ stack }) => !("landfall:release" in stack.tags))).toEqual([]);
   });
 
   test("look nothing up: no zone, account or region is written in them", () => {

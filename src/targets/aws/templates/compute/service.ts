@@ -20,7 +20,7 @@ import { edgeOf, labelOf, type Neighbours, type ServicePlace, topicOf } from "./
 
 export function addService(site: Site, service: string, around: Neighbours): StackBuilder<"service"> {
   const fleets = site.running[service] ?? {};
-  const builder = new StackBuilder(site, { role: "service", service, release: servingFleet(fleets)?.release });
+  const builder = new StackBuilder(site, { role: "service", service });
   const place: ServicePlace = { ...around, site, service, builder };
   const hasFleets = Object.keys(fleets).length > 0;
   if (hasFleets) builder.note(FLEETS_NOTE, fleetsNoteOf(fleets));
@@ -40,6 +40,8 @@ export function addService(site: Site, service: string, around: Neighbours): Sta
     else builder.output(addFleet({ ...inputOfFleet(), slot, fleet, profile: host.profile, target }).ref, slot, "Group");
   }
   if (hasFleets) builder.output(digestOfGiven(site), "Resources");
+  const release = servingFleet(fleets)?.release;
+  if (release !== undefined) builder.output(release, "Release");
   builder.output(securityGroup, "SecurityGroup");
   if (host.frame) outputFrame(builder, host.frame);
   else builder.output(host.profile, "Profile");

@@ -26,7 +26,7 @@ export function addRoutes(
   services: Map<string, StackBuilder<"service">>,
 ): StackBuilder<"routes"> | undefined {
   if (!edge) return undefined;
-  const builder = new StackBuilder(site, { role: "routes", release: site.rules?.release });
+  const builder = new StackBuilder(site, { role: "routes" });
   const weights = weightsNoteOf(site.running);
   if (Object.keys(weights).length > 0) builder.note(WEIGHTS_NOTE, weights);
   if (site.rules) builder.note(RULES_NOTE, site.rules);
@@ -48,6 +48,7 @@ export function addRoutes(
     // CloudFormation takes a change of the notes alone for none.
     if (site.rules && index === rules.length - 1) rule.cfnOptions.metadata = { "Landfall::Release": site.rules.release };
   }
+  if (site.rules) builder.output(site.rules.release, "Release");
   return builder;
 }
 

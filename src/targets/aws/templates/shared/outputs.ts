@@ -9,8 +9,9 @@ export const OUTPUTS = {
   alarms: ["Topic"],
   data: ["ClientsSecurityGroup"],
   edge: ["Listener", "BalancerName", "BalancerSecurityGroup", "Address"],
-  /** `Resources`, where there are fleets: `digestOfGiven`. */
-  service: ["SecurityGroup", "Profile", "Cluster", "ExecutionRole", "TaskRole", "Resources"],
+  /** `Resources`, where there are fleets: `digestOfGiven`. `Release` is the one that serves; a tag of the stack would change everything in it each time. */
+  service: ["SecurityGroup", "Profile", "Cluster", "ExecutionRole", "TaskRole", "Resources", "Release"],
+  routes: ["Release"],
   /** Of the stack `data`, for each resource. `LoginUrl` is the whole URL, where there are containers. */
   resource: [
     "Address",
@@ -41,7 +42,7 @@ export interface OutputPath {
   data: [NameOf<"data">] | [resource: string, ResourceOutput];
   edge: [NameOf<"edge">];
   service: [NameOf<"service">] | [fleet: Slot, NameOf<"fleet">];
-  routes: never;
+  routes: [NameOf<"routes">];
 }
 
 /** How an output is called from outside: the stack, and the path within it. */

@@ -35,8 +35,6 @@ export interface Site extends Drawn {
 interface Identity<Role extends StackRole> {
   role: Role;
   service?: string;
-  /** The release that serves, for stacks that change with each. */
-  release?: string;
 }
 
 /** The CDK keeps a stack's text to itself, and to what is derived from it. */
@@ -113,24 +111,19 @@ export class StackBuilder<Role extends StackRole = StackRole> {
 
   /** What everything of an environment carries; the shared stack belongs to all environments of the app. */
   tags(): Record<string, string> {
-    const { role, service, release } = this.identity;
+    const { role, service } = this.identity;
     return {
       "landfall:app": this.site.app,
       ...(role === "shared" ? {} : { "landfall:environment": this.site.environment }),
       ...(service === undefined ? {} : { "landfall:service": service }),
-      ...(release === undefined ? {} : { "landfall:release": release }),
     };
   }
 }
 
-/**
- * What a launch template carries itself: CloudFormation puts a stack's tags on everything in it but these. It puts them on once and never
- * changes them, so the release is not among them.
- */
-export function templateTags(builder: StackBuilder): aws_ec2.CfnLaunchTemplate.LaunchTemplateTagSpecificationProperty[] {
-  const { "landfall:release": _, ...tags } = builder.tags();
-  return [{ resourceType: "launch-template", tags: Object.entries(tags).map(([key, value]) => ({ key, value })) }];
-}
+/** What a launch template carries itself: CloudFormation puts a stack's tags on everything in it but these. */
+export const templateTags = (builder: StackBuilder): aws_ec2.CfnLaunchTemplate.LaunchTemplateTagSpecificationProperty[] => [
+  { resourceType: "launch-template", tags: Object.entries(builder.tags()).map(([key, value]) => ({ key, value })) },
+];
 
 function stackIdOf({ role, service }: Identity<StackRole>): StackId {
   if (role !== "service") return [role];
