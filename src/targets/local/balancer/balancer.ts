@@ -192,8 +192,12 @@ export class Balancer implements BalancerApi {
     clearInterval(this.#lookAtCertificate);
     // Certificates are renewed by programs that do not tell us.
     if (pem) this.#lookAtCertificate = setInterval(() => this.#renewCertificate(server, this.#context.edge), CERTIFICATE_LOOK_MS).unref();
-    // A socket remembers the address of whoever was there once, if it was asked while they were.
-    server.on(pem ? "secureConnection" : "connection", (socket: Socket) => socket.remoteAddress);
+    server.on(pem ? "secureConnection" : "connection", (socket: Socket) => {
+      // Remembers the address of whoever was there once, if it was asked while they were.
+      void socket.remoteAddress;
+      // As without TLS. Told to the server, it would also hold open whoever leaves before the end of the handshake.
+      socket.allowHalfOpen = true;
+    });
     server.on("request", (request, response) => this.#take(request, response));
     server.on("checkContinue", (request, response) => {
       // A body that will be refused need not be sent at all.
