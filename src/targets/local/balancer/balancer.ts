@@ -33,6 +33,8 @@ interface Listening {
 const CERTIFICATE_LOOK_MS = 60_000;
 const CERTIFICATE_RETRY_MS = 1_000;
 const HEADER_BYTES_MAX = 32_768;
+const NO_CONNECT =
+  "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /**
  * How long a client's quiet connection may still bring a request after a stop was asked. Closed at once, it would meet the request of a
  * client that has just connected, or that is sending its next one at this moment; this way that one is answered, and told to close.
@@ -205,21 +207,8 @@ export class Balancer implements BalancerApi {
       if (length === undefined || length <= this.#context.edge.limits.bodyBytesMax) response.writeContinue();
       this.#take(request, response);
     });
-    server.on("connect", (_request, socket) => {
-      if (!(socket instanceof Socket)) return void socket.destroy();
-      this.#detach(socket);
-      endAnswered(
-        socket,
-        "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-      );
-    });
-    server.on("upgrade", (request, socket, head) => {
-      // What was asked before it on this connection is answered first.
-      const before = this.#answers.get(socket);
-      const go = () => this.#upgrade(server, request, { socket, head });
-      if (!before || before.destroyed || before.writableFinished) go();
-      else before.once("close", go);
-    });
+    server.on("connect", (_request, socket) => this.#takeOver(socket, (taken) => endAnswered(taken, NO_CONNECT)));
+    server.on("upgrade", (request, socket, head) => this.#takeOver(socket, (taken) => this.#upgrade(server, request, { socket: taken, head })));
     return { port: edge.port, server, metrics: makeMetricsServer(this.#context.metrics) };
   }
 
@@ -231,22 +220,27 @@ export class Balancer implements BalancerApi {
     new ProxiedRequest(request, response, this.#context).begin();
   }
 
-  #upgrade(server: Server | SecureServer, request: IncomingMessage, { socket, head }: { socket: Duplex; head: Buffer }): void {
-    if (!(socket instanceof Socket) || !socket.writable) return void socket.destroy();
-    if (!asksForWebSocket(request)) {
-      socket.unshift(Buffer.concat([withoutUpgrade(request), head]));
-      return void server.emit(this.#context.secure ? "secureConnection" : "connection", socket);
-    }
-    this.#detach(socket);
-    new ProxiedUpgrade(request, { socket, head }, this.#context).begin();
-  }
-
-  /** As long as any other it may be silent; a tunnel shortens that. */
-  #detach(socket: Socket): void {
+  /**
+   * From HTTP, which hears no more of the connection's end. What was asked before on it is answered first. As long as any other it may be
+   * silent; a tunnel shortens that.
+   */
+  #takeOver(socket: Duplex, go: (socket: Socket) => void): void {
+    if (!(socket instanceof Socket)) return void socket.destroy();
     this.#detached.add(socket);
     socket.once("close", () => this.#detached.delete(socket));
     socket.on("error", () => socket.destroy());
     socket.setTimeout(this.#context.edge.limits.idleTimeoutMs + IDLE_MARGIN_MS, () => socket.destroy());
+    const proceed = () => (socket.writable ? go(socket) : socket.destroy());
+    const before = this.#answers.get(socket);
+    if (!before || before.destroyed || before.writableFinished) return void proceed();
+    before.once("close", proceed);
+    socket.once("close", () => before.emit("close"));
+  }
+
+  #upgrade(server: Server | SecureServer, request: IncomingMessage, { socket, head }: { socket: Socket; head: Buffer }): void {
+    if (asksForWebSocket(request)) return new ProxiedUpgrade(request, { socket, head }, this.#context).begin();
+    socket.unshift(Buffer.concat([withoutUpgrade(request), head]));
+    server.emit(this.#context.secure ? "secureConnection" : "connection", socket);
   }
 
   #limit(server: Server | SecureServer, { limits }: Edge): void {

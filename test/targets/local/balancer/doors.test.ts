@@ -100,6 +100,30 @@ describe("upgrades", () => {
     expect(answers.match(/x-asked: .*/g)).toEqual(["x-asked: POST /one", "x-asked: GET /two", "x-asked: GET /three"]);
   });
 
+  // RFC 9112, 9.3.2: answers come in the order of the requests.
+  test("CONNECT waits as well", async () => {
+    await serve();
+    const answers = await stage.raw("POST /one HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\noneCONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n");
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 405"]);
+  });
+
+  test.each(["GET /ws HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n", "CONNECT a:443 HTTP/1.1\r\n"])(
+    "%j waits no longer than its client, and no stop waits for either",
+    async (next) => {
+      await stage.serve(() => undefined);
+      const inHand = async () => (await stage.balancer.observe()).upstreams[0]?.inHand;
+      const ask = () => connect(stage.edge.port, "127.0.0.1").on("error", () => undefined);
+      for (const isLast of [false, true]) {
+        const client = ask();
+        client.write(`GET / HTTP/1.1\r\nhost: a\r\n\r\n${next}host: a\r\n\r\n`);
+        await expect.poll(inHand, { timeout: 20_000 }).toBe(1);
+        if (isLast) await stage.balancer.stop(50);
+        else client.resetAndDestroy();
+        await expect.poll(inHand, { timeout: 20_000 }).toBe(0);
+      }
+    },
+  );
+
   test("a WebSocket behind one does not end the balancer", async () => {
     await serve();
     const ws = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
