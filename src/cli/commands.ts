@@ -7,6 +7,8 @@ export interface CommandEntry {
   /** The arguments as they are typed: `<env> [ref]`. */
   usage: string;
   about: string;
+  /** The only target whose environments it is for. */
+  only?: "aws" | "local";
   /** Adds options, examples and the action to a command that has its name and arguments. */
   load: () => Promise<{ default: (command: Command) => void }>;
 }
@@ -29,6 +31,7 @@ export const COMMANDS: CommandEntry[] = [
     name: "preflight",
     usage: "<env>",
     about: "ask an AWS account what it would refuse, before anything is made",
+    only: "aws",
     load: async () => ({ default: (await import("./commands/plan.ts")).preflight }),
   },
   { name: "commission", usage: "<env>", about: "create or update the environment", load: () => import("./commands/commission.ts") },
@@ -55,6 +58,7 @@ export const COMMANDS: CommandEntry[] = [
     name: "boot",
     usage: "<env>",
     about: "print the systemd unit that starts a local environment with its machine",
+    only: "local",
     load: () => import("./commands/boot.ts"),
   },
   { name: "status", usage: "<env>", about: "show address, release, instances and resources", load: () => import("./commands/status.ts") },
@@ -79,9 +83,16 @@ export const COMMANDS: CommandEntry[] = [
     name: "iam",
     usage: "<env> [operation]",
     about: "print the AWS permissions that a person or a pipeline needs",
+    only: "aws",
     load: () => import("./commands/iam.ts"),
   },
-  { name: "export", usage: "<env>", about: "write templates and a runbook, to go on without Landfall", load: () => import("./commands/export.ts") },
+  {
+    name: "export",
+    usage: "<env>",
+    about: "write templates and a runbook, to go on without Landfall",
+    only: "aws",
+    load: () => import("./commands/export.ts"),
+  },
   { name: "secrets", usage: "", about: "set, list or remove the secrets of an environment", load: () => import("./commands/secrets.ts") },
   {
     name: "launch",

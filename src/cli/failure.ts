@@ -1,5 +1,6 @@
 // Whatever was thrown becomes a LandfallError, is printed, and gives the exit status.
 import { LandfallError } from "../index.ts";
+import { COMMANDS } from "./commands.ts";
 import { printFailure } from "./print/failure.ts";
 import { MissingEnvironment, UsageProblem } from "./usage.ts";
 
@@ -17,22 +18,24 @@ const asLandfallError = ({ code, message, why, next }: UsageProblem) =>
 
 /** What was to be named is in the configuration, if there is one. */
 async function withEnvironments({ message, command }: MissingEnvironment): Promise<UsageProblem> {
-  const environments = await findEnvironments();
-  if (!environments)
-    return new UsageProblem(message, { why: "no landfall.config.ts stands here or above that could be asked", next: "landfall list" });
-  return new UsageProblem(message, {
-    why: `landfall.config.ts has ${environments.map((id) => `"${id}"`).join(", ")}`,
-    next: `${command} ${environments[0]}`,
-  });
-}
-
-/** The names in the configuration found from here; undefined when there is none that can be read. */
-async function findEnvironments(): Promise<string[] | undefined> {
+  const refuse = (why: string, next: string) => new UsageProblem(message, { why, next });
+  const { findConfig, loadConfig } = await import("../index.ts");
   try {
-    const { findConfig, loadConfig } = await import("../index.ts");
     const { app } = await loadConfig(findConfig(process.cwd()));
-    return Object.keys(app.environments);
-  } catch {
-    return undefined;
+    const all = Object.keys(app.environments);
+    const only = COMMANDS.find(({ name }) => name === command.split(" ")[1])?.only;
+    if (only === undefined) return refuse(`landfall.config.ts has ${listOf(all)}`, `${command} ${all[0]}`);
+    const fitting = all.filter((name) => app.environments[name]?.target === only);
+    const where = only === "aws" ? "on AWS" : "on this machine";
+    if (fitting.length > 0) return refuse(`landfall.config.ts has ${listOf(fitting)} ${where}`, `${command} ${fitting[0]}`);
+    return refuse(`landfall.config.ts has ${listOf(all)}, and none of them ${where}`, `add one under environments:  ${EXAMPLES[only]}`);
+  } catch (error) {
+    if (error instanceof LandfallError && error.code === "CONFIG_NOT_FOUND")
+      return refuse("no landfall.config.ts stands here or above that could be asked", "landfall init");
+    return refuse("landfall.config.ts cannot be read as it is", "landfall check");
   }
 }
+
+const EXAMPLES = { aws: 'production: { target: "aws" }', local: 'local: { target: "local" }' };
+
+const listOf = (names: string[]) => names.map((name) => `"${name}"`).join(", ");

@@ -222,27 +222,65 @@ const rubyRecipe = (folder: Folder): Pick<AppInput, "recipe"> => ({
   recipe: { files: ["Gemfile", "Gemfile.lock"].filter((name) => folder.has(name)), steps: ["BUNDLE_PATH=vendor/bundle bundle install"] },
 });
 
-/** Process types that must not run twice, by the names that are usual for them. */
-const SINGLETONS = ["clock", "scheduler", "beat", "cron"];
+/** What must not run twice, by the names that are usual for it, each a part of the process's name. */
+const SINGLETON_NAMES = /(^|-)(clock|clockwork|(celery|rq|resque|task|job)?(beat|scheduler)|cron(d|tab|jobs?)?)(-|$)/;
+/** And by what is run: programs that hand out work at certain times, and files that are called so. */
+const SINGLETON_PROGRAMS = [
+  /\bcelery\b[^|;&]*\s(beat|-B|--beat)(\s|$)/,
+  /\b(clockwork|resque:scheduler|rqscheduler|runapscheduler|schedule:work|crond|supercronic|yacron)(\s|$)/,
+  /\b(airflow\s+scheduler|cron\s+-f)\b/,
+  /(^|[\s/])(clock|scheduler|beat|cron)\.(js|cjs|mjs|ts|py|rb|php)(\s|$)/,
+];
+
+const isSingleton = (name: string, command: string): boolean =>
+  SINGLETON_NAMES.test(name) || SINGLETON_PROGRAMS.some((program) => program.test(command));
+
+interface ProcessLine {
+  /** As it is written. */
+  type: string;
+  command: string;
+}
 
 function recogniseProcfile(folder: Folder): Found | undefined {
   const lines = [...folder.text("Procfile").matchAll(/^([A-Za-z0-9_-]+):[ \t]*(\S.*?)\s*$/gm)].map(([, type = "", command = ""]) => ({
-    name: serviceName(type),
+    type,
     command,
   }));
-  const release = lines.find(({ name }) => name === "release");
-  const services = Object.fromEntries(
-    lines.filter(({ name }) => name && name !== "release").map(({ name, command }) => [name, procfileService(name, command)]),
-  );
+  const isRelease = ({ type }: ProcessLine) => serviceName(type) === "release";
+  const { services, notes } = servicesOf(lines.filter((line) => !isRelease(line)));
   if (Object.keys(services).length === 0) return undefined;
+  const expand = lines.filter(isRelease).map(({ command }) => command);
   const { release: prepared, ...preparation } = procfilePreparation(folder);
-  const both = { ...prepared, ...(release ? { expand: release.command } : {}) };
-  return { because: "Procfile", app: { ...preparation, services, ...(Object.keys(both).length ? { release: both } : {}) } };
+  const release = { ...prepared, ...(expand.length > 0 ? { expand: expand.join(" && ") } : {}) };
+  return { because: "Procfile", app: { ...preparation, services, ...(Object.keys(release).length ? { release } : {}) }, notes };
+}
+
+/** A name that another process would have too is numbered, so that none of them is lost; whose name is as it is written keeps it. */
+function servicesOf(lines: ProcessLine[]): Pick<AppInput, "services"> & { notes: string[] } {
+  const names = lines.map(({ type }) => serviceName(type) || "process");
+  const services: AppInput["services"] = {};
+  const notes: string[] = [];
+  for (const [index, { type, command }] of lines.entries()) {
+    const wanted = names[index] ?? "";
+    const name = names.indexOf(wanted) === index ? wanted : numbered(wanted, [...names, ...Object.keys(services)]);
+    services[name] = procfileService(name, command);
+    if (name !== wanted) notes.push(`"${type}" of the Procfile is the service "${name}", since "${wanted}" is another one.`);
+    else if (!serviceName(type)) notes.push(`"${type}" of the Procfile is the service "${name}": the names of services begin with a letter.`);
+  }
+  return { services, notes };
+}
+
+/** Of at most 31 characters, as all. */
+function numbered(name: string, taken: readonly string[]): string {
+  let number = 2;
+  const next = () => `${name.slice(0, 30 - String(number).length).replace(/-+$/, "")}-${number}`;
+  while (taken.includes(next())) number++;
+  return next();
 }
 
 function procfileService(name: string, command: string): AppInput["services"][string] {
   if (name === "web") return { command, port: 5000 };
-  return SINGLETONS.includes(name) ? { command, singleton: true } : { command };
+  return isSingleton(name, command) ? { command, singleton: true } : { command };
 }
 
 /** A Procfile says what is started, not what must be installed before. */
@@ -260,16 +298,14 @@ function recogniseDockerfile(folder: Folder): Found | undefined {
   const stage = lastStage(folder.text("Dockerfile"));
   const words = [...(instruction(stage, "ENTRYPOINT") ?? []), ...(instruction(stage, "CMD") ?? [])];
   if (words.length === 0) return undefined;
+  const command = words.join(" ");
   const port = Number(/^EXPOSE\s+(\d+)/im.exec(stage)?.[1]);
-  const service = {
-    command: words.join(" "),
-    ...(port >= 1 && port <= 65535 ? { port } : {}),
-    container: { dockerfile: "Dockerfile" },
-  };
+  const isWeb = port >= 1 && port <= 65535;
+  const service = { command, ...(isWeb ? { port } : {}), ...(!isWeb && isSingleton("", command) ? { singleton: true } : {}) };
   const base = /^(?:--\S+\s+)*(\S+)/.exec(stage.trim())?.[1];
   return {
     because: "Dockerfile with a CMD",
-    app: { ...procfilePreparation(folder), services: { [service.port === undefined ? "worker" : "web"]: service } },
+    app: { ...procfilePreparation(folder), services: { [isWeb ? "web" : "worker"]: { ...service, container: { dockerfile: "Dockerfile" } } } },
     notes: [
       `On AWS the image of the Dockerfile runs. Locally its command is a plain process: what it has from "${base}" has to be on this machine, or in a recipe.`,
     ],

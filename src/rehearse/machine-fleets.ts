@@ -247,11 +247,7 @@ export class MachineFleets implements FleetDriver {
 
   async serving(exceptRelease: string): Promise<{ instance: string; service: string }[]> {
     const serving = this.#members.filter((member) => isWorking(member) && member.template.release !== exceptRelease);
-    const services = [...new Set(serving.map(({ template }) => template.service))];
-    return services.flatMap((service) => {
-      const member = serving.find(({ template }) => template.service === service);
-      return member ? [{ instance: member.instance.name, service }] : [];
-    });
+    return serving.map(({ instance, template }) => ({ instance: instance.name, service: template.service }));
   }
 
   run(instance: string, script: string): Promise<string> {

@@ -2,6 +2,7 @@
 import type { Deployment } from "../config/deployment.ts";
 import { type ErrorParts, LandfallError } from "../error.ts";
 import { variablesOf } from "../resources/index.ts";
+import { describeDuration } from "../text/units.ts";
 
 export function assertKnown(service: string, names: string[]): void {
   if (names.includes(service)) return;
@@ -24,6 +25,29 @@ export const instanceUnreachable = (environment: string, service: string, { want
     why: standing.length === 0 ? "none runs" : `they are: ${standing.join(", ")}`,
     standing: "Nothing was changed.",
     next: `landfall status ${environment}`,
+  });
+
+interface Veto {
+  instance: string;
+  /** The address, and the name that it was called by. */
+  asked: string;
+  answer: string;
+  timeoutMs: number;
+  /** What serves. */
+  release?: string;
+  environment: string;
+}
+
+export const drainVetoed = ({ instance, asked, answer, timeoutMs, release, environment }: Veto) =>
+  new LandfallError({
+    code: "DRAIN_VETOED",
+    what: `"${instance}" does not allow itself to be stopped`,
+    evidence: [
+      ["asked", `GET ${asked} for ${describeDuration(timeoutMs)}; 200 is yes`],
+      ["answered", answer],
+    ],
+    standing: `Release ${release ?? ""} is still serving.`,
+    next: `landfall deploy ${environment} --force   stops it all the same`,
   });
 
 /** `where`: `on this machine`, `in this account and region`. */

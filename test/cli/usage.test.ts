@@ -187,6 +187,29 @@ describe("arguments", () => {
     ]);
   });
 
+  const onAws = CONFIG.replace('staging: { target: "local" }', 'staging: { target: "aws" }, production: { target: "aws" }');
+  it.each([
+    [["preflight"], onAws, 'landfall.config.ts has "staging", "production" on AWS', "landfall preflight staging"],
+    [["iam"], onAws, 'landfall.config.ts has "staging", "production" on AWS', "landfall iam staging"],
+    [["boot"], onAws, 'landfall.config.ts has "local" on this machine', "landfall boot local"],
+    [
+      ["preflight"],
+      CONFIG,
+      'landfall.config.ts has "local", "staging", and none of them on AWS',
+      'add one under environments:  production: { target: "aws" }',
+    ],
+    [["preflight"], "no configuration", "landfall.config.ts cannot be read as it is", "landfall check"],
+  ])("no environment for %j names those that it is for", async (args, config, why, next) => {
+    const folder = makeFolder();
+    folder.write("landfall.config.ts", config);
+    const [command] = args;
+    expect(await refusal(folder, ...args)).toEqual([
+      2,
+      `error: "landfall ${command}" needs the name of an environment  USAGE\n\n  ${why}\n  Nothing was changed.\n  Next: ${next}\n`,
+    ]);
+    folder.remove();
+  });
+
   it("an option without its value", async () => {
     expect(await refusal(app, "logs", "local", "--since")).toEqual([
       2,
@@ -268,7 +291,7 @@ describe("outside any app", () => {
 
   no landfall.config.ts stands here or above that could be asked
   Nothing was changed.
-  Next: landfall list
+  Next: landfall init
 `,
     ]);
   });

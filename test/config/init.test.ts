@@ -200,6 +200,69 @@ describe("init", () => {
     expect((await writeConfig(folderWith({ "package.json": pkg({}) }), {})).text).not.toContain("LANDFALL_DATA");
   });
 
+  const procfile = (...lines: string[]) => detectApp(folderWith({ Procfile: lines.join("\n") }));
+  const singletons = (...lines: string[]) =>
+    Object.entries(procfile(...lines).app.services)
+      .filter(([, { singleton }]) => singleton)
+      .map(([name]) => name);
+
+  // The names are those of the examples of Heroku, Celery, Clockwork and RQ; the programs say in their own manuals that only one may run.
+  test.each(["clock", "clock_process", "worker_beat", "celerybeat", "celery_beat", "rq-scheduler", "scheduler", "cron", "cronjobs", "beat-worker"])(
+    "a process called %s runs once",
+    (name) => expect(singletons("web: x", `${name}: ./run`)).toHaveLength(1),
+  );
+
+  test.each([
+    "celery -A x beat -l info",
+    "exec .venv/bin/celery --app=x beat",
+    "celery -A x worker -l info -B",
+    "python -m celery -A x worker --beat",
+    "bundle exec clockwork config/clock.rb",
+    "bundle exec rake resque:scheduler",
+    "rqscheduler --host $REDIS_HOST",
+    "python manage.py rqscheduler",
+    "php artisan schedule:work",
+    "supercronic ./crontab",
+    "airflow scheduler",
+    "node lib/scheduler.js",
+    "python clock.py",
+  ])("a process that is %j runs once, whatever its name", (command) => {
+    expect(singletons("web: x", `background: ${command}`)).toEqual(["background"]);
+    const container = detectApp(folderWith({ Dockerfile: `FROM a\nCMD ${command}\n` })).app.services;
+    expect(container).toMatchObject({ worker: { singleton: true } });
+  });
+
+  test.each([
+    "celery -A x worker -l info",
+    "celery -A heartbeat worker",
+    "node worker.js --beat-interval 3",
+    "python clockface.py",
+    "rq worker --with-scheduler",
+    "bundle exec sidekiq",
+    "node scheduler.js.map",
+  ])("a process that is %j does not", (command) => expect(singletons(`worker: ${command}`)).toEqual([]));
+
+  test.each(["worker", "heartbeat", "crony", "clocks-and-watches", "o-clocks", "upbeat"])("nor one called %s", (name) =>
+    expect(singletons(`${name}: ./run`)).toEqual([]),
+  );
+
+  test("processes whose names are one here are all kept, and the second name is said", async () => {
+    const folder = folderWith({ Procfile: "Worker_Beat: a\nworker_beat: b\nworker-beat-2: c\n9: d\nrelease: e\nRelease: f\n" });
+    const { app, notes } = detectApp(folder);
+    expect(app.services).toEqual({
+      "worker-beat": { command: "a", singleton: true },
+      "worker-beat-3": { command: "b", singleton: true },
+      "worker-beat-2": { command: "c", singleton: true },
+      process: { command: "d" },
+    });
+    expect(app.release).toEqual({ expand: "e && f" });
+    expect(notes).toEqual([
+      '"worker_beat" of the Procfile is the service "worker-beat-3", since "worker-beat" is another one.',
+      '"9" of the Procfile is the service "process": the names of services begin with a letter.',
+    ]);
+    expect((await writeConfig(folder, {})).text).toContain("worker-beat-3");
+  });
+
   test("says what it looked for when nothing is recognised", async () => {
     const folder = folderWith({ "package.json": '{"name": "x"}', Dockerfile: "FROM a\n", Procfile: "what\n" });
     expect(await textOf(() => writeConfig(folder, {}), folder)).toMatchInlineSnapshot(`

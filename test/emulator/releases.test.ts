@@ -421,6 +421,24 @@ onEmulator("releases on the emulator", (world) => {
     world.emulator.setHealth();
   });
 
+  it("whose forerunner does not allow its end are not rolled out, unless they are forced", async () => {
+    const web = { command: "node server.js", port: 3000, instances: 2, drain: { ask: "/may-i", timeout: "0s" as const } };
+    const input: AppInput = { ...APP, services: { ...APP.services, web } };
+    await world.stage.commission(input);
+    play();
+    const { release } = await open(input).deploy({ dirty: true });
+    write("two");
+    world.emulator.setHealth("one job\n503");
+    await expect(open(input).deploy({ dirty: true })).rejects.toMatchObject({
+      code: "DRAIN_VETOED",
+      parts: { evidence: expect.arrayContaining([["answered", '503 "one job"']]), standing: `Release ${release} is still serving.` },
+    });
+    expect(await running(input)).toEqual([`web.blue=${release}`, `worker.blue=${release}`]);
+    expect((await open(input).status()).unfinished).toBeUndefined();
+    expect(await open(input).deploy({ dirty: true, force: true })).toMatchObject({ changed: true });
+    world.emulator.setHealth();
+  });
+
   it.each([
     ["bake", "RECIPE_STEP_FAILED"],
     ["build", "BUILD_STEP_FAILED"],

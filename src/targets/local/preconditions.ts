@@ -8,7 +8,7 @@ export const onlyOnAws = ({ deployment }: Pick<Context, "deployment">, what: str
     code: "ONLY_ON_AWS",
     what: `environment "${deployment.environment}" is on this machine, and has no ${what}`,
     standing: "Nothing was changed.",
-    next: 'name an environment whose target is "aws"',
+    next: 'name an environment whose target is "aws", or add one under environments:  production: { target: "aws" }',
   });
 
 /** Names of what holds data on AWS must never seem to be heeded here. */

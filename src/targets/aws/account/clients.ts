@@ -1,9 +1,10 @@
 // The clients of AWS. Credentials, region, endpoint (AWS_ENDPOINT_URL) and retries are the SDK's own; what goes wrong before AWS answers is put
 // into our words here, once for all.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { LandfallError } from "../../../error.ts";
+import { explainMissing, nextLogin, settingsFiles, unknownProfile } from "./missing-credentials.ts";
+import { REGIONS, regionUnknown } from "./regions.ts";
 import { LOADERS, type Settings } from "./sdk.ts";
 
 const ATTEMPTS = 8;
@@ -38,6 +39,7 @@ export function makeClients({ region }: { region?: string }): Clients {
 }
 
 interface Stack {
+  config: { region: () => Promise<string> };
   middlewareStack: {
     add(
       middleware: (
@@ -50,14 +52,16 @@ interface Stack {
 }
 
 function explainFailures<Client extends object>(client: Client, sent: { changes: boolean }): Client {
-  (client as Stack).middlewareStack.add(
+  const { config, middlewareStack } = client as Stack;
+  middlewareStack.add(
     (next, call) => async (args) => {
       const action = (call.commandName ?? "").replace(/Command$/, "");
       sent.changes ||= !isReading(action);
       try {
         return await next(args);
       } catch (error) {
-        throw explainFailure(error, { service: serviceOf(call.clientName ?? ""), action }, sent.changes) ?? error;
+        const region = await config.region().catch(() => undefined);
+        throw explainFailure(error, { service: serviceOf(call.clientName ?? ""), action, region }, sent.changes) ?? error;
       }
     },
     { step: "initialize", priority: "high", name: "landfallFailures" },
@@ -82,6 +86,7 @@ const serviceOf = (clientName: string) => {
 interface Call {
   service: string;
   action: string;
+  region?: string;
 }
 
 const EXPIRED = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
@@ -92,71 +97,84 @@ const NO_MORE = [
   ...["VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "VolumeLimitExceeded"],
   ...["AddressLimitExceeded", "VpcLimitExceeded", "NetworkInterfaceLimitExceeded"],
 ];
-const UNREACHED = ["ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EPIPE", "TimeoutError"];
+const NOT_FOUND = ["ENOTFOUND", "EAI_AGAIN"];
+const UNREACHED = [...NOT_FOUND, "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EPIPE", "TimeoutError"];
 
 /** What an error of Node or of the SDK may have besides. */
 interface SdkFailure extends NodeJS.ErrnoException {
   $metadata?: { httpStatusCode?: number; attempts?: number };
 }
 
+type Explanation = Pick<LandfallError["parts"], "code" | "what" | "next"> & { why?: string };
+
 /** What is wrong between here and AWS, in our words; undefined for what a service says of its own things. */
-export function explainFailure(error: unknown, { service, action }: Call, changesSent: boolean): LandfallError | undefined {
+export function explainFailure(error: unknown, call: Call, changesSent: boolean): LandfallError | undefined {
   if (error instanceof LandfallError || !(error instanceof Error)) return undefined;
-  const { name, message } = error;
-  const { code, $metadata }: SdkFailure = error;
+  const explanation = explainSettings(error, call) ?? explainRefusal(error, call) ?? explainSilence(error, call);
+  if (!explanation) return undefined;
   const standing = changesSent ? "What AWS had begun goes on; the next run looks at what stands." : "Nothing was changed.";
-  const fail = (parts: Pick<LandfallError["parts"], "code" | "what" | "next"> & { why?: string }) =>
-    new LandfallError({ why: message, standing, cause: error, ...parts });
+  return new LandfallError({ why: error.message, standing, cause: error, ...explanation });
+}
+
+/** What is wrong with the settings here, so that AWS was not asked, or was told who nobody is any more. */
+function explainSettings(error: SdkFailure, { region = "" }: Call): Explanation | undefined {
+  const { name, message, code, path } = error;
   if (/Region is missing/.test(message))
-    return fail({
-      code: "AWS_REGION_MISSING",
-      what: "no region of AWS is set",
-      why: 'Neither the environment\'s key "region" nor your AWS settings name one.',
-      next: 'add  region: "eu-central-1"  to the environment, or set AWS_REGION',
-    });
+    return (
+      unknownProfile(process.env.AWS_PROFILE) ?? {
+        code: "AWS_REGION_MISSING",
+        what: "no region of AWS is set",
+        why: 'Neither the environment\'s key "region" nor your AWS settings name one.',
+        next: 'add  region: "eu-central-1"  to the environment, or set AWS_REGION',
+      }
+    );
+  const [, refused] = /Region not accepted: region="(.*?)"/.exec(message) ?? [];
+  const isNowhere = NOT_FOUND.includes(code ?? "") && message.includes(`.${region}.`) && !REGIONS.includes(region);
+  if (refused !== undefined || isNowhere) return regionUnknown(refused ?? region);
+  const isOfChain = name === "CredentialsProviderError" || /Could not load credentials|reading 'sso_/.test(message);
+  if (isOfChain || (path !== undefined && path === process.env.AWS_WEB_IDENTITY_TOKEN_FILE))
+    return { why: `The SDK looked at the variables, the profile, and what a machine or pipeline gives: ${message}`, ...explainMissing(message) };
   if (EXPIRED.includes(name) || /(token|session|credentials).*expired/i.test(message))
-    return fail({
-      code: "AWS_CREDENTIALS_EXPIRED",
-      what: "the credentials for AWS have expired",
-      next: "log in again, for example with  aws sso login",
-    });
-  if (name === "CredentialsProviderError" || /Could not load credentials/.test(message))
-    return fail({
-      code: "AWS_CREDENTIALS_MISSING",
-      what: "there are no credentials for AWS",
-      why: `The SDK looked at the variables, the profile, and what a machine or pipeline gives: ${message}`,
-      next: "log in with  aws sso login  or  aws configure , or set AWS_PROFILE",
-    });
+    return { code: "AWS_CREDENTIALS_EXPIRED", what: "the credentials for AWS have expired", next: nextLogin() };
+  return undefined;
+}
+
+/** What AWS does not let these credentials do. */
+function explainRefusal({ name }: SdkFailure, { service, action }: Call): Explanation | undefined {
   if (UNKNOWN_KEY.includes(name))
-    return fail({
+    return {
       code: "AWS_CREDENTIALS_REFUSED",
       what: `AWS does not accept the credentials (${name})`,
       next: "look which ones are used:  aws configure list",
-    });
+    };
   if (DENIED.includes(name))
-    return fail({
+    return {
       code: "AWS_ACCESS_DENIED",
       what: `AWS does not allow "${service}:${action}"`,
       next: "give the person or the pipeline what  landfall iam  prints",
-    });
+    };
   if (NO_MORE.includes(name))
-    return fail({
+    return {
       code: "AWS_QUOTA",
       what: `AWS gives the account no more for "${service}:${action}" (${name})`,
       next: "ask AWS for more: Service Quotas in the console, or  aws service-quotas request-service-quota-increase",
-    });
+    };
+  return undefined;
+}
+
+function explainSilence({ name, code, $metadata }: SdkFailure, { service, action }: Call): Explanation | undefined {
   if (UNREACHED.includes(code ?? "") || UNREACHED.includes(name))
-    return fail({
+    return {
       code: "AWS_UNREACHABLE",
       what: `AWS did not answer "${service}:${action}"`,
       next: "look at the network, and run the command again",
-    });
+    };
   if (/^Throttl|RequestLimitExceeded|TooManyRequests/.test(name) || ($metadata?.httpStatusCode ?? 0) >= 500)
-    return fail({
+    return {
       code: "AWS_FAILED",
       what: `AWS failed at "${service}:${action}", ${$metadata?.attempts ?? ATTEMPTS} times (${name})`,
       next: "run the command again later",
-    });
+    };
   return undefined;
 }
 
@@ -191,10 +209,9 @@ export function assertCredentialsPrivate(environment: NodeJS.ProcessEnv = proces
 
 /** The profile's keys, those in the file of settings, and what a login left: tokens, and the keys of roles that were taken on. */
 function privateFiles(environment: NodeJS.ProcessEnv): string[] {
-  const folder = join(environment.HOME ?? homedir(), ".aws");
-  const settings = environment.AWS_CONFIG_FILE ?? join(folder, "config");
+  const { settings, keys, folder } = settingsFiles(environment);
   return [
-    environment.AWS_SHARED_CREDENTIALS_FILE ?? join(folder, "credentials"),
+    keys,
     ...(holdsKey(settings) ? [settings] : []),
     ...[join(folder, "sso", "cache"), join(folder, "cli", "cache"), join(folder, "login", "cache")].flatMap(filesIn),
   ];

@@ -15,6 +15,7 @@ import { ensureBootImages, ensureImages, ensureRecipe, type Images } from "../re
 import { findServing, nameRelease } from "../releases/name.ts";
 import { ensureRelease, fleetsOf, rulesOf } from "../releases/release-store.ts";
 import { loadStored, type StoredRelease } from "../releases/stored-release.ts";
+import { askInstances } from "../rollout/ask-instances.ts";
 import { performBack, performStages } from "../rollout/perform.ts";
 import { runContract, runExpand } from "../rollout/phases.ts";
 import { compileStages, type Stage, untriedServices } from "../rollout/stages.ts";
@@ -27,7 +28,7 @@ export async function deploy(context: ReleaseContext, options: DeployOptions): P
   const from = context.clock.now();
   assertCounts(context.deployment.services, options.instances ?? {});
   const prepared = await prepareRelease(context, options);
-  const report = await rollTo(context, { ...prepared, from, counts: options.instances, forward: true });
+  const report = await rollTo(context, { ...prepared, from, counts: options.instances, forward: true, force: options.force });
   if (!options.contract && !context.deployment.release.autoContract) return report;
   return { ...report, contracted: await contract(context, prepared) };
 }
@@ -58,7 +59,7 @@ export async function prepareRelease(context: ReleaseContext, options: Pick<Depl
 }
 
 /** To the release that served before, or to the one that is named. Errors: NOTHING_TO_ROLL_BACK, RELEASE_UNKNOWN, RELEASE_BARRED. */
-export async function rollback(context: ReleaseContext, { to }: { to?: string }): Promise<DeployReport> {
+export async function rollback(context: ReleaseContext, { to, force }: { to?: string; force?: boolean }): Promise<DeployReport> {
   const from = context.clock.now();
   const record = await load(context);
   const standing = await context.driver.fleets.observe();
@@ -67,7 +68,7 @@ export async function rollback(context: ReleaseContext, { to }: { to?: string })
   if (id === undefined) throw nothingToRollBack(context.deployment.environment, serving);
   // What was asked for by hand outlives it: who goes back is in need of it.
   const counts = heldCounts(context.deployment.services, countsIn(standing.running));
-  return rollTo(context, { ...(await loadPrepared(context, id)), from, counts });
+  return rollTo(context, { ...(await loadPrepared(context, id)), from, counts, force });
 }
 
 async function loadPrepared(context: ReleaseContext, release: string): Promise<Prepared> {
@@ -90,12 +91,14 @@ export interface Rolling extends Prepared {
   counts?: Counts;
   /** A deploy, which ends what was set by hand instead of a plain number. */
   forward?: boolean;
+  /** Stops instances that do not allow it. */
+  force?: boolean;
 }
 
 /** Errors: those of a rollout. */
 export async function rollTo(
   context: ReleaseContext,
-  { stored, images, from, imageMade, counts = {}, forward = false }: Rolling,
+  { stored, images, from, imageMade, counts = {}, forward = false, force = false }: Rolling,
 ): Promise<DeployReport> {
   const { driver, emit, deployment } = context;
   const { release } = stored;
@@ -139,7 +142,7 @@ export async function rollTo(
   if (isNew || isForgotten) await runExpand(context, stored, images);
   if (forward) for (const text of numberNotes(context, standing, counts)) emit({ type: "note", text });
   for (const service of untriedServices(standing, desired)) emit({ type: "warning", text: untriedNote(service) });
-  await perform(context, stages, before);
+  await perform(context, stages, { before, to: release.processes, force });
   await settle(context, release);
   await askAddress(context, report.address);
   return { ...report, changed: true, previous, durationMs: context.clock.now() - from };
@@ -169,8 +172,13 @@ function assertChangeable(environment: string, running: Running, fleets: Record<
   }
 }
 
-async function perform(context: ReleaseContext, stages: Stage[], before: Standing): Promise<void> {
+async function perform(
+  context: ReleaseContext,
+  stages: Stage[],
+  { before, to, force }: { before: Standing; to: string; force: boolean },
+): Promise<void> {
   try {
+    await askInstances(context, { to, force });
     await performStages(context, stages, { before });
   } catch (error) {
     const isBack = !context.signal?.aborted && !(error instanceof LandfallError && error.code === "WAY_BACK_FAILED");

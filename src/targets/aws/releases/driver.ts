@@ -80,7 +80,7 @@ export interface FleetDriver {
   health(fleets: FleetName[]): Promise<FleetHealth[]>;
   /** What canaries and their baselines have answered since this was called, as it becomes known. Ends only with whoever asks. */
   outcomes(trials: Trial[]): AsyncIterable<HeardOutcomes>;
-  /** A healthy instance of each service, with the processes of another release than this one. */
+  /** The healthy instances with the processes of another release than this one. */
   serving(exceptRelease: string): Promise<{ instance: string; service: string }[]>;
   /** Runs a script on an instance, as root, and gives what it printed. */
   run(instance: string, script: string): Promise<string>;

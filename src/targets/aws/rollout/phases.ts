@@ -44,7 +44,8 @@ const CHECKS = 3;
 async function checkServing(context: ReleaseContext, stored: StoredRelease): Promise<void> {
   const { fleets } = context.driver;
   const [{ running }, instances] = await Promise.all([fleets.observe(), fleets.serving(stored.release.processes)]);
-  const serving = instances.flatMap(({ service, instance }) => {
+  const firsts = instances.filter(({ service }, index) => instances.findIndex((other) => other.service === service) === index);
+  const serving = firsts.flatMap(({ service, instance }) => {
     const settings = servingFleet(running[service] ?? {})?.settings;
     // Beside a container nobody of ours can ask it; the balancer does, and takes it out of service when it fails.
     return settings?.port === undefined || settings.container ? [] : [{ instance, settings }];

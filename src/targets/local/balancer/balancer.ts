@@ -13,6 +13,7 @@ import { AccessLog } from "./access-log.ts";
 import type { BalancerApi, Edge, InstanceTraffic, TrafficQuestion, Upstream } from "./api.ts";
 import { Metrics, makeMetricsServer } from "./metrics.ts";
 import { loadPem } from "./pem.ts";
+import { QuietConnections } from "./quiet.ts";
 import { bodyLength } from "./request/body.ts";
 import { Credentials } from "./request/credentials.ts";
 import { type Context, ProxiedRequest } from "./request/proxied-request.ts";
@@ -33,6 +34,8 @@ interface Listening {
 const CERTIFICATE_LOOK_MS = 60_000;
 const CERTIFICATE_RETRY_MS = 1_000;
 const HEADER_BYTES_MAX = 32_768;
+const NO_CONNECT =
+  "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /**
  * How long a client's quiet connection may still bring a request after a stop was asked. Closed at once, it would meet the request of a
  * client that has just connected, or that is sending its next one at this moment; this way that one is answered, and told to close.
@@ -46,8 +49,8 @@ export class Balancer implements BalancerApi {
   readonly #folder: string;
   readonly #upstreams: Upstreams;
   readonly #context: Context;
-  /** Connections that HTTP has let go of, which Node's server neither times nor closes. */
-  readonly #detached = new Set<Socket>();
+  /** All connections by who is at their other end, since TLS makes another object of each. */
+  readonly #connections = new Map<string, Socket>();
   /** The last answer on each connection. */
   readonly #answers = new WeakMap<Duplex, ServerResponse>();
   #listening: Listening | undefined;
@@ -66,6 +69,7 @@ export class Balancer implements BalancerApi {
       secure: false,
       isTrusted: () => false,
       stopping: false,
+      quiet: new QuietConnections(),
       upstreams: this.#upstreams,
       credentials: new Credentials(),
       metrics: new Metrics(this.#upstreams),
@@ -133,10 +137,12 @@ export class Balancer implements BalancerApi {
       metrics.close();
       metrics.closeAllConnections();
       const breakOff = setTimeout(() => {
-        for (const socket of this.#detached) socket.destroy();
-        server.closeAllConnections();
+        for (const socket of this.#connections.values()) socket.destroy();
       }, timeoutMs);
-      const closeQuiet = setInterval(() => server.closeIdleConnections(), LINGER_MS);
+      const closeQuiet = setInterval(() => {
+        server.closeIdleConnections();
+        this.#context.quiet.close();
+      }, LINGER_MS);
       // The HTTP server's own close does not wait for the quiet connections.
       await new Promise((resolve) => SocketServer.prototype.close.call(server, resolve));
       clearInterval(closeQuiet);
@@ -192,8 +198,8 @@ export class Balancer implements BalancerApi {
     clearInterval(this.#lookAtCertificate);
     // Certificates are renewed by programs that do not tell us.
     if (pem) this.#lookAtCertificate = setInterval(() => this.#renewCertificate(server, this.#context.edge), CERTIFICATE_LOOK_MS).unref();
-    // A socket remembers the address of whoever was there once, if it was asked while they were.
-    server.on(pem ? "secureConnection" : "connection", (socket: Socket) => socket.remoteAddress);
+    server.on("connection", (socket: Socket) => this.#admit(socket));
+    server.on("secureConnection", (socket: Socket) => this.#secure(socket));
     server.on("request", (request, response) => this.#take(request, response));
     server.on("checkContinue", (request, response) => {
       // A body that will be refused need not be sent at all.
@@ -201,48 +207,55 @@ export class Balancer implements BalancerApi {
       if (length === undefined || length <= this.#context.edge.limits.bodyBytesMax) response.writeContinue();
       this.#take(request, response);
     });
-    server.on("connect", (_request, socket) => {
-      if (!(socket instanceof Socket)) return void socket.destroy();
-      this.#detach(socket);
-      endAnswered(
-        socket,
-        "HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-      );
-    });
-    server.on("upgrade", (request, socket, head) => {
-      // What was asked before it on this connection is answered first.
-      const before = this.#answers.get(socket);
-      const go = () => this.#upgrade(server, request, { socket, head });
-      if (!before || before.destroyed || before.writableFinished) go();
-      else before.once("close", go);
-    });
+    server.on("connect", (_request, socket) => this.#takeOver(socket, (taken) => endAnswered(taken, this.#context, NO_CONNECT)));
+    server.on("upgrade", (request, socket, head) => this.#takeOver(socket, (taken) => this.#upgrade(server, request, { socket: taken, head })));
     return { port: edge.port, server, metrics: makeMetricsServer(this.#context.metrics) };
+  }
+
+  #admit(socket: Socket): void {
+    const peer = peerOf(socket);
+    this.#connections.set(peer, socket);
+    socket.once("close", () => this.#connections.delete(peer));
+    this.#context.quiet.add(socket);
+  }
+
+  #secure(socket: Socket): void {
+    const plain = this.#connections.get(peerOf(socket));
+    if (plain) this.#context.quiet.delete(plain);
+    this.#context.quiet.add(socket);
+    // As without TLS. Told to the server, it would also hold open whoever leaves before the end of the handshake.
+    socket.allowHalfOpen = true;
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     // Behind an answer that closed the connection nothing is asked any more.
     if (!request.socket.writable) return void request.socket.destroy();
+    this.#context.quiet.delete(request.socket);
     this.#answers.set(request.socket, response);
     if (this.#context.stopping) response.shouldKeepAlive = false;
     new ProxiedRequest(request, response, this.#context).begin();
   }
 
-  #upgrade(server: Server | SecureServer, request: IncomingMessage, { socket, head }: { socket: Duplex; head: Buffer }): void {
-    if (!(socket instanceof Socket) || !socket.writable) return void socket.destroy();
-    if (!asksForWebSocket(request)) {
-      socket.unshift(Buffer.concat([withoutUpgrade(request), head]));
-      return void server.emit(this.#context.secure ? "secureConnection" : "connection", socket);
-    }
-    this.#detach(socket);
-    new ProxiedUpgrade(request, { socket, head }, this.#context).begin();
-  }
-
-  /** As long as any other it may be silent; a tunnel shortens that. */
-  #detach(socket: Socket): void {
-    this.#detached.add(socket);
-    socket.once("close", () => this.#detached.delete(socket));
+  /**
+   * From HTTP, which hears no more of the connection's end. What was asked before on it is answered first. As long as any other it may be
+   * silent; a tunnel shortens that.
+   */
+  #takeOver(socket: Duplex, go: (socket: Socket) => void): void {
+    if (!(socket instanceof Socket)) return void socket.destroy();
+    this.#context.quiet.delete(socket);
     socket.on("error", () => socket.destroy());
     socket.setTimeout(this.#context.edge.limits.idleTimeoutMs + IDLE_MARGIN_MS, () => socket.destroy());
+    const proceed = () => (socket.writable ? go(socket) : socket.destroy());
+    const before = this.#answers.get(socket);
+    if (!before || before.destroyed || before.writableFinished) return void proceed();
+    before.once("close", proceed);
+    socket.once("close", () => before.emit("close"));
+  }
+
+  #upgrade(server: Server | SecureServer, request: IncomingMessage, { socket, head }: { socket: Socket; head: Buffer }): void {
+    if (asksForWebSocket(request)) return new ProxiedUpgrade(request, { socket, head }, this.#context).begin();
+    socket.unshift(Buffer.concat([withoutUpgrade(request), head]));
+    server.emit(this.#context.secure ? "secureConnection" : "connection", socket);
   }
 
   #limit(server: Server | SecureServer, { limits }: Edge): void {
@@ -267,6 +280,9 @@ export class Balancer implements BalancerApi {
     }
   }
 }
+
+/** A socket remembers the address of whoever was there once, if it was asked while they were. */
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 /** Addresses and ranges, as `10.0.0.0/8`. */
 function trustOf(ranges: readonly string[] = []): (address: string) => boolean {

@@ -1,8 +1,8 @@
 // Takes instances away: they are asked whether they allow it, get no new request, and are stopped or kept warm.
 import { once } from "node:events";
-import { LandfallError } from "../../../error.ts";
 import { describeDuration } from "../../../text/units.ts";
-import { askUntilReady, type DrainHook, describeHook, tellToDrain } from "../processes/drain-hooks.ts";
+import { drainVetoed } from "../../preconditions.ts";
+import { askUntilReady, describeHook, tellToDrain } from "../processes/drain-hooks.ts";
 import type { ProcessRecord } from "../supervisor/api.ts";
 import { drainOf, type FleetContext, forEachProcess, nameOf, noteEvent } from "./fleet-context.ts";
 
@@ -25,7 +25,11 @@ async function askInstance(fleet: FleetContext, { spec, port }: ProcessRecord, s
   const reply = await askUntilReady({ hook, timeoutMs, signal: context.signal, onNotYet });
   if (reply.ready) return;
   const { answer } = reply;
-  if (drainPolicy === "obey") throw drainVetoed(fleet, spec, { hook, answer, timeoutMs });
+  if (drainPolicy === "obey") {
+    const { environment } = context.deployment;
+    const asked = describeHook(hook);
+    throw drainVetoed({ instance: spec.id, asked, answer, timeoutMs, release: nameOf(fleet, spec.release), environment });
+  }
   noteEvent(fleet, "drain-overridden", { text: `${spec.id} was stopped although it said "not yet": ${answer}`, release: spec.release });
 }
 
@@ -72,16 +76,3 @@ export const keepInstancesWarm = (fleet: FleetContext, { ids, service }: Instanc
     const until = context.clock.now() + context.deployment.rollout.soak;
     return supervisor.keepWarm({ id: spec.id, until, drainPath: drain.start, drainHost: drain.host, drainMs: drain.timeout });
   });
-
-function drainVetoed(fleet: FleetContext, { id, release }: ProcessRecord["spec"], asked: { hook: DrainHook; timeoutMs: number; answer: string }) {
-  return new LandfallError({
-    code: "DRAIN_VETOED",
-    what: `"${id}" does not allow itself to be stopped`,
-    evidence: [
-      ["asked", `GET ${describeHook(asked.hook)} for ${describeDuration(asked.timeoutMs)}; 200 is yes`],
-      ["answered", asked.answer],
-    ],
-    standing: `Release ${nameOf(fleet, release)} is still serving.`,
-    next: `landfall deploy ${fleet.context.deployment.environment} --force   stops it all the same`,
-  });
-}

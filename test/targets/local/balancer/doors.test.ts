@@ -2,7 +2,10 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { connect as connectSecure } from "node:tls";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ensureLocalCertificate } from "../../../../src/targets/local/balancer/local-ca.ts";
 import { hashPassword } from "../../../../src/targets/local/balancer/request/credentials.ts";
 import { route, Stage } from "./stage.ts";
 
@@ -11,6 +14,8 @@ beforeEach(() => (stage = new Stage()));
 afterEach(() => stage.close());
 
 const first = (answer: string) => answer.split("\r\n")[0];
+
+const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
 
 describe("an answer that is not as it should be costs one request", () => {
   test.each([
@@ -100,6 +105,30 @@ describe("upgrades", () => {
     expect(answers.match(/x-asked: .*/g)).toEqual(["x-asked: POST /one", "x-asked: GET /two", "x-asked: GET /three"]);
   });
 
+  // RFC 9112, 9.3.2: answers come in the order of the requests.
+  test("CONNECT waits as well", async () => {
+    await serve();
+    const answers = await stage.raw("POST /one HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\noneCONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n");
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 405"]);
+  });
+
+  test.each(["GET /ws HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n", "CONNECT a:443 HTTP/1.1\r\n"])(
+    "%j waits no longer than its client, and no stop waits for either",
+    async (next) => {
+      await stage.serve(() => undefined);
+      const inHand = async () => (await stage.balancer.observe()).upstreams[0]?.inHand;
+      const ask = () => connect(stage.edge.port, "127.0.0.1").on("error", () => undefined);
+      for (const isLast of [false, true]) {
+        const client = ask();
+        client.write(`GET / HTTP/1.1\r\nhost: a\r\n\r\n${next}host: a\r\n\r\n`);
+        await expect.poll(inHand, { timeout: 20_000 }).toBe(1);
+        if (isLast) await stage.balancer.stop(50);
+        else client.resetAndDestroy();
+        await expect.poll(inHand, { timeout: 20_000 }).toBe(0);
+      }
+    },
+  );
+
   test("a WebSocket behind one does not end the balancer", async () => {
     await serve();
     const ws = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -120,8 +149,6 @@ describe("upgrades", () => {
 describe("a connection that is no HTTP any more is closed", () => {
   const upgrade = (path: string) => `GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`;
   const CONNECT = "CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n";
-  const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
-
   /** Agrees to a WebSocket at /join, gives much at /large, and declines elsewhere. */
   async function serve(idleTimeoutMs: number): Promise<void> {
     const limits = { bodyBytesMax: 90_000, headerTimeoutMs: 300, bodyTimeoutMs: 500, idleTimeoutMs, connectionsMax: 10_000 };
@@ -195,6 +222,49 @@ describe("a connection that is no HTTP any more is closed", () => {
     const socket = await say(text);
     await stage.balancer.stop(50);
     socket.destroy();
+  });
+});
+
+describe("a stop waits for what is in hand and not", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test.each([
+    ["behind an answered CONNECT", "CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n", false],
+    ["behind a declined upgrade", "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", false],
+    ["between two requests", "GET / HTTP/1.1\r\nhost: a\r\n\r\n", false],
+    ["before a request", "", false],
+    ["within a request's head", "GET / HT", false],
+    ["before a handshake", "", true],
+    ["within a handshake", "\x16\x03\x01", true],
+  ])("for a client that is silent %s", async (_, text, isSecure) => {
+    const tls = isSecure ? await ensureLocalCertificate(join(stage.folder, "tls"), []) : undefined;
+    const server = await stage.serve((_, outgoing) => outgoing.setHeader("connection", "close").end("served"), {
+      tls,
+      limits: { bodyBytesMax: 1_000, headerTimeoutMs: 3_600_000, bodyTimeoutMs: 3_600_000, idleTimeoutMs: 3_600_000, connectionsMax: 100 },
+    });
+    server.on("upgrade", (incoming, socket: Socket) => {
+      if (incoming.url === "/") return void socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+      socket.pipe(socket);
+    });
+    // No time-out of the balancer passes from here on.
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const where = { port: stage.edge.port, host: "127.0.0.1" };
+    const joined = tls ? connectSecure({ ...where, rejectUnauthorized: false }) : connect(where);
+    joined.write("GET /join HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    expect(String((await once(joined, "data"))[0])).toMatch(/^HTTP\/1.1 101 /);
+    const silent = connect({ ...where, allowHalfOpen: true });
+    await once(silent, "connect");
+    silent.write(text);
+    if (text.endsWith("\n")) expect(String((await once(silent, "data"))[0])).toMatch(/^HTTP\/1.1 /);
+    const stopped = stage.balancer.stop(3_600_000);
+    // Both ends of both halves of the tunnel, and the client's own.
+    while (sockets() !== 5) await new Promise(setImmediate);
+    joined.write("still here");
+    expect(String((await once(joined, "data"))[0])).toBe("still here");
+    joined.destroy();
+    await stopped;
+    silent.destroy();
   });
 });
 

@@ -1,10 +1,11 @@
-import { X509Certificate } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, request } from "node:https";
+import { connect as connectPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TLSSocket } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ensureLocalCertificate, type LocalCertificate } from "../../../../src/targets/local/balancer/local-ca.ts";
 import { Stage, web } from "./stage.ts";
@@ -78,4 +79,27 @@ test("goes on with the one before while certificate and key do not belong togeth
   give(second);
   await stage.configure([web("a", port)]);
   expect((await ask(second)).body).toBe("served");
+});
+
+// RFC 8446, 6.1: who says that it has said all is still answered; RFC 9293, 3.6, says the same of TCP.
+test("what a WebSocket still brings reaches a client that has said all", async () => {
+  stage.servers[0]?.on("upgrade", (_, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    socket.pipe(socket);
+  });
+  // Node's types do not tell of this option.
+  const halfOpen = { allowHalfOpen: true };
+  const client = connect({ host: "127.0.0.1", port: stage.edge.port, ca: readFileSync(first.authorityFile), ...halfOpen });
+  client.write("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+  await once(client, "readable");
+  expect(String(client.read())).toMatch(/^HTTP\/1.1 101 .*\r\n\r\n$/s);
+  const said = randomBytes(3_000_000);
+  client.end(said);
+  expect(Buffer.concat(await client.toArray()).equals(said)).toBe(true);
+});
+
+test("who leaves before the end of the handshake leaves no connection behind", async () => {
+  const client = connectPlain(stage.edge.port, "127.0.0.1");
+  client.end();
+  await once(client.resume(), "close");
 });

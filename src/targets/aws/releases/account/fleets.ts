@@ -155,8 +155,7 @@ async function observeWanted(context: Context, outputs: EnvironmentOutputs, { se
 
 async function findServing(context: Context, exceptRelease: string): Promise<{ instance: string; service: string }[]> {
   const { services } = await observeStatus(context);
-  return services.flatMap(({ name: service, instances }) => {
-    const machine = instances.find(({ state, release }) => state === "healthy" && release !== exceptRelease);
-    return machine ? [{ instance: machine.id, service }] : [];
-  });
+  return services.flatMap(({ name: service, instances }) =>
+    instances.filter(({ state, release }) => state === "healthy" && release !== exceptRelease).map(({ id }) => ({ instance: id, service })),
+  );
 }

@@ -8,6 +8,7 @@ import type { Ruling } from "../../../../routing/rules.ts";
 import type { AccessLog } from "../access-log.ts";
 import type { Edge } from "../api.ts";
 import type { Metrics } from "../metrics.ts";
+import type { QuietConnections } from "../quiet.ts";
 import type { Member, Upstreams } from "../upstreams.ts";
 import { BodyTooLarge, bodyLength, HELD_BYTES_MAX, holdBody, readRest, StreamedBody } from "./body.ts";
 import type { Credentials } from "./credentials.ts";
@@ -21,6 +22,7 @@ export interface Context {
   /** Whether a client with this address is a proxy that is believed. */
   isTrusted: (address: string) => boolean;
   stopping: boolean;
+  readonly quiet: QuietConnections;
   readonly upstreams: Upstreams;
   readonly credentials: Credentials;
   readonly metrics: Metrics;

@@ -40,8 +40,9 @@ export function withoutUpgrade({ method, url, httpVersion, rawHeaders }: Incomin
 const HALF_OPEN = { allowHalfOpen: true };
 
 /** What a client still says after its answer is read and dropped: its end would stay unseen behind it, and the connection open. */
-export function endAnswered(socket: Socket, answer = ""): void {
+export function endAnswered(socket: Socket, { quiet }: Context, answer = ""): void {
   socket.end(answer, () => {
+    quiet.add(socket);
     const cut = setTimeout(() => socket.destroy(), REST_MS);
     socket.once("close", () => clearTimeout(cut));
   });
@@ -59,7 +60,7 @@ export class ProxiedUpgrade extends ProxiedRequest {
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
-    response.once("finish", () => endAnswered(socket));
+    response.once("finish", () => endAnswered(socket, context));
     super(request, response, context);
     this.#socket = socket;
     this.#head = head;
