@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:net";
 import { LandfallError } from "../error.ts";
 import type { Outcome } from "../rollout/verdict.ts";
 import { systemClock } from "../system/clock.ts";
+import { settleAll } from "../system/settle.ts";
 import { type BootReport, describeReport, wordsOf } from "../targets/aws/releases/boot-report.ts";
 import type { FleetDriver, FleetHealth, FleetName, HeardOutcomes, RoutesChange, Trial } from "../targets/aws/releases/driver.ts";
 import { trafficPortOf } from "../targets/aws/templates/shared/drawn.ts";
@@ -290,12 +291,6 @@ function mapFleets(running: Running, make: (fleet: Running[string][Slot] & objec
       Object.fromEntries(Object.entries(fleets).map(([slot, fleet]) => [slot, make(fleet, { service, slot: slot as Slot })])),
     ]),
   );
-}
-
-/** All of them come to their end, whatever one of them meets. */
-async function settleAll(acts: Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(acts)).find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
 }
 
 async function forwardTo(host: MachineHost, address: string, to: number): Promise<Pick<Member, "port" | "forward">> {

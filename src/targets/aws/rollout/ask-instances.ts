@@ -2,6 +2,7 @@
 // by itself, and waits no longer than its time.
 import type { DeployedService } from "../../../config/deployment.ts";
 import { during } from "../../../progress.ts";
+import { settleAll } from "../../../system/settle.ts";
 import { quote } from "../../../text/shell.ts";
 import { drainVetoed } from "../../preconditions.ts";
 import { pollEvery } from "../account/poll.ts";
@@ -38,7 +39,7 @@ export async function askInstances(context: ReleaseContext, { to, force }: Rolli
   });
   if (asked.length === 0) return;
   await during(context.emit, "drain", "asking whether instances may be stopped", async () => {
-    await Promise.all(asked.map((one) => askUntilReady(context, one, force)));
+    await settleAll(asked.map((one) => askUntilReady(context, one, force)));
     return `${asked.map(({ instance }) => instance).join(", ")} may be stopped`;
   });
 }
