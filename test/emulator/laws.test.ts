@@ -32,6 +32,7 @@ onEmulator("the laws of a target, on AWS", (world) => {
         ]);
         return act().finally(() => world.emulator.setRules([]));
       },
+      playNotYet: (isOn) => world.emulator.setHealth(isOn ? "yes\n503" : undefined),
       end: () => machines.stop(),
     };
   });

@@ -28,6 +28,8 @@ export interface Ground {
   ask(input: TargetInput, path: string): Promise<number>;
   /** Runs `act`, which deploys a program that ends at once, where such a program would not run by itself. */
   whileNothingStarts<T>(act: () => Promise<T>): Promise<T>;
+  /** Where apps are played: whether they allow their end, or say 503 with "yes". */
+  playNotYet?(isOn: boolean): void;
   /** After the environment is gone. */
   end(): Promise<void>;
 }
@@ -58,8 +60,13 @@ const PASSWORD = "xyzzy@plugh%2Fquux";
 const IMAGE_MS = 3_000;
 const SLACK_MS = 2_000;
 
-const WEB = `import { createServer } from "node:http";
-createServer((request, response) => response.end("yes")).listen(Number(process.env.PORT), "127.0.0.1");
+/** It does not allow its end while there is a file called `notYet`. */
+const webOf = (notYet: string) => `import { existsSync } from "node:fs";
+import { createServer } from "node:http";
+createServer(({ url }, response) => {
+  response.statusCode = url === "/may-i" && existsSync(${JSON.stringify(notYet)}) ? 503 : 200;
+  response.end("yes");
+}).listen(Number(process.env.PORT), "127.0.0.1");
 process.on("SIGTERM", () => process.exit(0));
 `;
 const BROKEN = "process.exit(1);\n";
@@ -154,6 +161,8 @@ export function holdToLaws(begin: () => Promise<Ground>): void {
   });
   /** Anew for each call, as each command does it. */
   const open = (own?: AppInput, more?: Partial<TargetInput>) => ground.open(inputOf(own, more));
+  /** In no release. */
+  const notYet = () => join(folder, ".git", "not-yet");
   const write = (version: string) => writeFileSync(join(folder, "version.txt"), version);
   const refused = (act: Act, own?: AppInput) => refusalOf(() => act(open(own)));
   const withWeb = (more: object): AppInput => ({
@@ -165,7 +174,7 @@ export function holdToLaws(begin: () => Promise<Ground>): void {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "landfall-laws-"));
     for (const [name, text] of [
-      ["web.mjs", WEB],
+      ["web.mjs", webOf(notYet())],
       ["worker.mjs", WORKER],
     ] as const)
       writeFileSync(join(folder, name), text);
@@ -624,7 +633,7 @@ export function holdToLaws(begin: () => Promise<Ground>): void {
         writeFileSync(join(folder, "web.mjs"), BROKEN);
         await open(file).commission();
         await expect(ground.whileNothingStarts(() => open(file).deploy({ dirty: true }))).rejects.toThrow();
-        writeFileSync(join(folder, "web.mjs"), WEB);
+        writeFileSync(join(folder, "web.mjs"), webOf(notYet()));
         expect(await ask("/", "/closed")).toEqual(SHUT);
         const status = await open(file).status();
         expect(status).toMatchObject({ release, services: expect.arrayContaining([expect.objectContaining({ name: "web", healthy: 2 })]) });
@@ -668,6 +677,42 @@ export function holdToLaws(begin: () => Promise<Ground>): void {
       await open().commission();
       expect(await ask("/", "/closed")).toEqual(OPEN);
       expect((await open().plan()).changes).toEqual([]);
+    });
+  });
+
+  describe("an instance that does not allow its end", () => {
+    it("ends a deploy and a rollback before anything is replaced, and is stopped all the same with force", async () => {
+      const asking = withWeb({ drain: { ask: "/may-i", timeout: "0s" } });
+      await open(asking).commission();
+      const { release } = await open(asking).deploy({ dirty: true });
+      write("asked");
+      writeFileSync(notYet(), "");
+      ground.playNotYet?.(true);
+      const instances = async () => (await open(asking).status()).services.flatMap((service) => service.instances.map(({ id }) => id));
+      const standing = await instances();
+      for (const [act, forced] of [
+        [(target) => target.deploy({ dirty: true }), (target) => target.deploy({ dirty: true, force: true })],
+        [(target) => target.rollback({}), (target) => target.rollback({ force: true })],
+      ] as [Act, Act][]) {
+        const before = (await open(asking).status()).release;
+        expect(await refused(act, asking)).toMatchObject({
+          code: "DRAIN_VETOED",
+          what: expect.stringMatching(/^"[^"]+" does not allow itself to be stopped$/),
+          evidence: [
+            ["asked", expect.stringContaining("/may-i")],
+            ["answered", '503 "yes"'],
+          ],
+          standing: `Release ${before} is still serving.`,
+          next: `landfall deploy ${NAME} --force   stops it all the same`,
+        });
+        const { release: serving, unfinished } = await open(asking).status();
+        expect([serving, unfinished]).toEqual([before, undefined]);
+        if (before === release) expect(await instances()).toEqual(standing);
+        expect(await forced(open(asking))).toMatchObject({ changed: true });
+      }
+      expect((await open(asking).status()).release).toBe(release);
+      rmSync(notYet());
+      ground.playNotYet?.(false);
     });
   });
 
