@@ -54,6 +54,9 @@ function kindOf({ schedule, port, singleton }: Service): ServiceKind {
   return singleton ? "scheduler" : "worker";
 }
 
+/** There may never be two of it. */
+export const isAlone = ({ singleton, kind }: Pick<DeployedService, "singleton" | "kind">): boolean => singleton || kind === "job";
+
 /** A service that is known to be there. */
 export function serviceOf({ services }: Pick<Deployment, "services">, name: string): DeployedService {
   const service = services[name];

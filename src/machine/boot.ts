@@ -1,7 +1,8 @@
 // The boot program of an instance: what it gets at its first start, after the variables that its stack gives it.
-import type { Deployment } from "../config/deployment.ts";
+import { type Deployment, isAlone } from "../config/deployment.ts";
 import { proxyOf } from "../routing/placement.ts";
 import { compileProxy } from "../routing/proxy.ts";
+import { handoverMs, leaseKey, leaseTermMs } from "./lease.ts";
 import { calendarsOf } from "./schedule.ts";
 import { assignments } from "./shell.ts";
 
@@ -35,6 +36,13 @@ export function bootScript({ deployment, service, release }: BootInput): string 
     LANDFALL_DRAIN_TIMEOUT_MS: drain.timeout,
     LANDFALL_STEADY_FOR_MS: health.steadyFor,
     ...(schedule === undefined ? {} : { LANDFALL_SCHEDULE: calendarsOf(schedule).join("\n"), LANDFALL_JOB_TIMEOUT_MS: timeout }),
+    ...(isAlone(settings)
+      ? {
+          LANDFALL_LEASE_KEY: leaseKey(deployment.environment, service),
+          LANDFALL_LEASE_TERM_MS: leaseTermMs(settings),
+          LANDFALL_LEASE_WAIT_MS: handoverMs(settings),
+        }
+      : {}),
     ...(port === undefined
       ? {}
       : {

@@ -14,7 +14,7 @@ const HASH_LENGTH = 16;
 /** What an instance that could not start leaves in `reports/<stack name>/<instance id>.json`. */
 export interface BootReport {
   ok: false;
-  /** `release`, `secrets`, `start`, `health`, `proxy` or `steady`. */
+  /** `release`, `secrets`, `lease`, `start`, `health`, `proxy` or `steady`. */
   step: string;
   code: number;
   /** The app's last lines, without the values of secrets. */

@@ -10,6 +10,8 @@ const FOLDER = fileURLToPath(new URL("../../src/machine/programs/", import.meta.
 export const PROGRAMS = [
   "boot.sh",
   "drain.sh",
+  "hold-lease.sh",
+  "lease-keeper.py",
   "log-shipper.py",
   "run-app.sh",
   "scram-verifier.py",
@@ -28,6 +30,7 @@ export const SOURCED = [
   "databases.sh",
   "stopping.sh",
   "journal_reader.py",
+  "lease.py",
   "log_events.py",
 ];
 export const UNITS = [
@@ -35,6 +38,7 @@ export const UNITS = [
   "landfall-boot.service",
   "landfall-drain.service",
   "landfall-job.timer",
+  "landfall-lease.service",
   "landfall-logs.service",
   "landfall-metrics.service",
   "landfall-metrics.timer",

@@ -2,6 +2,7 @@
 // plan from when they are in service, counted when they signal, and ended by the lifecycle hook once the balancer has let go of them.
 import { createServer, type Server } from "node:net";
 import { LandfallError } from "../error.ts";
+import { handoverMs } from "../machine/lease.ts";
 import type { Outcome } from "../rollout/verdict.ts";
 import { systemClock } from "../system/clock.ts";
 import { settleAll } from "../system/settle.ts";
@@ -104,9 +105,13 @@ export class MachineFleets implements FleetDriver {
     const { count, batch, surge } = template;
     for (let old = this.#others(template); old.length > 0; old = this.#others(template)) {
       const going = old.slice(0, batch);
-      if (!surge) await this.#end(going);
-      await this.#start(template, Math.min(going.length, count - this.#same(template).length));
-      if (surge) await this.#end(going);
+      const start = () => this.#start(template, Math.min(going.length, count - this.#same(template).length));
+      // CloudFormation does not wait for what ends: https://github.com/awslabs/amazon-eks-ami/issues/66
+      if (!surge) await settleAll([this.#end(going), start()]);
+      else {
+        await start();
+        await this.#end(going);
+      }
     }
     await this.#start(template, count - this.#same(template).length);
     await this.#end(this.#same(template).slice(count));
@@ -144,7 +149,7 @@ export class MachineFleets implements FleetDriver {
     const attached = this.#attach(member);
     // Whoever waits for the signal of one that failed does not come to wait for this.
     attached.catch(() => {});
-    await waitForSignal(this.#input, member, BOOT_MS + health.startupTimeout + health.steadyFor);
+    await waitForSignal(this.#input, member, BOOT_MS + handoverMs(settings) + health.startupTimeout + health.steadyFor);
     await attached;
     member.works = true;
     this.started.push({ service, release, signalMs: Math.round(performance.now() - began) });

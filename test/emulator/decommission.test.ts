@@ -108,14 +108,16 @@ onEmulator("a decommission", (world) => {
     const shared = await seed("a machine image", { slug: "shared", app: "hello" });
     const s3 = await stage.context(TWO).clients.s3();
     const Bucket = (await stage.stacks(TWO)).get("hello-shared")?.outputs.ArtifactsBucket;
-    for (const name of ["production", "staging"]) await s3.putObject({ Bucket, Key: `environments/${name}.json`, Body: "{}" });
+    const written = (name: string) => [`environments/${name}.json`, `singletons/${name}/batch.json`];
+    for (const Key of ["production", "staging"].flatMap(written)) await s3.putObject({ Bucket, Key, Body: "{}" });
     const foreign = await seed("a volume", { slug: "staging", app: "hello", environment: "staging" });
 
     const report = await stage.open(TWO).decommission({});
     expect(report.kept).toContainEqual({ what: "stack hello-shared", why: "it is shared with staging, and goes with the last one" });
     expect([await shared(), await foreign()]).toEqual([true, true]);
-    const { Contents = [] } = await s3.listObjectsV2({ Bucket, Prefix: "environments/" });
-    expect(Contents.map(({ Key }) => Key)).toEqual(["environments/staging.json"]);
+    const { Contents = [] } = await s3.listObjectsV2({ Bucket });
+    const left = Contents.flatMap(({ Key }) => (/^(environments|singletons)\//.test(Key ?? "") ? [Key] : []));
+    expect(left).toEqual(written("staging"));
     expect((await openStaging(stage, TWO).commission()).changed).toBe(false);
     // What was decommissioned is not commissioned again by looking for something to resume.
     expect((await failure(stage.open(TWO).resume())).code).toBe("ENVIRONMENT_NOT_COMMISSIONED");

@@ -368,6 +368,37 @@ requires("Linux with bash, jq, curl and ss", hasShellPrograms)("local health", (
   });
 });
 
+requires("Linux with bash, jq, curl and ss", hasShellPrograms)("a service with a lease", () => {
+  const BOUND = "[Unit]\nBindsTo=landfall-lease.service\nAfter=landfall-lease.service\n";
+  const dropIn = (unit: string) => stage.read(`root/run/systemd/system/${unit}.d/settings.conf`);
+  const units = () => stage.called().flatMap((line) => /^ systemctl (.*landfall-(?:app|job|lease)\.\w+)$/.exec(line)?.[1] ?? []);
+
+  test.each([
+    ["app.service", {}],
+    ["job.timer", { LANDFALL_SCHEDULE: "*-*-* 03:15:00 UTC", LANDFALL_JOB_TIMEOUT_MS: "60000" }],
+  ])("runs only while that is held, comes back with it, and gives it back last (%s)", async (started, schedule) => {
+    const lease = { LANDFALL_LEASE_KEY: "singletons/production/web.json", LANDFALL_STOP_TIMEOUT_MS: "10000", LANDFALL_STOP_SIGNAL: "SIGTERM" };
+    stage.settings = { ...stage.settings, ...lease, ...schedule };
+    expect(await stage.run("take_lease; write_drop_ins; stop_app", ["boot"])).toEqual({ code: 0, said: "" });
+    expect(dropIn("landfall-app.service")).toMatch(BOUND);
+    expect(dropIn("landfall-lease.service")).toBe(`[Unit]\nWants=landfall-${started}\n`);
+    if (started === "job.timer") expect(dropIn("landfall-job.timer")).toMatch(BOUND);
+    expect(units()).toEqual([
+      "start --job-mode=ignore-requirements landfall-lease.service",
+      ...(started === "job.timer" ? ["stop landfall-job.timer"] : []),
+      "stop landfall-app.service",
+      "stop landfall-lease.service",
+    ]);
+  });
+
+  test("that has none is not bound to any", async () => {
+    stage.settings = { ...stage.settings, LANDFALL_STOP_TIMEOUT_MS: "10000", LANDFALL_STOP_SIGNAL: "SIGTERM" };
+    expect(await stage.run("take_lease; write_drop_ins; stop_app", ["boot"])).toEqual({ code: 0, said: "" });
+    expect(dropIn("landfall-app.service")).not.toContain("BindsTo");
+    expect(units().filter((line) => line.includes("lease"))).toEqual([]);
+  });
+});
+
 requires("Linux with bash, jq, curl and ss", hasShellPrograms)("coming into service", () => {
   const why = () => stage.read("root/run/landfall/why").trim();
   const counted = (words: string) => stage.called().filter((line) => line.includes(words)).length;

@@ -181,6 +181,7 @@ const EXPOSURE: Record<string, number> = {
   "landfall-app.service": 1.5,
   "landfall-proxy.service": 1.5,
   "landfall-drain.service": 2.5,
+  "landfall-lease.service": 2.6,
   "landfall-logs.service": 2.5,
   "landfall-metrics.service": 2.5,
   "landfall-boot.service": 7,

@@ -276,6 +276,50 @@ requires(why ?? "machines", why === undefined)("the guestbook on machines", () =
     expect(boot).toMatch(/health took [\d.]+ s/);
   });
 
+  // "Never two at once, not even during a rollout" (`services.<name>.singleton`). A group starts the next instance while the one before still drains,
+  // and for a rebalance before it ends the other: https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-instance-termination.html
+  describe("a singleton", { timeout: 8 * MINUTES }, () => {
+    let [first, next] = [] as unknown as [Booted, Booted];
+    /** Says when it ran, by the one clock that all machines here have, and takes its time to stop. */
+    const beating = `
+      import { appendFileSync } from "node:fs";
+      const beat = () => appendFileSync(process.env.LANDFALL_DATA + "/beats", Date.now() + "\\n");
+      beat();
+      setInterval(beat, 50);
+      process.on("SIGTERM", () => setTimeout(() => (beat(), process.exit()), 6_000));`;
+    const beatsOf = async (one: Booted) => (await one.run("cat /var/lib/landfall/data/beats")).trim().split("\n").map(Number);
+    const said = (one: Booted, unit: string) => one.run(`journalctl -q -o cat -u landfall-${unit}.service`).catch(() => "");
+    const poll = <T>(look: () => Promise<T>) => expect.poll(look, { timeout: 4 * MINUTES, interval: 300 });
+
+    beforeAll(async () => {
+      await scheduler.terminate();
+      const files = stage.source.files.map((file) => (file.path === "scheduler.js" ? { ...file, read: readingOf(beating) } : file));
+      const slow = await stage.release("dddddddddd", { ...stage.source, files });
+      first = stage.boot("scheduler", slow);
+      expect((await first.signal()).call.input.Status).toBe("SUCCESS");
+      next = stage.boot("scheduler", slow);
+    }, 8 * MINUTES);
+
+    it("waits for the one before it, which drains, to have stopped", async () => {
+      await poll(async () => `${await said(next, "boot")}${await said(next, "lease")}`).toMatch(/start took|has it/);
+      const ended = first.terminate();
+      expect(await ended).toBe(true);
+      expect((await next.signal()).call.input.Status).toBe("SUCCESS");
+      const [last, begun] = [(await beatsOf(first)).at(-1) as number, (await beatsOf(next))[0] as number];
+      expect(begun - last, `the next one began ${last - begun} ms before the last word of the one before it`).toBeGreaterThan(0);
+      console.log(`from the last word of a singleton to the first of the next: ${(begun - last) / 1000} s`);
+    });
+
+    it("stops when its lease is not kept, and comes back with it", async () => {
+      const invocation = () => next.run("systemctl show -p InvocationID --value landfall-app.service");
+      const before = await invocation();
+      await next.run("systemctl kill --signal=STOP landfall-lease.service");
+      await poll(async () => [await invocation(), await next.run("systemctl is-active landfall-app.service || true")]).not.toContain(before);
+      await poll(() => next.run("systemctl is-active landfall-app.service || true")).toBe("active\n");
+      expect(await said(next, "lease")).toMatch(/[Ww]atchdog timeout/);
+    });
+  });
+
   const completed = (one: Booted) => stage.host.calls.some(({ input, from }) => input.LifecycleHookName === "drain" && from === one.address);
 
   async function sendJob(job: object): Promise<void> {

@@ -19,13 +19,16 @@ const rulesOf = (release: string): Rules => ({ release, routes: [], defaultServi
 function openFleets() {
   const told: { release: string | undefined; upstreams: string[] }[] = [];
   const removed: string[] = [];
+  const booted: string[] = [];
+  const held = new Set<string>();
   const calls: { action: string; from: string; input: Record<string, string> }[] = [];
   let count = 0;
   const host = {
     calls,
     boot({ role, life }: BootInput) {
       const name = `${role}-${++count}`;
-      const hooks = setInterval(() => ["boot", "drain"].some((hook) => life?.complete(hook, "CONTINUE")), 1);
+      booted.push(name);
+      const hooks = setInterval(() => !held.has(name) && ["boot", "drain"].some((hook) => life?.complete(hook, "CONTINUE")), 1);
       hooks.unref();
       const gone = async () => void removed.push(name);
       return { id: `i-${count}`, name, address: `10.0.0.${count}`, subject: {}, off: new Promise(() => {}), remove: gone, powerOff: async () => {} };
@@ -54,7 +57,12 @@ function openFleets() {
     emit: () => {},
     lettingGo: { sendsOnMs: 5, atMostMs: 5 },
   };
-  return { fleets: new MachineFleets(input as unknown as MachineFleetsInput), told, removed };
+  /** Until the returned function is called, it completes no hook. */
+  const hold = (name: string) => {
+    held.add(name);
+    return () => held.delete(name);
+  };
+  return { fleets: new MachineFleets(input as unknown as MachineFleetsInput), told, removed, booted, hold };
 }
 
 describe("the fleets of a rehearsal", () => {
@@ -74,6 +82,24 @@ describe("the fleets of a rehearsal", () => {
     await fleets.change(after);
     expect(told.at(-1)).toEqual({ release: "b", upstreams: ["web-2 /new the rest"] });
     expect(await fleets.observe()).toEqual({ running: after, rules: rulesOf("b") });
+    fleets.close();
+  });
+
+  // What ends waits in its hook, and nobody waits for that: https://github.com/awslabs/amazon-eks-ami/issues/66,
+  // https://github.com/buildkite/elastic-ci-stack-for-aws/pull/130
+  it("start what replaces an instance while that one is still in its hook", async () => {
+    const { fleets, removed, booted, hold } = openFleets();
+    const alone = (release: string): Running => ({
+      worker: { blue: { ...worker, release, settings: { ...serviceOf(APP, "worker"), singleton: true } } },
+    });
+    await fleets.change(alone("a"));
+    const letGo = hold("worker-1");
+    const changed = fleets.change(alone("b"));
+    await expect.poll(() => booted).toEqual(["worker-1", "worker-2"]);
+    expect(removed).toEqual([]);
+    letGo();
+    await changed;
+    expect(removed).toEqual(["worker-1"]);
     fleets.close();
   });
 

@@ -43,6 +43,7 @@ come_up() {
   perform release place_release &&
     perform secrets write_environment &&
     perform databases make_readers &&
+    perform lease take_lease &&
     perform start start_app &&
     perform health wait_up &&
     perform proxy start_proxy &&
@@ -66,6 +67,14 @@ perform() {
 # A release phase does so before; a release without one has only its instances. What has served once asks no database to start again.
 make_readers() { has_told SUCCESS || establish_readers; }
 
+# Without what the unit brings back when it has been started again by itself.
+take_lease() {
+  [[ -n ${LANDFALL_LEASE_KEY:-} ]] || return 0
+  systemctl start --job-mode=ignore-requirements landfall-lease.service 2>/dev/null && return
+  journalctl -q --no-pager -o cat -u landfall-lease.service _COMM=lease-keeper -n 1 >&2
+  return 1
+}
+
 start_app() {
   log "$LANDFALL_COMMAND" >"$run/command"
   install -d -o app -g app -m 700 "$state/data"
@@ -81,9 +90,13 @@ start_app() {
 
 # What the units of the image leave open, because it is the configuration's.
 write_drop_ins() {
-  local line
-  mkdir -p "$units/landfall-app.service.d" "$units/landfall-job.timer.d"
+  local line bound="" started=landfall-app.service
+  [[ -z ${LANDFALL_SCHEDULE:-} ]] || started=landfall-job.timer
+  [[ -z ${LANDFALL_LEASE_KEY:-} ]] || bound=$'[Unit]\nBindsTo=landfall-lease.service\nAfter=landfall-lease.service'
+  mkdir -p "$units/landfall-app.service.d" "$units/landfall-job.timer.d" "$units/landfall-lease.service.d"
+  printf '%s\n' "[Unit]" "Wants=$started" >"$units/landfall-lease.service.d/settings.conf"
   {
+    echo "$bound"
     echo "[Service]"
     echo "KillSignal=$LANDFALL_STOP_SIGNAL"
     # It keeps to its time itself; this is for when it does not.
@@ -94,6 +107,7 @@ write_drop_ins() {
     [[ -z ${LANDFALL_SCHEDULE:-} ]] || printf '%s\n' "Restart=no" "RuntimeMaxSec=${LANDFALL_JOB_TIMEOUT_MS}ms"
   } >"$units/landfall-app.service.d/settings.conf"
   {
+    echo "$bound"
     echo "[Timer]"
     while IFS= read -r line; do [[ -z $line ]] || echo "OnCalendar=$line"; done <<<"${LANDFALL_SCHEDULE:-}"
   } >"$units/landfall-job.timer.d/settings.conf"
@@ -184,8 +198,7 @@ fail() {
   [[ -s $run/why ]] || tail -n 5 "$run/complaint" | hide_secrets >"$run/why" || true
   log "step \"$step\" failed: $(<"$run/why")"
   write_report >"$run/report.json" || true
-  [[ -z ${LANDFALL_SCHEDULE:-} ]] || systemctl stop landfall-job.timer || true
-  systemctl stop landfall-app.service || true
+  stop_app
   "${aws[@]}" s3 cp --only-show-errors --content-type application/json "$run/report.json" \
     "s3://$LANDFALL_ARTIFACTS/reports/$LANDFALL_STACK/$(instance_id).json" || log "the report could not be written"
   signal FAILURE

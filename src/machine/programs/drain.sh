@@ -129,14 +129,15 @@ keep_alive() {
 }
 
 drain() {
-  [[ -z ${LANDFALL_SCHEDULE:-} ]] || systemctl stop landfall-job.timer || true
+  # One that could not start yet would try again.
+  systemctl stop landfall-boot.service || true
   if [[ -n ${LANDFALL_PORT:-} ]]; then
     ask_until_ready
     tell_to_drain
     wait_for_requests
   fi
   # The unit has the signal and the time budget. A job in hand is finished, or ended, by the same.
-  systemctl stop landfall-app.service || true
+  stop_app
   log "the app has stopped"
 }
 

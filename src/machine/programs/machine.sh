@@ -71,6 +71,13 @@ lifecycle_action() {
     --lifecycle-hook-name "$hook" --instance-id "$(instance_id)" "$@"
 }
 
+# systemd stops what is bound to the lease before it, so that it is given back once nothing of the app is left.
+stop_app() {
+  [[ -z ${LANDFALL_SCHEDULE:-} ]] || systemctl stop landfall-job.timer || true
+  systemctl stop landfall-app.service || true
+  [[ -z ${LANDFALL_LEASE_KEY:-} ]] || systemctl stop landfall-lease.service || true
+}
+
 log() { printf '%s\n' "$*"; }
 
 # Milliseconds of a clock that nobody sets.

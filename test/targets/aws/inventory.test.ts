@@ -167,11 +167,13 @@ describe("what is old", () => {
       "recipes/a",
       "leases/gone.json",
       "leases/here.json",
+      "singletons/gone/batch.json",
+      "singletons/here/batch.json",
       "else/r1",
     ];
     const uses = { texts: [record, "LANDFALL_RELEASE='r6'"], environments: ["here"], now };
     const old = keys.map((key) => ({ key, at: 0 }));
-    expect(chooseObjects(old, uses)).toEqual(["releases/r1.tar", "recipes/a", "leases/gone.json"]);
+    expect(chooseObjects(old, uses)).toEqual(["releases/r1.tar", "recipes/a", "leases/gone.json", "singletons/gone/batch.json"]);
     expect(
       chooseObjects(
         old.map((one) => ({ ...one, at: now })),

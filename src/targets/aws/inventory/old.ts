@@ -47,7 +47,7 @@ export function chooseObjects(objects: readonly Stored[], { texts, environments,
     .filter(({ key, at }) => {
       if (now - at <= GRACE_MS) return false;
       if (PASSING.test(key)) return true;
-      const environment = /^(?:leases|environments)\/(.+)\.json$/.exec(key)?.[1];
+      const environment = /^(?:leases|environments|singletons)\/([^/]+?)(?:\.json|\/.+)$/.exec(key)?.[1];
       if (environment !== undefined) return !environments.includes(environment);
       const release = /^releases\/([^/.]+)/.exec(key)?.[1];
       return release !== undefined && !texts.some((text) => text.includes(release));

@@ -1,9 +1,11 @@
 // Removes an environment from its account and lists the account again: by tag, and by what no template lists. What is kept is named, with why
 // and what it costs; what shared things the app's other environments still need stays, and goes with the last one.
 import { LandfallError } from "../../../error.ts";
+import { leasesPrefix } from "../../../machine/lease.ts";
 import { during } from "../../../progress.ts";
 import type { DecommissionReport, Kept, RemovalReport } from "../../../reports.ts";
 import { removeObject } from "../account/objects.ts";
+import { rowsOf } from "../account/pages.ts";
 import { pollEvery } from "../account/poll.ts";
 import { observeEnvironment, observeStacks, observeTemplate, type StackState } from "../cloudformation/describe-stacks.ts";
 import { cameUp } from "../cloudformation/events.ts";
@@ -79,7 +81,7 @@ export async function decommission(context: Context, options: DecommissionOption
     cleared.push(await clear(context, choice));
   } else {
     const bucket = outputsOf(context.deployment, shared ? [shared] : []).find("shared", "ArtifactsBucket");
-    if (bucket !== undefined) await removeObject(context, bucket, recordKey(context.deployment.environment));
+    if (bucket !== undefined) await removeWritten(context, bucket);
   }
 
   const stacksToDelete = shared && choice.last ? [...before.stacks, shared] : before.stacks;
@@ -91,6 +93,14 @@ export async function decommission(context: Context, options: DecommissionOption
     kept: [...describeKept((cleared.at(-1) as Cleared).last, choice), ...describeShared(before, others)],
     checked: { stacks: stacksToDelete.length, "kinds of resources": RESOURCE_KINDS.length },
   };
+}
+
+/** What is written of the environment in the bucket that others go on using: by the command line, and by its instances, which are gone. */
+async function removeWritten(context: Context, Bucket: string): Promise<void> {
+  const { environment } = context.deployment;
+  const s3 = await context.clients.s3();
+  const leases = await rowsOf(s3.paginateListObjectsV2({ Bucket, Prefix: leasesPrefix(environment) }), (page) => page.Contents);
+  for (const key of [recordKey(environment), ...leases.flatMap(({ Key }) => Key ?? [])]) await removeObject(context, Bucket, key);
 }
 
 /** The environment's stacks, and what would keep them from going. Returns the machines that were ended. */

@@ -105,6 +105,7 @@ function finalOf(running: Running, { rollout, fleets: wanted }: Desired): Runnin
         old &&
         (isWeb(old.settings) || isWeb(next.settings)) &&
         !isSame(uncounted(old), uncounted(next)) &&
+        !next.settings?.singleton &&
         (STRATEGIES[rollout.strategy].besideOld || needsOwnPlace(old, next));
       const slot = moves ? otherOf(serving) : (serving ?? "blue");
       return [service, { [slot]: next }];

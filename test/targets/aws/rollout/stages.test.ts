@@ -130,6 +130,16 @@ describe("the stages of a rollout on aws", () => {
     expect(inPlace.slice(0, 2)).toEqual(["fleets web.blue=a worker.blue=a worker.pilot=bx1", "fleets web.blue=b worker.blue=b worker.pilot=bx1"]);
   });
 
+  it.each(["rolling", "blueGreen", "canary"] as const)("of a singleton change it in its place: there are never two of it (%s)", (strategy) => {
+    const alone = (release: string) => ({ web: fleet(release, { ...WEB, singleton: true }) });
+    for (const isNew of [true, false]) {
+      const standing: Standing = { running: { web: { blue: alone("a").web } }, rules: rules("a") };
+      const stages = compileStages(standing, { ...desired("b", { strategy }, isNew), fleets: alone("b") });
+      const fleets = stages.flatMap((stage) => (stage.kind === "fleets" ? [describeRunning(stage.running)] : []));
+      expect(fleets).toEqual(["web.blue=b"]);
+    }
+  });
+
   it.each(["rolling", "blueGreen", "canary"] as const)(
     "of a web service that is to take no requests keep what serves until nobody is led to it (%s)",
     (strategy) => {

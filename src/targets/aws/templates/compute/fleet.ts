@@ -1,7 +1,8 @@
 // One fleet of a service: how its instances are started, how many there are, and how one release takes over from another in place.
 import type { aws_autoscaling as autoscaling, CfnResource, aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
-import type { DeployedService } from "../../../../config/deployment.ts";
+import { type DeployedService, isAlone } from "../../../../config/deployment.ts";
 import type { Service } from "../../../../config/schema.ts";
+import { handoverMs } from "../../../../machine/lease.ts";
 import { batchSize } from "../../../../rollout/strategy.ts";
 import { acknowledge, cdk } from "../shared/cdk.ts";
 import type { DrawnFleet } from "../shared/drawn.ts";
@@ -52,7 +53,7 @@ export function addFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
     defaultInstanceWarmup: seconds(settings.scaling?.cooldown.out ?? settings.health.startupTimeout),
     lifecycleHookSpecificationList: hooksOf(settings),
     metricsCollection: [{ granularity: "1Minute" }],
-    capacityRebalance: settings.machine.spot ? true : undefined,
+    ...replacedBy(settings),
     tags: Object.entries({ ...builder.tags(), ...ownTags(input) }).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
   });
   acknowledge(group, {
@@ -81,22 +82,34 @@ export function addFleet(input: FleetInput): autoscaling.CfnAutoScalingGroup {
   return group;
 }
 
+/**
+ * The next of a service of which there is never more than one waits for the one before it, which must not wait for the next: also where the account says
+ * that a group launches before it terminates.
+ */
+const replacedBy = (service: DeployedService): Partial<autoscaling.CfnAutoScalingGroupProps> =>
+  isAlone(service)
+    ? { instanceMaintenancePolicy: { minHealthyPercentage: 0, maxHealthyPercentage: 100 } }
+    : { capacityRebalance: service.machine.spot ? true : undefined };
+
 /** An instance is in service once it serves, and is switched off once it has finished. */
-const hooksOf = ({ health, drain, stop }: Service): autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty[] => [
+const hooksOf = (service: DeployedService): autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty[] => [
   // One that cannot start tries again, outside of the balancer, and is replaced once its time is over.
   {
     lifecycleHookName: "boot",
     lifecycleTransition: "autoscaling:EC2_INSTANCE_LAUNCHING",
-    heartbeatTimeout: Math.min(HEARTBEAT_MAX_S, 60 + seconds(BOOT_MS + health.startupTimeout)),
+    heartbeatTimeout: Math.min(HEARTBEAT_MAX_S, 60 + seconds(bootMs(service))),
     defaultResult: "ABANDON",
   },
   {
     lifecycleHookName: "drain",
     lifecycleTransition: "autoscaling:EC2_INSTANCE_TERMINATING",
-    heartbeatTimeout: Math.min(HEARTBEAT_MAX_S, 60 + seconds(drain.timeout + stop.timeout)),
+    heartbeatTimeout: Math.min(HEARTBEAT_MAX_S, 60 + seconds(service.drain.timeout + service.stop.timeout)),
     defaultResult: "CONTINUE",
   },
 ];
+
+/** Until an instance serves. */
+const bootMs = (service: DeployedService): number => BOOT_MS + handoverMs(service) + service.health.startupTimeout;
 
 const seconds = (durationMs: number) => Math.ceil(durationMs / 1000);
 
@@ -108,14 +121,14 @@ interface Size {
 
 /** A job runs on one instance, by its timer. Room for a batch beyond `max` is what `surge` needs; scaling stands still meanwhile. */
 function sizeOf({ rollout }: Site, settings: DeployedService, fleet: Fleet): Size {
-  const alone = settings.singleton || settings.kind === "job";
+  const alone = isAlone(settings);
   const { min, max } = fleet.instances ?? (alone ? { min: Math.min(1, settings.instances.min), max: 1 } : settings.instances);
   const { surge } = rollout;
   const size = batchSize(rollout.batch, min);
   return { min, max: surge && !alone ? Math.max(max, min + size) : Math.max(max, min), batch: size };
 }
 
-/** New before old where there is room; a singleton and a job are stopped first, because there may never be two. */
+/** New before old where there is room; a singleton and a job are stopped first, or else the next one would wait for them. */
 function rollingUpdate({ rollout }: Site, { min, max, batch }: Size, pause: number) {
   const room = rollout.surge && max > min;
   return {
@@ -132,8 +145,7 @@ function rollingUpdate({ rollout }: Site, { min, max, batch }: Size, pause: numb
 const attachMs = (target: FleetInput["target"]): number => ATTACH_MS + (target?.checksMs ?? 0);
 
 const pauseMinutes = ({ target, fleet: { settings } }: FleetInput): number => {
-  const { startupTimeout, steadyFor } = settings.health;
-  return Math.min(PAUSE_MAX_MINUTES, Math.ceil((BOOT_MS + startupTimeout + attachMs(target) + steadyFor) / 60_000));
+  return Math.min(PAUSE_MAX_MINUTES, Math.ceil((bootMs(settings) + attachMs(target) + settings.health.steadyFor) / 60_000));
 };
 
 const ownTags = ({ site, service, slot, fleet }: FleetInput) => ({

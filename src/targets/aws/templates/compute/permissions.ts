@@ -1,6 +1,8 @@
 // The permissions of a service's instances: read their release and their own secrets, use the environment's resources, write their own logs
 // and metrics, and say how they are. Nothing else. Of containers ECS does half of it, with a role of its own.
 
+import { isAlone } from "../../../../config/deployment.ts";
+import { leaseKey } from "../../../../machine/lease.ts";
 import { phaseService, proxyOf } from "../../../../routing/placement.ts";
 import { awsTypeOf, ownResources, RESOURCE_WILDCARDS, resourceStatements } from "../../resources/index.ts";
 import { bucketArn } from "../shared/bucket.ts";
@@ -24,6 +26,7 @@ export function statementsOf(place: ServicePlace): Statement[] {
       ["s3:PutObject"],
       reportsOf(site, service, builder.name).map((prefix) => `${artifacts}/reports/${prefix}*`),
     ),
+    ...(hasLease(site, service) ? [allow("Lease", ["s3:GetObject", "s3:PutObject"], `${artifacts}/${leaseKey(site.environment, service)}`)] : []),
     ...(secrets.length ? [allow("Secrets", ["ssm:GetParameters", "ssm:GetParameter"], secrets)] : []),
     ...(passwords.length ? [allow("Passwords", ["secretsmanager:GetSecretValue"], passwords)] : []),
     ...usesOf(place),
@@ -98,16 +101,21 @@ function reportsOf({ configured, environment }: Site, service: string, stack: st
   return [`${stack}/`, ...(runsPhases ? [`phase-${environment}-`] : [])];
 }
 
+/** That of the configuration, and those of what runs. */
+const shapesOf = ({ configured, running }: Pick<Site, "configured" | "running">, service: string): Partial<Shape>[] => [
+  { settings: configured.services[service], proxy: proxyOf(configured, service) },
+  ...Object.values(running[service] ?? {}),
+];
+
+const hasLease = (site: Site, service: string): boolean => shapesOf(site, service).some(({ settings }) => settings && isAlone(settings));
+
 /**
  * Those of the configuration and of what runs: its own, those that hold a resource's URL, and passwords that its proxy asks for. A release phase
  * runs with them before its release does.
  */
 function secretsOf({ resources, configured, running }: Site, service: string): string[] {
   const urls = Object.values(resources).flatMap(({ url }) => (typeof url === "object" ? [url.secret] : []));
-  const shapes: Partial<Shape>[] = [
-    { settings: configured.services[service], proxy: proxyOf(configured, service) },
-    ...Object.values(running[service] ?? {}),
-  ];
+  const shapes = shapesOf({ configured, running }, service);
   const own = shapes.flatMap(({ settings }) => settings?.secrets ?? []);
   return [...new Set([...own, ...urls, ...shapes.flatMap(({ proxy }) => proxy?.passwords ?? [])])];
 }
