@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -61,7 +61,10 @@ it.runIf(process.getuid?.() === 0)("commands that come at once all run Postgres 
   const name = (uid: number) => execFileSync("id", ["-un", String(uid)], { encoding: "utf8" }).trim();
   for (let round = 0; round < 3; round++) {
     const home = mkdtempSync(join(tmpdir(), "landfall-programs-"));
-    onTestFinished(() => void removeSharedPrograms(home));
+    onTestFinished(() => {
+      removeSharedPrograms(home);
+      rmSync(home, { recursive: true });
+    });
     const starts = await Promise.all(Array.from({ length: 4 }, () => spawnPreparation(home)));
     const users = await Promise.all(starts.map((start) => start()));
     expect(new Set(users).size, users.join(" ")).toBe(1);
