@@ -17,6 +17,8 @@ export class StrictBucket {
   readonly writes: { condition: string; status: number; owner: string | null }[] = [];
   /** `broken` answers nothing but errors; `deaf` does what it is told, and its answer does not arrive. */
   state: "well" | "broken" | "deaf" = "well";
+  /** Done once, as the lease is about to be given back. */
+  beforeGivenBack = () => {};
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   async open(): Promise<string> {
@@ -51,10 +53,15 @@ export class StrictBucket {
       if (this.text === undefined) return refuse(403, "AccessDenied");
       return void response.writeHead(200, { etag: this.tag }).end(this.text);
     }
+    const body = textOf(Buffer.concat(chunks).toString());
+    const { owner } = JSON.parse(body) as Note;
+    if (owner === null) {
+      this.beforeGivenBack();
+      this.beforeGivenBack = () => {};
+    }
     const { "if-match": match, "if-none-match": none } = request.headers;
     const status = none === "*" ? (this.text === undefined ? 200 : 412) : this.text === undefined ? 404 : match === this.tag ? 200 : 412;
-    const body = textOf(Buffer.concat(chunks).toString());
-    this.writes.push({ condition: none === undefined ? `match ${match}` : `none ${none}`, status, owner: (JSON.parse(body) as Note).owner });
+    this.writes.push({ condition: none === undefined ? `match ${match}` : `none ${none}`, status, owner });
     if (status !== 200) return refuse(status, status === 412 ? "PreconditionFailed" : "NoSuchKey");
     this.text = body;
     if (this.state === "deaf") return void request.socket.destroy();

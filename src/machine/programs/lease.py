@@ -11,6 +11,7 @@ What takes time is a coroutine, so that the time of a test can pass in it.
 RENEW_S = 10
 LOOK_S = 1
 RETRY_S = 2
+GIVES_BACK = 3
 
 
 class Standing:
@@ -100,12 +101,20 @@ class Lease:
 
     async def give_back(self):
         """So that the next machine need not wait for the end of the term. To be called once nothing of the app is left."""
-        try:
-            standing = await self.world.read()
-            if standing and standing.owner == self.owner:
-                await self.world.write(standing.etag, None, 0)
-        except (Conflict, Trouble) as failure:
-            self.world.say(f"its lease could not be given back, and runs out: {failure}")
+        why = ""
+        for _ in range(GIVES_BACK):
+            try:
+                standing = await self.world.read()
+                if standing and standing.owner == self.owner:
+                    await self.world.write(standing.etag, None, 0)
+                return
+            except Conflict as overtaken:
+                # By a renewal of its own that was under way when it was asked to stop.
+                why = overtaken
+            except Trouble as trouble:
+                why = trouble
+                break
+        self.world.say(f"its lease could not be given back, and runs out: {why}")
 
     def write(self, etag):
         return self.world.write(etag, self.owner, self.term_s)

@@ -136,7 +136,7 @@ describe("postgres", () => {
     expect(database.spec?.uid).toBeGreaterThan(0);
     for (const path of [environment.home, environment.paths.environment, environment.paths.data]) expect(statSync(path).mode & 0o007).toBe(0o001);
     const { home } = environment;
-    const programs = readdirSync(join(home, "programs")).filter((name) => name !== "user-created");
+    const programs = readdirSync(join(home, "programs")).filter((name) => !name.startsWith("user"));
     expect(programs).toEqual([expect.stringMatching(/^postgres-18\.4/)]);
   });
 });
