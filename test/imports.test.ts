@@ -35,7 +35,7 @@ const SYSTEM_MODULES = ["node:fs", "node:fs/promises", "node:child_process", "no
 const WRITES_TO_TERMINAL = [
   /^cli\/print\//,
   /(^|[/-])main\.ts$/,
-  /^targets\/local\/(supervisor|balancer|log-writer|object-server)\//,
+  /^targets\/local\/(supervisor|keeper|log-writer|balancer|object-server)\//,
   /^targets\/local\/processes\/(process|stop)-tree\.ts$/,
   /^system\/processes\.ts$/,
 ];

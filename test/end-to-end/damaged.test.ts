@@ -108,7 +108,7 @@ describe("the record of the processes", () => {
 });
 
 describe("a socket that somebody has removed", () => {
-  it.each(["supervisorSocket", "balancerSocket", "logWriterSocket"] as const)("is made again: %s", async (socket) => {
+  it.each(["supervisorSocket", "balancerSocket", "keeperSocket"] as const)("is made again: %s", async (socket) => {
     const before = supervisorPid();
     rmSync(paths[socket]);
     await until(() => existsSync(paths[socket]));

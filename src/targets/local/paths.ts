@@ -39,7 +39,7 @@ export function pathsOf(home: string, app: string, environment: string) {
     /** The files of each start of each process; its place names it, see `process-tree.ts`. */
     runs: join(folder, "supervisor", "runs"),
     supervisorSocket: join(folder, "supervisor.sock"),
-    logWriterSocket: join(folder, "log-writer.sock"),
+    keeperSocket: join(folder, "keeper.sock"),
     balancerSocket: join(folder, "balancer.sock"),
     objectSocket: join(folder, "objects.sock"),
     tls: join(folder, "tls"),

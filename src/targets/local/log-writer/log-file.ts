@@ -64,7 +64,7 @@ export class LogFile {
     this.#write(this.#size > FILE_BYTES_MAX ? this.#rotate() : handle, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
   }
 
-  /** The last lines that a log writer before this one has written, oldest first, without those whose beginning may be further up. */
+  /** The last lines that another process before this one has written, oldest first, without those whose beginning may be further up. */
   loadLast(): LogEntry[] {
     if (!existsSync(this.#file)) return [];
     const entries = readTail(this.#open(), TAIL_BYTES)

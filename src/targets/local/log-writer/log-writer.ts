@@ -1,11 +1,10 @@
 // The logs of one environment: what comes out of the pipes of every process, line by line, each into the log of its process.
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { Run } from "./api.ts";
 import { Backlog } from "./backlog.ts";
 import { joinLines, LineJoiner, type WholeLine } from "./line-joiner.ts";
 import { type Line, LineCutter } from "./lines.ts";
-import { LogFile, type Stream } from "./log-file.ts";
+import { LogFile, type LogOwner, type Stream } from "./log-file.ts";
 import { Pipe } from "./pipe.ts";
 
 const LAST_LINES_KEPT = 40;
@@ -13,6 +12,16 @@ const LAST_LINES_KEPT = 40;
 const LAST_LENGTH_KEPT = 2 * 1024 * 1024;
 /** How often it is tried again to write what a full disk refused. */
 const RETRY_MS = 250;
+
+/** One start of a process, and the pipes that its output goes to. */
+export interface Run extends LogOwner {
+  /** Counts the starts, from 1 again once the process was forgotten. */
+  run: number;
+  /** When it was started, in milliseconds since 1970. */
+  since: number;
+  stdout: string;
+  stderr: string;
+}
 
 export class LogWriter {
   readonly #folder: string;

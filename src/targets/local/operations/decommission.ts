@@ -85,7 +85,7 @@ async function stopAll(context: Context, journal: Journal, { supervisor, process
       await (await ensureSupervisor(paths)).shutdown();
       await waitGone(context, supervisor);
       strays.push(...(await endStarted(paths)));
-      for (const socket of [paths.supervisorSocket, paths.logWriterSocket, paths.balancerSocket, paths.objectSocket]) removeSocket(socket);
+      for (const socket of [paths.supervisorSocket, paths.keeperSocket, paths.balancerSocket, paths.objectSocket]) removeSocket(socket);
     });
     return `${processes.length} processes and the supervisor stopped`;
   });

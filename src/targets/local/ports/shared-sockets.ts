@@ -1,4 +1,4 @@
-// Listening sockets that belong to the supervisor and are served by a process it starts. While that process is started again, new
+// Listening sockets that belong to the keeper and are served by a process it starts. While that process is started again, new
 // connections wait in the kernel's queue instead of being refused; and two of it can serve one socket while one takes over.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
@@ -44,8 +44,8 @@ export class SharedSockets {
     for (const port of ports) await (this.#byPort.get(port) ?? requireFree(port, standing));
   }
 
-  holds(ports: readonly number[]): boolean {
-    return ports.every((port) => this.#byPort.has(port));
+  ports(): number[] {
+    return [...this.#byPort.keys()];
   }
 
   /** Connections that wait there are refused, unless a process still serves the socket. */
@@ -61,7 +61,7 @@ async function take(port: number, standing: string): Promise<SharedSocket> {
   await requireFree(port, standing);
   const workerData: SharedSocketInput = { port, backlog: BACKLOG };
   const thread = new Worker(builtProgram(new URL("./shared-socket-main.js", import.meta.url)), { workerData });
-  // It must not keep a supervisor alive that was told to end.
+  // It must not keep a process alive that was told to end.
   thread.unref();
   const [answer]: SharedSocketAnswer[] = await once(thread, "message");
   if (!answer) throw new TypeError("the thread's message was empty");

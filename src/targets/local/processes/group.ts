@@ -23,8 +23,8 @@ export interface Launch {
   uid?: number;
   gid?: number;
   files: RunFiles;
-  /** Listening sockets for the program, by port: it is told of them by LANDFALL_LISTENERS. */
-  listeners?: ReadonlyMap<number, number>;
+  /** The ports whose sockets the program is given: it is told of them by LANDFALL_LISTENERS. */
+  listen: readonly number[];
 }
 
 /** The shim uses the descriptors up to 4 itself. */
@@ -58,8 +58,11 @@ function shimScript(env: Record<string, string>): string {
   ].join("\n");
 }
 
-/** Starts a program as the leader of a new group, its output going into pipes that are there. Resolves when the shim has been spawned. */
-export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
+/**
+ * Starts a program as the leader of a new group, its output going into pipes that are there. Resolves when the shim has been spawned. `sockets`
+ * are the descriptors of those that it is given, by port.
+ */
+export async function spawnGroup(launch: Launch, sockets: ReadonlyMap<number, number> = new Map()): Promise<ChildProcess> {
   const { id, files } = launch;
   const [output, errors, status] = [openPipe(files.stdout), openPipe(files.stderr), openSync(files.status, "a", 0o600)];
   try {
@@ -69,9 +72,9 @@ export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
     if (launch.uid !== undefined) for (const file of Object.values(files)) chownSync(file, launch.uid, launch.gid ?? -1);
     const child = spawn("/bin/sh", ["-c", shimScript(launch.env), shimName(id), shimName(id), ...launch.argv], {
       cwd: launch.cwd,
-      env: { ...launch.env, ...listenersVariable(launch) },
+      env: { ...launch.env, ...listenersVariable([...sockets.keys()]) },
       detached: true,
-      stdio: ["ignore", output, errors, status, "ignore", ...(launch.listeners?.values() ?? [])],
+      stdio: ["ignore", output, errors, status, "ignore", ...sockets.values()],
       ...(launch.uid === undefined ? {} : { uid: launch.uid }),
       ...(launch.gid === undefined ? {} : { gid: launch.gid }),
     });
@@ -94,9 +97,9 @@ export async function spawnGroup(launch: Launch): Promise<ChildProcess> {
   }
 }
 
-function listenersVariable({ listeners }: Launch): Record<string, string> {
-  if (!listeners?.size) return {};
-  return { LANDFALL_LISTENERS: [...listeners.keys()].map((port, place) => `${port}:${FIRST_LISTENER + place}`).join(",") };
+function listenersVariable(ports: number[]): Record<string, string> {
+  if (ports.length === 0) return {};
+  return { LANDFALL_LISTENERS: ports.map((port, place) => `${port}:${FIRST_LISTENER + place}`).join(",") };
 }
 
 const shimName = (id: string): string => `landfall:${id}`;

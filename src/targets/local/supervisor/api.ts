@@ -93,7 +93,7 @@ export interface SupervisorApi {
   start(spec: ProcessSpec): Promise<ProcessRecord>;
   /**
    * Starts the balancer anew, with this spec, and told this if it is given. The new process serves the same sockets before the old one is asked to stop, and the old one
-   * finishes what it has. After a restart of the supervisor the sockets are not shared, and connections are refused for that moment.
+   * finishes what it has.
    * Throws PORT_TAKEN before anything has changed when a port that it did not have yet is somebody else's.
    */
   renew(input: { spec: ProcessSpec; edge?: HandledEdge }): Promise<ProcessRecord>;

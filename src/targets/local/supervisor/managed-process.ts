@@ -3,8 +3,9 @@
 import { closeSync, existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LandfallError, messageOf, present } from "../../../error.ts";
+import { LandfallError, messageOf } from "../../../error.ts";
 import type { Stray } from "../../../reports.ts";
+import { isCutOff } from "../../../system/control.ts";
 import { loadText, removeAll } from "../../../system/files.ts";
 import { isPortFree } from "../../../system/network.ts";
 import { makePipes, openPipe } from "../../../system/pipes.ts";
@@ -12,10 +13,10 @@ import { isRunning, observeStart, type ProcessIdentity } from "../../../system/p
 import { excerptOf } from "../../../text/excerpt.ts";
 import type { Hide } from "../../../text/mask.ts";
 import { assertDataPresentOf } from "../data/data-record.ts";
-import type { Run } from "../log-writer/api.ts";
-import type { LogWriterClient } from "../log-writer/client.ts";
+import type { KeeperClient } from "../keeper/client.ts";
+import type { Run } from "../log-writer/log-writer.ts";
 import type { Paths } from "../paths.ts";
-import { identifyShim, loadStatus, type RunFiles, readExit, spawnGroup } from "../processes/group.ts";
+import { identifyShim, type Launch, loadStatus, type RunFiles, readExit } from "../processes/group.ts";
 import { ProcessTree, RUN_VARIABLE } from "../processes/process-tree.ts";
 import { stopTree } from "../processes/stop-tree.ts";
 import type { Exit, ProcessSpec } from "./api.ts";
@@ -33,7 +34,7 @@ const DISK_PAUSE_MS = 2_000;
 
 export interface Surroundings {
   paths: Paths;
-  logs: LogWriterClient;
+  keeper: KeeperClient;
   tell: Tell;
   /** Names this start of the machine. */
   boot: string;
@@ -46,8 +47,8 @@ export interface Surroundings {
   hide: Hide;
   /** A port that no record holds, reserved for that id from now on. */
   reservePort(id: string): Promise<number>;
-  /** The descriptors of the ports' sockets. Throws PORT_TAKEN. */
-  hold(ports: readonly number[]): Promise<ReadonlyMap<number, number>>;
+  /** Starts a group and gives its leader's pid. `ended` is called when it may have ended; that its end is not told so is no fault. */
+  spawn(launch: Launch, ended: () => void): Promise<number>;
   /** Gives up what is kept for a full disk. True when there was some. */
   makeRoom(): boolean;
   /** It went down or came up: what the balancer is told has to change. */
@@ -96,7 +97,7 @@ export class ManagedProcess {
     const { spec } = record;
     assertDataPresentOf(this.#around.paths, spec);
     await this.#choosePort();
-    const listeners = await this.#around.hold(spec.listen ?? []);
+    await this.#around.keeper.hold(spec.listen ?? []);
     const variables = this.#environment();
     record.run += 1;
     record.boot = this.#around.boot;
@@ -107,22 +108,30 @@ export class ManagedProcess {
     await this.#makePipes(files);
     record.since = Date.now();
     // Before the program is there: it must never write what nobody would read if the supervisor died now.
-    await this.#around.logs.follow(this.#output());
+    await this.#around.keeper.follow(this.#output());
     this.#memoryKillsBefore = countMemoryKills();
     this.#wasKilled = false;
     this.#left = [];
     const env = { ...variables, [RUN_VARIABLE]: this.#base() };
-    const launch = { id: spec.id, argv: spec.argv, cwd: spec.cwd, env, uid: spec.uid, gid: spec.gid, files, listeners };
-    const child = await spawnGroup(launch).catch((error) => this.#giveUpPipes(error));
-    const pid = present(child.pid, "pid of what was spawned");
-    record.group = { pid, startedAt: observeStart(pid) ?? "gone" };
+    const { id, argv, cwd, uid, gid, listen = [] } = spec;
+    record.group = await this.#spawn({ id, argv, cwd, env, uid, gid, files, listen }).catch((error) => this.#giveUpPipes(error));
     record.state = "running";
     record.portTaken = undefined;
     this.#around.saveOrLater();
-    child.once("exit", () => this.#look());
-    child.unref();
     this.#armDeadline();
     await this.#follow();
+  }
+
+  async #spawn(launch: Launch): Promise<ProcessIdentity> {
+    try {
+      const pid = await this.#around.spawn(launch, () => this.#look());
+      return { pid, startedAt: observeStart(pid) ?? "gone" };
+    } catch (error) {
+      // Whoever was to start it went away in the middle.
+      const begun = isCutOff(error) && (await this.#findShim());
+      if (begun) return begun;
+      throw error;
+    }
   }
 
   /**
@@ -146,7 +155,7 @@ export class ManagedProcess {
     }
     record.state = record.state === "stopping" ? "stopping" : "running";
     this.#holdPipes();
-    await this.#around.logs.follow(this.#output());
+    await this.#around.keeper.follow(this.#output());
     this.#armDeadline();
     await this.#follow();
     return "runs";
@@ -188,10 +197,10 @@ export class ManagedProcess {
     const { former, spec } = this.record;
     if (!former) return;
     const output = this.#output(former.run);
-    await this.#around.logs.follow(output);
+    await this.#around.keeper.follow(output);
     const tree = new ProcessTree(former, this.#base(former.run));
     if (!(await stopTree(tree, spec.stop))) await tree.kill();
-    await this.#around.logs.conclude(output);
+    await this.#around.keeper.conclude(output);
     this.record.former = undefined;
     this.#around.saveOrLater();
   }
@@ -311,7 +320,7 @@ export class ManagedProcess {
 
   async #giveUpPipes(error: unknown): Promise<never> {
     this.#letGoOfPipes();
-    await this.#around.logs.conclude(this.#output());
+    await this.#around.keeper.conclude(this.#output());
     throw error;
   }
 
@@ -425,7 +434,7 @@ export class ManagedProcess {
   async #conclude({ lost = false }: { lost?: boolean }): Promise<void> {
     const { record } = this;
     const status = loadStatus(this.#files().status);
-    const lastLines = await this.#around.logs.conclude(this.#output());
+    const lastLines = await this.#around.keeper.conclude(this.#output());
     this.#unfollow();
     clearTimeout(this.#deadline);
     const outOfMemory = readExit(status.exit).signal === "SIGKILL" && countMemoryKills() > this.#memoryKillsBefore;

@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LandfallError, messageOf } from "../../../error.ts";
+import { LandfallError, messageOf, present } from "../../../error.ts";
 import { SILENCE_MS } from "../../../system/control.ts";
 import { removeAll } from "../../../system/files.ts";
 import { findFreePort } from "../../../system/network.ts";
@@ -11,10 +11,10 @@ import { observeStart } from "../../../system/processes.ts";
 import type { Hide } from "../../../text/mask.ts";
 import { describeDuration, describeElapsed } from "../../../text/units.ts";
 import { openSecrets } from "../data/secret-store.ts";
-import { LogWriterClient } from "../log-writer/client.ts";
+import { KeeperClient } from "../keeper/client.ts";
 import type { Paths } from "../paths.ts";
-import { SharedSockets } from "../ports/shared-sockets.ts";
 import { tellToDrain } from "../processes/drain-hooks.ts";
+import { type Launch, spawnGroup } from "../processes/group.ts";
 import { endStarted } from "../processes/strays.ts";
 import type { Exit, KeepWarm, ProcessRecord, ProcessSpec, SupervisorApi, SupervisorState } from "./api.ts";
 import { describeAttached, eventWriter, type Tell, takesRequests } from "./events.ts";
@@ -44,7 +44,7 @@ export class Supervisor {
   readonly #paths: Paths;
   readonly #records: Records;
   readonly #reserve: Reserve;
-  readonly #logs: LogWriterClient;
+  readonly #keeper: KeeperClient;
   readonly #hide: Hide;
   readonly #tell: Tell;
   readonly #traffic: Traffic;
@@ -52,7 +52,6 @@ export class Supervisor {
   readonly #liveness = new Liveness();
   readonly #replacing = new Set<string>();
   readonly #processes = new Map<string, ManagedProcess>();
-  readonly #sockets = new SharedSockets();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #stops = new Map<string, Promise<{ ignored: boolean; exit?: Exit }>>();
   readonly #cooling = new Set<string>();
@@ -64,7 +63,7 @@ export class Supervisor {
     this.#hide = hide;
     this.#records = new Records(paths);
     this.#reserve = new Reserve(paths);
-    this.#logs = new LogWriterClient(paths);
+    this.#keeper = new KeeperClient(paths);
     this.#tell = eventWriter(paths.events, hide);
     this.#traffic = new Traffic({ paths, records: this.#records, tell: this.#tell, endBalancer: (run) => this.#endBalancer(run) });
     this.#schedules = new Schedules((record, at) => void this.#runDue(record, at));
@@ -74,7 +73,7 @@ export class Supervisor {
   async adopt(): Promise<void> {
     this.#tell("supervisor-started", { id: "supervisor" }, `pid ${process.pid}`);
     if (this.#records.lost) await this.#beginAnew(this.#records.lost);
-    this.#logs.keep();
+    this.#keeper.keep();
     const order: ProcessSpec["kind"][] = ["resource", "balancer", "instance", "job"];
     const records = [...this.#records.byId.values()].sort((a, b) => order.indexOf(a.spec.kind) - order.indexOf(b.spec.kind));
     for (const record of records) await this.#takeUpOne(record).catch((error) => console.error(error));
@@ -166,13 +165,13 @@ export class Supervisor {
 
   /** The sockets that the process has no more use for. */
   #releaseAllBut(before: ProcessSpec, after: ProcessSpec): Promise<void> {
-    return this.#sockets.release((before.listen ?? []).filter((port) => !after.listen?.includes(port)));
+    return this.#keeper.release((before.listen ?? []).filter((port) => !after.listen?.includes(port)));
   }
 
   async #requirePorts(ports: number[]): Promise<void> {
     const { spec, state } = this.#records.byId.get(BALANCER) ?? {};
-    if (state !== "running") return this.#sockets.requireFree(ports);
-    await this.#sockets.requireFree(
+    if (state !== "running") return this.#keeper.requireFree(ports);
+    await this.#keeper.requireFree(
       ports.filter((port) => !spec?.listen?.includes(port)),
       SERVES_ON,
     );
@@ -188,12 +187,12 @@ export class Supervisor {
     const record = this.#recordOf(spec.id);
     const process = this.#processes.get(spec.id);
     const before = record.spec;
-    if (!process || record.state !== "running" || !this.#sockets.holds(before.listen ?? [])) {
+    if (!process || record.state !== "running" || !(await this.#keeper.holds(before.listen ?? []))) {
       await this.#requirePorts(spec.listen ?? []);
       if (edge) this.#records.keepEdge(edge);
       return this.#startAfresh(record, spec);
     }
-    await this.#sockets.hold(spec.listen ?? [], SERVES_ON);
+    await this.#keeper.hold(spec.listen ?? [], SERVES_ON);
     if (edge) this.#records.keepEdge(edge);
     record.spec = spec;
     await process.renew(() => this.#traffic.push());
@@ -206,7 +205,7 @@ export class Supervisor {
     try {
       await this.#supervise(record).launch();
     } catch (error) {
-      await this.#sockets.release(record.spec.listen ?? []);
+      await this.#keeper.release(record.spec.listen ?? []);
       this.#forget(record);
       throw error;
     }
@@ -235,7 +234,7 @@ export class Supervisor {
 
   async #stopInTurn(record: KeptRecord, stop = record.spec.stop): Promise<{ ignored: boolean; exit?: Exit }> {
     const result = (await this.#processes.get(record.spec.id)?.stop(stop)) ?? { ignored: false, exit: record.lastExit };
-    await this.#sockets.release(record.spec.listen ?? []);
+    await this.#keeper.release(record.spec.listen ?? []);
     this.#forget(record);
     if (record.traffic !== "none") this.#traffic.pushSoon();
     return result;
@@ -371,7 +370,7 @@ export class Supervisor {
     const idsOf = (kind: ProcessSpec["kind"]) => [...this.#records.byId.values()].filter(({ spec }) => spec.kind === kind).map(({ spec }) => spec.id);
     for (const kind of ["job", "instance", "balancer"] as const) await Promise.all(idsOf(kind).map((id) => this.stop(id)));
     for (const id of idsOf("resource").reverse()) await this.stop(id);
-    await this.#logs.leave();
+    await this.#keeper.leave();
     this.#tell("supervisor-stopped", { id: "supervisor" }, "shut down");
     this.#records.close();
   }
@@ -449,7 +448,7 @@ export class Supervisor {
   #supervise(record: KeptRecord): ManagedProcess {
     const process = new ManagedProcess(record, {
       paths: this.#paths,
-      logs: this.#logs,
+      keeper: this.#keeper,
       tell: this.#tell,
       boot: this.#records.boot,
       save: () => this.#records.save(record),
@@ -457,12 +456,21 @@ export class Supervisor {
       reveal: (name) => openSecrets(this.#paths).reveal(name),
       hide: this.#hide,
       reservePort: (id) => this.#reservePort(id),
-      hold: (ports) => this.#sockets.hold(ports),
+      spawn: (launch, ended) => this.#spawn(launch, ended),
       makeRoom: () => this.#reserve.give(),
       changed: () => this.#changed(record),
     });
     this.#processes.set(record.spec.id, process);
     return process;
+  }
+
+  /** A keeper's child says nothing of its end to us: its files do. */
+  async #spawn(launch: Launch, ended: () => void): Promise<number> {
+    if (launch.listen.length > 0) return this.#keeper.start(launch);
+    const child = await spawnGroup(launch);
+    child.once("exit", ended);
+    child.unref();
+    return present(child.pid, "pid of what was spawned");
   }
 
   /** One search at a time, so that two processes that start together never find the same port. */
@@ -483,7 +491,7 @@ export class Supervisor {
     if (record.spec.kind === "balancer") {
       if (record.state === "running") this.#traffic.pushSoon();
       // Until it runs again whoever connects waits here; when somebody else is here already, the start will say so.
-      else this.#sockets.hold(record.spec.listen ?? []).catch(() => {});
+      else this.#keeper.hold(record.spec.listen ?? []).catch(() => {});
       return;
     }
     if (record.state !== "running") this.#traffic.suspend(record);

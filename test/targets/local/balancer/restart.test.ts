@@ -75,14 +75,6 @@ async function ask(path = "/", agent?: Agent): Promise<string> {
   return body;
 }
 
-/** For a balancer whose sockets nobody holds while it is started. */
-async function askUntilServed(): Promise<void> {
-  for (let answer = ""; answer !== "served"; ) {
-    answer = await ask().catch((error) => error.code);
-    expect(["served", "ECONNREFUSED"]).toContain(answer);
-  }
-}
-
 test("a balancer that is killed refuses nobody: new connections wait for the next", async () => {
   const { pid } = await environment.record("balancer");
   process.kill(pid as number, "SIGKILL");
@@ -108,11 +100,28 @@ test("a renewed balancer takes over before the old one ends, which finishes what
   agent.destroy();
 });
 
-test("after the supervisor was killed a balancer is renewed all the same", async () => {
+test("after the supervisor was killed a balancer is renewed, and refuses nobody", async () => {
   await environment.crashSupervisor();
   const { pid } = await environment.record("balancer");
-  expect((await (await environment.supervisor()).renew({ spec })).pid).not.toBe(pid);
-  await askUntilServed();
+  const renewed = (await environment.supervisor()).renew({ spec });
+  while ((await environment.record("balancer")).pid === pid) expect(await ask()).toBe("served");
+  for (let turn = 0; turn < 50; turn++) expect(await ask()).toBe("served");
+  expect((await renewed).pid).not.toBe(pid);
+  expect(await ask()).toBe("served");
+});
+
+test("a balancer that is killed after the supervisor was, or together with it, refuses nobody", async () => {
+  const { pid } = await environment.record("balancer");
+  await environment.crashSupervisor();
+  expect((await environment.record("balancer")).pid).toBe(pid);
+  process.kill(pid as number, "SIGKILL");
+  for (let turn = 0; turn < 50; turn++) expect(await ask()).toBe("served");
+  const { pid: second, group } = await environment.record("balancer");
+  await environment.crashSupervisor();
+  await killGroup(group?.pid as number);
+  const waiting = ask();
+  expect((await environment.record("balancer")).pid).not.toBe(second);
+  expect(await waiting).toBe("served");
 });
 
 test("a balancer is not renewed onto a port that somebody has, and serves on", async () => {
@@ -148,6 +157,7 @@ async function listenOnceFree(port: number): Promise<Server> {
 test("a balancer whose port was taken while all were down is named, and starts once it is free", async () => {
   const { group } = await environment.record("balancer");
   await environment.crashSupervisor();
+  await environment.crashKeeper();
   await killGroup(group?.pid as number);
   const stranger = await listenOnceFree(edge.port);
   const supervisor = await environment.supervisor();
@@ -226,7 +236,7 @@ test("a share and the count of what became of it outlive a killed supervisor, th
   expect([second?.total, second?.samples.length]).toEqual([2, 1]);
   process.kill((await environment.record("balancer")).pid as number, "SIGKILL");
   await environment.event(({ type, id }) => type === "restarted" && id === "balancer");
-  await askUntilServed();
+  expect(await ask()).toBe("served");
   // Numbers go on in the new process, so that the cursor of the old one misses nothing.
   const [third] = await (await environment.supervisor()).observeTraffic({ ids, after: { "web.1": second?.next as number } });
   expect([third?.total, third?.samples.length]).toEqual([1, 1]);

@@ -7,7 +7,7 @@ import { loadLines } from "../../../../src/system/files.ts";
 import { isRunning, type ProcessIdentity } from "../../../../src/system/processes.ts";
 import { socketPathOf } from "../../../../src/system/socket-path.ts";
 import type { BalancerApi } from "../../../../src/targets/local/balancer/api.ts";
-import type { LogWriterApi } from "../../../../src/targets/local/log-writer/api.ts";
+import type { KeeperApi } from "../../../../src/targets/local/keeper/api.ts";
 import type { LogEntry, LogMark } from "../../../../src/targets/local/log-writer/log-file.ts";
 import { type Paths, pathsOf } from "../../../../src/targets/local/paths.ts";
 import type { ProcessRecord, ProcessSpec, SupervisorApi } from "../../../../src/targets/local/supervisor/api.ts";
@@ -23,8 +23,8 @@ export interface TestEnvironment {
   mortal(): SupervisorApi;
   /** kill -9, and waits until it is gone. */
   crashSupervisor(): Promise<void>;
-  /** The same for the log writer, which the supervisor starts again. */
-  crashLogWriter(): Promise<void>;
+  /** The same for the keeper, which the supervisor starts again. */
+  crashKeeper(): Promise<void>;
   /** Changes what the supervisor has kept on disk; the supervisor must be gone. */
   editRecords(edit: (record: KeptRecord) => void): void;
   /** As a power cut: the supervisor and all processes are gone at once, and pids mean nothing any more. */
@@ -50,21 +50,21 @@ export async function makeEnvironment({ depth = "", home = mkdtempSync(join(tmpd
     process.kill(identity.pid, "SIGKILL");
     await until(() => !isRunning(identity));
   };
-  const crashLogWriter = async () => {
-    const writer = await observeLogWriter(paths);
-    process.kill(writer.pid, "SIGKILL");
-    await until(() => !isRunning(writer));
+  const crashKeeper = async () => {
+    const keeper = await observeKeeper(paths);
+    process.kill(keeper.pid, "SIGKILL");
+    await until(() => !isRunning(keeper));
   };
   return {
     paths,
-    crashLogWriter,
+    crashKeeper,
     supervisor,
     mortal: () => controlClient<SupervisorApi>(socketPathOf(paths.supervisorSocket)),
     crashSupervisor,
     editRecords,
     async reboot() {
       await crashSupervisor();
-      await crashLogWriter();
+      await crashKeeper();
       const groups: number[] = [];
       editRecords((record) => {
         record.boot = "another";
@@ -88,12 +88,12 @@ export async function makeEnvironment({ depth = "", home = mkdtempSync(join(tmpd
 }
 
 /** Waits for one that is just being started. */
-export async function observeLogWriter(paths: Paths): Promise<ProcessIdentity> {
-  const client = controlClient<LogWriterApi>(socketPathOf(paths.logWriterSocket));
+export async function observeKeeper(paths: Paths): Promise<ProcessIdentity> {
+  const client = controlClient<KeeperApi>(socketPathOf(paths.keeperSocket));
   let found: ProcessIdentity | undefined;
   await until(async () => {
     found = await client.observe().then(
-      ({ writer }) => writer,
+      ({ keeper }) => keeper,
       () => undefined,
     );
     return found !== undefined;

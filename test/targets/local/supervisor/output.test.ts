@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRunning } from "../../../../src/system/processes.ts";
 import type { ProcessSpec } from "../../../../src/targets/local/supervisor/api.ts";
 import { canMount, fill, mountDisk } from "../../../full-disk.ts";
-import { entriesOf, linesOf, makeEnvironment, observeLogWriter, program, type TestEnvironment, until } from "./environment.ts";
+import { entriesOf, linesOf, makeEnvironment, observeKeeper, program, type TestEnvironment, until } from "./environment.ts";
 
 const numbers = (from: number, to: number, text: string) => Array.from({ length: to - from + 1 }, (_, index) => `${text} ${from + index}`);
 
@@ -102,11 +102,11 @@ describe("a program that writes 100,000 lines", () => {
     expect(lostBytes).toBeLessThanOrEqual(times * LOST_BYTES_MAX);
   }
 
-  test("loses what a log writer that was killed had in hand, and nothing twice", () => survive(4, () => environment.crashLogWriter()));
+  test("loses what a keeper that was killed had in hand, and nothing twice", () => survive(4, () => environment.crashKeeper()));
 
   test("loses no more when the supervisor is killed as well, and waits for the next one", () =>
     survive(4, async () => {
-      await Promise.all([environment.crashSupervisor(), environment.crashLogWriter()]);
+      await Promise.all([environment.crashSupervisor(), environment.crashKeeper()]);
       await environment.supervisor();
     }));
 });
@@ -152,18 +152,18 @@ describe("the lines of what has ended", () => {
     expect((await environment.record("web.1")).lastExit).toMatchObject({ code: 9, lastLines: ["up", "bye"] });
   });
 
-  test("are kept in the pipe when the log writer is dead at that moment", async () => {
+  test("are kept in the pipe when the keeper is dead at that moment", async () => {
     const cwd = environment.paths.environment;
     await (await environment.supervisor()).start(shell("echo up; while [ ! -e go ]; do sleep 0.02; done; rm go; echo FATAL >&2; exit 9", { cwd }));
     await until(() => lines().includes("up"));
     const { group } = await environment.record("web.1");
     const { supervisor } = await (await environment.supervisor()).observe();
-    const writer = await observeLogWriter(environment.paths);
-    process.kill(writer.pid, "SIGTERM");
+    const keeper = await observeKeeper(environment.paths);
+    process.kill(keeper.pid, "SIGTERM");
     // Stopped, so that it cannot start another before the program has ended.
     process.kill(supervisor.pid, "SIGSTOP");
-    expect(isRunning(writer)).toBe(true);
-    await environment.crashLogWriter();
+    expect(isRunning(keeper)).toBe(true);
+    await environment.crashKeeper();
     writeFileSync(join(cwd, "go"), "");
     await until(() => readFileSync(`/proc/${group?.pid}/stat`, "utf8").includes(") Z"));
     process.kill(supervisor.pid, "SIGCONT");
@@ -241,7 +241,7 @@ describe.skipIf(!canMount)(`a full disk${canMount ? "" : " (needs root on Linux,
     const { pid } = await supervisor.start(program("web.1", failing(10)));
     await until(() => linesOf(environment.paths, "web.1").includes("up"));
     const giveBack = fill(home);
-    await environment.crashLogWriter();
+    await environment.crashKeeper();
     process.kill(pid as number, "SIGUSR2");
     expect(await lastLinesOfFailure()).toHaveLength(12);
     giveBack();

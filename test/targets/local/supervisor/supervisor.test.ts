@@ -7,7 +7,7 @@ import { readLogs } from "../../../../src/targets/local/log-writer/read-logs.ts"
 import { connectSupervisor, ensureSupervisor } from "../../../../src/targets/local/supervisor/start.ts";
 import { builtMain } from "../../../build.ts";
 import { isGroupAlive } from "../../../groups.ts";
-import { linesOf, makeEnvironment, observeLogWriter, program, startBalancer, type TestEnvironment, until } from "./environment.ts";
+import { linesOf, makeEnvironment, observeKeeper, program, startBalancer, type TestEnvironment, until } from "./environment.ts";
 
 let environment: TestEnvironment;
 beforeEach(async () => {
@@ -124,10 +124,10 @@ describe("the supervisor", () => {
   test("is unreachable after a shutdown, and everything has stopped", async () => {
     const supervisor = await environment.supervisor();
     const { group } = await supervisor.start(program("web.1", SLEEP));
-    const writer = await observeLogWriter(environment.paths);
+    const keeper = await observeKeeper(environment.paths);
     await supervisor.shutdown();
     expect(isGroupAlive(group?.pid as number)).toBe(false);
-    expect(isRunning(writer)).toBe(false);
+    expect(isRunning(keeper)).toBe(false);
     await expect(connectSupervisor(environment.paths)).rejects.toMatchObject({ code: "SUPERVISOR_UNREACHABLE" });
   });
 

@@ -1,29 +1,31 @@
-// The supervisor's side of the log writer: there is one as long as the supervisor lives, and it is told of every run.
+// The supervisor's side of the keeper: there is one as long as the supervisor lives, and it is told of every run.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { messageOf } from "../../../error.ts";
+import { LandfallError, messageOf } from "../../../error.ts";
 import { controlClient, isCutOff, isSilent } from "../../../system/control.ts";
 import { isRunning, type ProcessIdentity } from "../../../system/processes.ts";
 import { removeSocket, socketPathOf } from "../../../system/socket-path.ts";
 import { loadStateIfWhole } from "../../../system/state-file.ts";
+import type { Run } from "../log-writer/log-writer.ts";
 import type { Paths } from "../paths.ts";
-import { type LogWriterApi, type Run, writerFileOf } from "./api.ts";
+import type { Launch } from "../processes/group.ts";
+import { type KeeperApi, keeperFileOf } from "./api.ts";
 
 const LOOK_AGAIN_MS = 20;
 /** One that was started and does not answer by then is started again, and so is one that has ended, after a pause. */
 const START_WAIT_MS = 10_000;
 const START_AGAIN_MS = 250;
-/** How long starts and stops wait for a log writer that does not come back: all of them together, and each of them after that. */
+/** How long starts and stops wait for a keeper that does not come back: all of them together, and each of them after that. */
 const OUTAGE_MS_MAX = 10_000;
 const ANSWER_MS_MAX = 250;
 
 const PROGRAM = fileURLToPath(new URL("./main.js", import.meta.url));
 
-export class LogWriterClient {
+export class KeeperClient {
   readonly #paths: Paths;
   readonly #runs = new Map<string, Run>();
   #isLeaving = false;
@@ -34,7 +36,7 @@ export class LogWriterClient {
     this.#paths = paths;
   }
 
-  /** Starts a log writer unless one runs, and again whenever it has ended, until `leave`. */
+  /** Starts a keeper unless one runs, and again whenever it has ended, until `leave`. */
   keep(): void {
     this.#kept = this.#keep();
   }
@@ -52,15 +54,15 @@ export class LogWriterClient {
     }
   }
 
-  /** One that is stopped or hangs. What waits in the pipes is taken over by the next. */
+  /** One that is stopped or hangs. What waits in the pipes is taken over by the next; the sockets go, but for those that are served. */
   #endSilent(): void {
-    const writer = loadStateIfWhole<ProcessIdentity>(writerFileOf(this.#paths));
-    if (!writer || !isRunning(writer)) return;
-    console.error(`log writer ${writer.pid} says nothing and is killed`);
-    process.kill(writer.pid, "SIGKILL");
+    const keeper = loadStateIfWhole<ProcessIdentity>(keeperFileOf(this.#paths));
+    if (!keeper || !isRunning(keeper)) return;
+    console.error(`keeper ${keeper.pid} says nothing and is killed`);
+    process.kill(keeper.pid, "SIGKILL");
   }
 
-  /** What the run writes from now on is taken up, by this log writer and by those that come after it, until `conclude`. */
+  /** What the run writes from now on is taken up, by this keeper and by those that come after it, until `conclude`. */
   async follow(run: Run): Promise<void> {
     this.#runs.set(keyOf(run), run);
     await this.#ask(run, () => this.#api.follow(run));
@@ -72,20 +74,53 @@ export class LogWriterClient {
     return (await this.#ask(run, () => this.#api.conclude(run)))?.lastLines ?? [];
   }
 
-  /** Asks a log writer that is just being started as soon as it answers, but not for ever: starts and stops wait for it. */
+  /** The ports whose sockets it holds, of these. */
+  async holds(ports: readonly number[]): Promise<boolean> {
+    const held = (await this.#patiently(() => this.#api.observe())).ports;
+    return ports.every((port) => held.includes(port));
+  }
+
+  async hold(ports: readonly number[], standing?: string): Promise<void> {
+    if (ports.length > 0) await this.#patiently(() => this.#api.hold({ ports, standing }));
+  }
+
+  async requireFree(ports: readonly number[], standing?: string): Promise<void> {
+    if (ports.length > 0) await this.#patiently(() => this.#api.requireFree({ ports, standing }));
+  }
+
+  /** A keeper that went away has let go of them. */
+  async release(ports: readonly number[]): Promise<void> {
+    if (ports.length > 0) await this.#api.release({ ports }).catch((error) => isCutOff(error) || console.error(error));
+  }
+
+  /** Asked once: whether a keeper that went away meanwhile has started it, its files say. */
+  async start(launch: Launch): Promise<number> {
+    return (await this.#api.start(launch)).pid;
+  }
+
   async #ask<T>(run: Run, call: () => Promise<T>): Promise<T | undefined> {
+    return this.#patiently(call).catch((error) => {
+      console.error(`the output of "${run.id}" could not be taken over: ${messageOf(error)}`);
+      return undefined;
+    });
+  }
+
+  /** Asks a keeper that is just being started as soon as it answers, but not for ever: starts and stops wait for it. */
+  async #patiently<T>(call: () => Promise<T>): Promise<T> {
     const now = performance.now();
     const end = Math.max((this.#missingSince ?? now) + OUTAGE_MS_MAX, now + ANSWER_MS_MAX);
     const tooLate = silence(end);
+    tooLate.catch(() => {});
     for (;;) {
       try {
         const answer = await Promise.race([call(), tooLate]);
         this.#missingSince = undefined;
         return answer;
       } catch (error) {
+        if (error instanceof LandfallError) throw error;
         this.#missingSince ??= now;
-        if (isCutOff(error) && performance.now() < end) await sleep(LOOK_AGAIN_MS);
-        else return void console.error(`the output of "${run.id}" could not be taken over: ${messageOf(error)}`);
+        if (!isCutOff(error) || performance.now() >= end) throw error;
+        await sleep(LOOK_AGAIN_MS);
       }
     }
   }
@@ -96,7 +131,7 @@ export class LogWriterClient {
     await this.#end();
     await this.#kept;
     await this.#end();
-    removeSocket(this.#paths.logWriterSocket);
+    removeSocket(this.#paths.keeperSocket);
   }
 
   async #end(): Promise<void> {
@@ -105,11 +140,11 @@ export class LogWriterClient {
     await this.#api.leave().catch((error) => {
       if (!isCutOff(error)) throw error;
     });
-    while (isRunning(state.writer)) await sleep(LOOK_AGAIN_MS);
+    while (isRunning(state.keeper)) await sleep(LOOK_AGAIN_MS);
   }
 
-  get #api(): LogWriterApi {
-    return controlClient<LogWriterApi>(socketPathOf(this.#paths.logWriterSocket));
+  get #api(): KeeperApi {
+    return controlClient<KeeperApi>(socketPathOf(this.#paths.keeperSocket));
   }
 
   async #ensure(): Promise<void> {
@@ -123,7 +158,7 @@ export class LogWriterClient {
     if (hasEnded) await sleep(START_AGAIN_MS);
   }
 
-  #observe(): Promise<{ writer: ProcessIdentity } | undefined> {
+  #observe(): Promise<{ keeper: ProcessIdentity } | undefined> {
     return this.#api.observe().catch((error) => {
       if (isSilent(error)) this.#endSilent();
       return undefined;
@@ -131,7 +166,7 @@ export class LogWriterClient {
   }
 
   #start(): ChildProcess {
-    const log = openSync(join(this.#paths.supervisor, "log-writer.log"), "a", 0o600);
+    const log = openSync(join(this.#paths.supervisor, "keeper.log"), "a", 0o600);
     const child = spawn(process.execPath, [PROGRAM, this.#paths.environment], {
       cwd: this.#paths.environment,
       detached: true,
@@ -146,7 +181,7 @@ export class LogWriterClient {
 
 async function silence(end: number): Promise<never> {
   await sleep(end - performance.now(), undefined, { ref: false });
-  throw new Error("the log writer does not answer");
+  throw new Error("the keeper does not answer");
 }
 
 const keyOf = ({ id, run }: Run): string => `${id} ${run}`;
