@@ -1,4 +1,4 @@
-// Counts what clients lose when the balancer is killed, and when it is renewed, under a constant load of GET and POST over kept
+// Counts what clients lose when the balancer is killed, also with its supervisor, and when it is renewed, under a constant load of GET and POST over kept
 // connections and over new ones. npm run build && npx jiti bench/balancer-restart.ts [requests a second] [times]
 import { once } from "node:events";
 import { Agent, createServer, request } from "node:http";
@@ -101,10 +101,12 @@ try {
   await measure("nothing", async () => undefined);
   await measure("renewed", () => supervisor.renew({ spec }));
   await measure("killed", kill);
-  // The supervisor is not there to start it again at once, and holds no socket.
-  await environment.crashSupervisor();
-  await environment.supervisor();
-  await measure("killed, after the supervisor had been,", kill);
+  await measure("killed together with the supervisor,", async () => {
+    const { pid } = await environment.record("balancer");
+    await environment.crashSupervisor();
+    process.kill(pid as number, "SIGKILL");
+    await environment.supervisor();
+  });
 } finally {
   await environment.remove();
   agent.destroy();
