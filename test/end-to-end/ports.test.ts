@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findFreePort } from "../../src/system/network.ts";
 import { isRunning, type ProcessIdentity } from "../../src/system/processes.ts";
+import { keeperFileOf } from "../../src/targets/local/keeper/api.ts";
 import { pathsOf } from "../../src/targets/local/paths.ts";
 import { findRecord } from "../../src/targets/local/record.ts";
 import { Records } from "../../src/targets/local/supervisor/records.ts";
@@ -82,10 +83,13 @@ async function expectServesSoon(status: number): Promise<void> {
 }
 
 /** kill -9 to the supervisor, and then to the group of one of its processes: so that nobody starts it again. */
+/** With the two that would hold its port. */
 async function killOwn(id = "balancer"): Promise<void> {
-  const supervisor = JSON.parse(readFileSync(pidFileOf(paths), "utf8")) as ProcessIdentity;
-  process.kill(supervisor.pid, "SIGKILL");
-  while (isRunning(supervisor)) await sleep(10);
+  for (const file of [pidFileOf(paths), keeperFileOf(paths)]) {
+    const holder = JSON.parse(readFileSync(file, "utf8")) as ProcessIdentity;
+    process.kill(holder.pid, "SIGKILL");
+    while (isRunning(holder)) await sleep(10);
+  }
   const group = new Records(paths).byId.get(id)?.group;
   if (!group) throw new Error(`no ${id} is recorded`);
   await killGroup(group.pid);
