@@ -167,7 +167,7 @@ export class KeeperClient {
 
   #start(): ChildProcess {
     const log = openSync(join(this.#paths.supervisor, "keeper.log"), "a", 0o600);
-    const child = spawn(process.execPath, [PROGRAM, this.#paths.environment], {
+    const child = spawn(process.execPath, [PROGRAM, this.#paths.environment, String(process.pid)], {
       cwd: this.#paths.environment,
       detached: true,
       stdio: ["ignore", log, log],

@@ -1,4 +1,4 @@
-// The keeper's own process: `node main.js <environment folder>`. It keeps what must not end with a supervisor: the reading end of all pipes, since
+// The keeper's own process: `node main.js <environment folder> <pid of the supervisor>`. It keeps what must not end with a supervisor: the reading end of all pipes, since
 // whoever writes into one that nobody reads comes to a stop there, and the balancer's sockets, since whoever connects to one that nobody holds is
 // refused. Only the supervisor's word ends it.
 
@@ -19,9 +19,10 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal
 // What goes wrong with one log must not stop the others.
 process.on("uncaughtException", (error) => console.error(error));
 
-async function main(folder: string): Promise<void> {
+async function main(folder: string, supervisor: number): Promise<void> {
   const paths = pathsOfFolder(folder);
-  // Of two that were started at once. One that waited would come up after the other has been told to leave, and nobody would know of it.
+  // Nobody would know of one that comes up after its supervisor has died, or after another keeper has been told to leave.
+  if (process.ppid !== supervisor) process.exit(0);
   if (!tryFileLock(join(paths.supervisor, "keeper.lock"))) process.exit(0);
   const identity = { pid: process.pid, startedAt: observeStart(process.pid) ?? "" };
   despiteDisk(() => writeState(keeperFileOf(paths), identity));
@@ -47,7 +48,7 @@ async function main(folder: string): Promise<void> {
   });
 }
 
-main(present(process.argv[2], "folder among the arguments")).catch((error) => {
+main(present(process.argv[2], "folder among the arguments"), Number(process.argv[3])).catch((error) => {
   console.error(error);
   process.exit(1);
 });

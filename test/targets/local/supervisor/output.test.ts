@@ -236,7 +236,7 @@ describe.skipIf(!canMount)(`a full disk${canMount ? "" : " (needs root on Linux,
     expect(lines).toEqual(["up", ...numbers(1, 200, "line"), "FATAL: no such table", "again"]);
   });
 
-  test("does not keep a log writer from being started", async () => {
+  test("does not keep a keeper from being started", async () => {
     const supervisor = await environment.supervisor();
     const { pid } = await supervisor.start(program("web.1", failing(10)));
     await until(() => linesOf(environment.paths, "web.1").includes("up"));
