@@ -131,20 +131,32 @@ function launch(update: Update, at: number, bootS: number): Instance {
   };
 }
 
-/** Not counted while the balancer has not failed it often enough to say so. */
-const isUnhealthyAt = ({ registered, healthy, ends }: Instance, { interval, unhealthyAfter }: Update, at: number): boolean =>
-  at >= registered + interval * unhealthyAfter && at < healthy && at < ends;
-const isHealthyAt = ({ healthy, ends }: Instance, at: number): boolean => at >= healthy && at < ends;
+/** What there is in one second, in one pass over the instances: hours are simulated second by second, thousands of times. */
+function lookAt(instances: Instance[], { interval, unhealthyAfter, launchHook, pauseS }: Update, stopsAfterS: number, at: number) {
+  const seen = { healthy: 0, unhealthy: 0, lost: 0, old: 0, new: 0, waiting: 0, isLate: false, isAbandoned: false };
+  for (const { isNew, started, serves, registered, healthy, signals, ends } of instances) {
+    const stands = ends === Number.POSITIVE_INFINITY;
+    if (at >= healthy && at < ends) seen.healthy++;
+    // Not counted while the balancer has not failed it often enough to say so.
+    if (at >= registered + interval * unhealthyAfter && at < healthy && at < ends) seen.unhealthy++;
+    if (ends < at && at < ends + SENDS_ON_S && at >= ends + stopsAfterS) seen.lost++;
+    if (stands && !isNew) seen.old++;
+    if (!stands || !isNew) continue;
+    seen.new++;
+    if (signals <= at) continue;
+    seen.waiting++;
+    seen.isLate ||= at - started > pauseS;
+    seen.isAbandoned ||= launchHook !== undefined && serves > at && at - started > launchHook.heartbeatS;
+  }
+  return seen;
+}
 
 export function simulate(update: Update, bootS: number): Outcome {
-  const { count, minInService, batch, max, letGoS } = update;
+  const { count, minInService, batch, max } = update;
+  const stopsAfterS = update.stopsAfterS(update.letGoS);
   const instances: Instance[] = Array.from({ length: count }, () => ({ ...OLD }));
-  const standing = () => instances.filter(({ ends }) => ends === Number.POSITIVE_INFINITY);
   const end = (so: number, at: number) => {
-    for (const one of standing()
-      .filter(({ isNew }) => !isNew)
-      .slice(0, so))
-      one.ends = at;
+    for (const one of instances.filter(({ isNew, ends }) => !isNew && ends === Number.POSITIVE_INFINITY).slice(0, so)) one.ends = at;
   };
   const start = (so: number, at: number) => {
     for (let number = 0; number < so; number++) instances.push(launch(update, at, bootS));
@@ -156,29 +168,28 @@ export function simulate(update: Update, bootS: number): Outcome {
   const outcome: Outcome = { lost: 0, least: count, seconds: 0 };
   start(Math.min(batch, count, wanted - count), 0);
   for (let at = 0; at < UPDATE_MAX_S; at++) {
+    const seen = lookAt(instances, update, stopsAfterS, at);
     outcome.seconds = at;
-    outcome.least = Math.min(outcome.least, instances.filter((one) => isHealthyAt(one, at)).length);
-    outcome.lost += instances.filter((one) => one.ends < at && at < one.ends + SENDS_ON_S && at >= one.ends + update.stopsAfterS(letGoS)).length;
-    badThisMinute ||= instances.filter((one) => isUnhealthyAt(one, update, at)).length > (update.alarm?.above ?? 0);
+    outcome.least = Math.min(outcome.least, seen.healthy);
+    outcome.lost += seen.lost;
+    badThisMinute ||= seen.unhealthy > (update.alarm?.above ?? 0);
     if (at % 60 === 59) {
       minutesBad = badThisMinute ? minutesBad + 1 : 0;
       badThisMinute = false;
       if (update.alarm && minutesBad >= update.alarm.minutes * update.alarm.of) return { ...outcome, rolledBack: "alarm" };
     }
-    const waiting = standing().filter(({ isNew, signals }) => isNew && signals > at);
-    if (waiting.some(({ started }) => at - started > update.pauseS)) return { ...outcome, rolledBack: "pause" };
-    if (update.launchHook && waiting.some(({ started, serves }) => serves > at && at - started > (update.launchHook?.heartbeatS ?? 0)))
-      return { ...outcome, rolledBack: "abandoned" };
-    if (waiting.length > 0) continue;
-    const old = standing().filter(({ isNew }) => !isNew).length;
-    if (old === 0) {
+    if (seen.isLate) return { ...outcome, rolledBack: "pause" };
+    if (seen.isAbandoned) return { ...outcome, rolledBack: "abandoned" };
+    if (seen.waiting > 0) continue;
+    if (seen.old === 0) {
       done ||= at;
       // Nodes of the balancer may still send to what went last.
       if (at > done + SENDS_ON_S) return { ...outcome, seconds: done };
       continue;
     }
-    end(Math.min(batch, old, Math.max(1, standing().length - minInService)), at);
-    start(Math.min(batch, count - standing().filter(({ isNew }) => isNew).length, wanted - standing().length), at);
+    const ending = Math.min(batch, seen.old, Math.max(1, seen.old + seen.new - minInService));
+    end(ending, at);
+    start(Math.min(batch, count - seen.new, wanted - (seen.old + seen.new - ending)), at);
   }
   throw new RangeError("an update that never ends");
 }
