@@ -21,6 +21,6 @@ describe.sequential("an operation that is killed", () => {
         expect(await stage.strike(point), JSON.stringify(point)).toEqual([]);
       }
     },
-    120_000 + POINTS * 30_000,
+    120_000 + POINTS * 120_000,
   );
 });
