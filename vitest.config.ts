@@ -5,13 +5,13 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const SLOW = [
   "rehearsal",
   "machines/canary",
-  "palette",
   "crashes",
+  "node-versions",
+  "opinions",
+  "palette",
   "shared-releases",
   "secrecy",
   "package",
-  "node-versions",
-  "opinions",
   "applications",
   "faults",
   "trust",
@@ -34,9 +34,10 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["test/**/*.test.ts"],
-    // Tests start real processes: a fork each keeps their signals and working folders apart, and two at a time leave the machine some air.
+    // Tests start real processes: a fork each keeps their signals and working folders apart. Many wait, for machines that boot and for windows that pass,
+    // so that more run at a time than a small machine has processors. What `npm test` says of those at its end tells whether still more would help.
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 4,
     sequence: { sequencer: SlowFirst },
     testTimeout: 180_000,
     hookTimeout: 180_000,

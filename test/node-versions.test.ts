@@ -60,7 +60,8 @@ describe.each(VERSIONS)("Node %s", (version) => {
     it("passes the quick tests", async () => {
       const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
       const folders = QUICK.map((name) => join("test", name));
-      const { status, stdout, stderr } = await run(node, [vitest, "run", "--reporter=json", "--exclude", SLOW, ...folders], { cwd: root });
+      const options = ["--maxWorkers=2", "--reporter=json", "--exclude", SLOW];
+      const { status, stdout, stderr } = await run(node, [vitest, "run", ...options, ...folders], { cwd: root });
       const { numPassedTests, testResults } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as Outcome;
       const failed = testResults.flatMap(({ assertionResults }) => assertionResults).filter(({ status }) => status === "failed");
       expect(
