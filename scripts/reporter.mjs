@@ -5,7 +5,8 @@ import { stripVTControlCharacters } from "node:util";
 
 export default class CountingReporter {
   onTestRunEnd(modules, unhandledErrors) {
-    const counts = { passed: 0, failed: unhandledErrors.map((error) => failure("outside any test", error)), skipped: [] };
+    const files = modules.map((module) => ({ file: module.relativeModuleId, ms: module.diagnostic().duration }));
+    const counts = { passed: 0, failed: unhandledErrors.map((error) => failure("outside any test", error)), skipped: [], files };
     for (const module of modules) {
       const { relativeModuleId } = module;
       if (module.errors().length > 0) counts.failed.push(failure(relativeModuleId, module.errors()[0]));
