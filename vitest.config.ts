@@ -37,7 +37,7 @@ export default defineConfig({
     // Tests start real processes: a fork each keeps their signals and working folders apart. Many wait, for machines that boot and for windows that pass,
     // so that more run at a time than a small machine has processors. What `npm test` says of those at its end tells whether still more would help.
     pool: "forks",
-    maxWorkers: 4,
+    maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
     testTimeout: 180_000,
     hookTimeout: 180_000,
