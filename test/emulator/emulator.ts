@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { findFreePort } from "../../src/system/network.ts";
 import { ensurePython } from "../python.ts";
 
-const PACKAGES = [
+export const PACKAGES = [
   "ministack==1.5.33",
   "botocore==1.43.106",
   "defusedxml==0.7.1",
@@ -54,6 +54,8 @@ export interface Emulator {
   setBaseDisk(gib?: number): void;
   /** How many vCPUs an account may run at once; as many as it likes when left out. */
   setVcpus(vcpus?: number): void;
+  /** The letters of the region's zones, in AWS's order; "abc" when left out. */
+  setZones(letters?: string): void;
   /** The account that is on AWS's Free plan; none when left out. */
   setFreePlan(account?: string): void;
   stop(): Promise<void>;
@@ -68,6 +70,7 @@ export async function startEmulator(): Promise<Emulator> {
   const health = join(folder, "health");
   const base = join(folder, "base");
   const vcpus = join(folder, "vcpus");
+  const zones = join(folder, "zones");
   const freePlan = join(folder, "free-plan");
   const port = await findFreePort();
   const child = spawn(python, [fileURLToPath(new URL("launcher.py", import.meta.url))], {
@@ -83,6 +86,7 @@ export async function startEmulator(): Promise<Emulator> {
       LANDFALL_EMULATOR_HEALTH: health,
       LANDFALL_EMULATOR_BASE_GIB: base,
       LANDFALL_EMULATOR_VCPUS: vcpus,
+      LANDFALL_EMULATOR_ZONES: zones,
       LANDFALL_EMULATOR_FREE_PLAN: freePlan,
     },
   });
@@ -98,6 +102,7 @@ export async function startEmulator(): Promise<Emulator> {
     setHealth: (status) => set(health, status),
     setBaseDisk: (gib) => set(base, gib),
     setVcpus: (most) => set(vcpus, most),
+    setZones: (letters) => set(zones, letters),
     setFreePlan: (account) => set(freePlan, account),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {

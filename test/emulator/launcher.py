@@ -23,6 +23,7 @@ import machines
 import quotas
 import targets
 import validation
+import zones
 from ministack.services import acm, alb, cloudwatch, ec2, elasticache, rds, s3, secretsmanager, ssm, tagging, waf
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
@@ -420,6 +421,7 @@ def install():
     targets.install()
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
     free_plan.install()
+    zones.install()
     # Without this every change to a bucket is reported as one that may replace it. AWS's page on the type names only this property.
     provisioners._REPLACING_PROPERTIES["AWS::S3::Bucket"] = ("BucketName",)
     provisioners._cw_metric_alarm_record = record_alarm
