@@ -52,8 +52,8 @@ export interface Emulator {
   setHealth(status?: string): void;
   /** How large Debian's own images are, in GiB; 8 when left out. */
   setBaseDisk(gib?: number): void;
-  /** How many vCPUs an account may run at once; as many as it likes when left out. */
-  setVcpus(vcpus?: number): void;
+  /** How many vCPUs an account may run at once, and whether a dry run is refused for it; as many as it likes when left out. */
+  setVcpus(vcpus?: number, options?: { inDryRuns: boolean }): void;
   /** The letters of the region's zones, in AWS's order; "abc" when left out. */
   setZones(letters?: string): void;
   /** The account that is on AWS's Free plan; none when left out. */
@@ -101,7 +101,7 @@ export async function startEmulator(): Promise<Emulator> {
     setRules: (list) => writeFileSync(rules, JSON.stringify(list)),
     setHealth: (status) => set(health, status),
     setBaseDisk: (gib) => set(base, gib),
-    setVcpus: (most) => set(vcpus, most),
+    setVcpus: (most, { inDryRuns } = { inDryRuns: false }) => set(vcpus, inDryRuns ? `${most} dry` : most),
     setZones: (letters) => set(zones, letters),
     setFreePlan: (account) => set(freePlan, account),
     async stop() {

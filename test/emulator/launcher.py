@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import answers
 import containers
 import disks
 import free_plan
@@ -435,6 +436,7 @@ def install():
         "DeleteDBInstanceAutomatedBackup": delete_automated_backup,
         "RetainDBInstanceAutomatedBackup": retain_automated_backup,
     })
+    answers.install()
     provisioners._STACK_TAG_PROPERTY.update({name: ("Tags", "list") for name in TAGGED})
     stacks._provision_resource = ruled("create", stacks._provision_resource, lambda kind, logical_id, props, stack: (kind, logical_id, stack))
     stacks._update_resource = ruled(
