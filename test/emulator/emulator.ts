@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { findFreePort } from "../../src/system/network.ts";
 import { ensurePython } from "../python.ts";
 
-const PACKAGES = [
+export const PACKAGES = [
   "ministack==1.5.33",
   "botocore==1.43.106",
   "defusedxml==0.7.1",
@@ -52,8 +52,10 @@ export interface Emulator {
   setHealth(status?: string): void;
   /** How large Debian's own images are, in GiB; 8 when left out. */
   setBaseDisk(gib?: number): void;
-  /** How many vCPUs an account may run at once; as many as it likes when left out. */
-  setVcpus(vcpus?: number): void;
+  /** How many vCPUs an account may run at once, and whether a dry run is refused for it; as many as it likes when left out. */
+  setVcpus(vcpus?: number, options?: { inDryRuns: boolean }): void;
+  /** The letters of the region's zones, in AWS's order; "abc" when left out. */
+  setZones(letters?: string): void;
   /** The account that is on AWS's Free plan; none when left out. */
   setFreePlan(account?: string): void;
   stop(): Promise<void>;
@@ -68,6 +70,7 @@ export async function startEmulator(): Promise<Emulator> {
   const health = join(folder, "health");
   const base = join(folder, "base");
   const vcpus = join(folder, "vcpus");
+  const zones = join(folder, "zones");
   const freePlan = join(folder, "free-plan");
   const port = await findFreePort();
   const child = spawn(python, [fileURLToPath(new URL("launcher.py", import.meta.url))], {
@@ -83,6 +86,7 @@ export async function startEmulator(): Promise<Emulator> {
       LANDFALL_EMULATOR_HEALTH: health,
       LANDFALL_EMULATOR_BASE_GIB: base,
       LANDFALL_EMULATOR_VCPUS: vcpus,
+      LANDFALL_EMULATOR_ZONES: zones,
       LANDFALL_EMULATOR_FREE_PLAN: freePlan,
     },
   });
@@ -97,7 +101,8 @@ export async function startEmulator(): Promise<Emulator> {
     setRules: (list) => writeFileSync(rules, JSON.stringify(list)),
     setHealth: (status) => set(health, status),
     setBaseDisk: (gib) => set(base, gib),
-    setVcpus: (most) => set(vcpus, most),
+    setVcpus: (most, { inDryRuns } = { inDryRuns: false }) => set(vcpus, inDryRuns ? `${most} dry` : most),
+    setZones: (letters) => set(zones, letters),
     setFreePlan: (account) => set(freePlan, account),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {

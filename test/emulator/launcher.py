@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import answers
 import containers
 import disks
 import free_plan
@@ -23,6 +24,7 @@ import machines
 import quotas
 import targets
 import validation
+import zones
 from ministack.services import acm, alb, cloudwatch, ec2, elasticache, rds, s3, secretsmanager, ssm, tagging, waf
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
@@ -420,6 +422,7 @@ def install():
     targets.install()
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
     free_plan.install()
+    zones.install()
     # Without this every change to a bucket is reported as one that may replace it. AWS's page on the type names only this property.
     provisioners._REPLACING_PROPERTIES["AWS::S3::Bucket"] = ("BucketName",)
     provisioners._cw_metric_alarm_record = record_alarm
@@ -433,6 +436,7 @@ def install():
         "DeleteDBInstanceAutomatedBackup": delete_automated_backup,
         "RetainDBInstanceAutomatedBackup": retain_automated_backup,
     })
+    answers.install()
     provisioners._STACK_TAG_PROPERTY.update({name: ("Tags", "list") for name in TAGGED})
     stacks._provision_resource = ruled("create", stacks._provision_resource, lambda kind, logical_id, props, stack: (kind, logical_id, stack))
     stacks._update_resource = ruled(

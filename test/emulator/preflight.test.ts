@@ -57,4 +57,23 @@ onEmulator("a preflight", (world) => {
     ]);
     expect(await inventory()).toEqual(empty);
   });
+
+  const SHORT = expect.objectContaining({ what: "up to 4 vCPUs at once on demand, 2 of them all the time, and the account may run 1" });
+  const cannotStart = (type: string, gib: number) => ({
+    what: `no ${type} with a disk of ${gib} GB can be started`,
+    why: expect.stringMatching(
+      /^You have requested more vCPU capacity than your current vCPU limit of 1 .*\nThe account has as many of these as AWS allows it/s,
+    ),
+  });
+
+  it("counts vCPUs itself, since EC2 answers a dry run before it counts", async () => {
+    world.emulator.setVcpus(1);
+    expect(findings(await world.stage.open(SMALL).preflight())).toEqual([SHORT]);
+  });
+
+  it("names the machines as well, where EC2 refuses a dry run for its quota", async () => {
+    world.emulator.setVcpus(1, { inDryRuns: true });
+    const report = await world.stage.open(SMALL).preflight();
+    expect(findings(report)).toEqual([cannotStart("t4g.medium", 10), cannotStart("t4g.small", 10), SHORT]);
+  });
 });

@@ -18,17 +18,31 @@ export interface Call {
   status?: number;
 }
 
-/** What happens to a call. `lost`: it is done, and its answer never comes. `before` and `after` run around the call itself. */
+/** What happens to a call. `lost`: it is done, and its answer never comes; `reply`: it is not done, and this comes. `before` and `after` run around it. */
 export interface Fault {
+  reply?: Answer;
   answer?: "throttled" | "failed" | "denied" | "lost";
   delayMs?: number;
   before?: () => void | Promise<void>;
   after?: () => void | Promise<void>;
 }
 
+/** A call and its answer as they were sent, for service_models.py; bodies in base64. */
+export interface Exchange {
+  method: string;
+  url: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+  status: number;
+  answerHeaders: IncomingHttpHeaders;
+  answer: string;
+}
+
 export interface FaultProxy {
   port: number;
   calls: Call[];
+  /** Gets all that was answered; `clear` does not forget it. */
+  record?: (exchange: Exchange) => void;
   /** Decides for each call, by what was sent if need be; without one all pass. */
   rule?: (call: Call, body: string) => Fault | undefined;
   /** Looks up what is there before a call is done. */
@@ -55,8 +69,9 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     await fault?.before?.();
     if (fault?.delayMs) await sleep(fault.delayMs);
     if (fault?.answer && fault.answer !== "lost") return refuse(outgoing, fault.answer);
-    const answer = await forward({ agent, port: targetPort, incoming, body });
+    const answer = fault?.reply ?? (await forward({ agent, port: targetPort, incoming, body }));
     call.status = answer.status;
+    proxy.record?.(exchangeOf(incoming, body, answer));
     await fault?.after?.();
     if (fault?.answer === "lost") return void outgoing.destroy();
     outgoing.writeHead(answer.status, answer.headers).end(answer.body);
@@ -78,6 +93,16 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
   };
   return proxy;
 }
+
+const exchangeOf = ({ method = "", url = "", headers }: IncomingMessage, body: Buffer, answer: Answer): Exchange => ({
+  method,
+  url,
+  headers,
+  body: body.toString("base64"),
+  status: answer.status,
+  answerHeaders: answer.headers,
+  answer: answer.body.toString("base64"),
+});
 
 const ANSWERS = {
   throttled: { status: 400, code: "Throttling", message: "Rate exceeded" },
@@ -107,7 +132,7 @@ function recogniseS3(method: string, url: string): string {
   return `${verb}${/^\/[^/]+\/./.test(pathname) ? "Object" : "Bucket"}`;
 }
 
-interface Answer {
+export interface Answer {
   status: number;
   headers: IncomingHttpHeaders;
   body: Buffer;

@@ -7,7 +7,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { afterAll, expect } from "vitest";
 import { PROGRAMS, programText, SOURCED } from "../../src/machine/programs.ts";
+import { compareWithModels } from "../emulator/service-models.ts";
+import { hasPython } from "../python.ts";
 
 /** All that the programs call, so that all their arguments are seen. */
 const CALLED = "awk cat chmod cmp curl cut cp date df dirname find flock grep gzip head install jq ln mkdir mktemp mv openssl paste rm rmdir";
@@ -19,7 +22,9 @@ const CALLED_TOO = "sed seq sha256sum sleep sort ss stat tail tar tee timeout to
  * nothing can be said of one, in AWS's words. A launch hook that is completed puts it into service. `aws/health` is what the balancer finds.
  */
 const AWS = `
-shift 0
+resolved=()
+for word in "$@"; do [[ $word != file://* ]] || word=$(PATH=\${PATH#*"$STAGE/bin:"} cat "\${word#file://}"); resolved+=("$word"); done
+(PATH=\${PATH#*"$STAGE/bin:"} && jq -cn '$ARGS.positional' --args -- "\${resolved[@]}" >>"$STAGE/commands")
 while [[ $1 == --* ]]; do if [[ $1 == --no-* ]]; then shift; else shift 2; fi; done
 service=$1 action=$2; shift 2
 value() { local wanted=$1; shift; while (($#)); do [[ $1 != "$wanted" ]] || { echo "$2"; return; }; shift; done; }
@@ -58,6 +63,10 @@ case "$*" in
 esac
 exit 0
 `;
+
+/** What the programs of this file have asked of AWS: a JSON array of arguments each, in which a file is what was in it. */
+const commands: string[] = [];
+if (hasPython()) afterAll(() => expect(compareWithModels(commands)).toEqual({}));
 
 export interface Ended {
   code: number;
@@ -158,6 +167,7 @@ export class Stage {
 
   async close(): Promise<void> {
     this.kill();
+    commands.push(...this.read("commands").split("\n").filter(Boolean));
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     rmSync(this.folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LandfallError } from "../../../error.ts";
-import { explainMissing, nextLogin, settingsFiles, unknownProfile } from "./missing-credentials.ts";
+import { assertProfileKnown, explainMissing, nextLogin, settingsFiles } from "./missing-credentials.ts";
 import { REGIONS, regionUnknown } from "./regions.ts";
 import { LOADERS, type Settings } from "./sdk.ts";
 
@@ -28,10 +28,15 @@ export function makeClients({ region }: { region?: string }): Clients {
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: ANSWER_TIMEOUT_MS, throwOnRequestTimeout: true },
   };
   const sent = { changes: false };
+  let known: Promise<void> | undefined;
+  const before = () => {
+    known ??= assertProfileKnown();
+    return known;
+  };
   const once = <Client extends object>(load: (settings: Settings) => Promise<Client>) => {
     let opening: Promise<Client> | undefined;
     return () => {
-      opening ??= load(settings).then((client) => explainFailures(client, sent));
+      opening ??= load(settings).then((client) => explainFailures(client, { sent, before }));
       return opening;
     };
   };
@@ -51,17 +56,21 @@ interface Stack {
   };
 }
 
-function explainFailures<Client extends object>(client: Client, sent: { changes: boolean }): Client {
+function explainFailures<Client extends object>(
+  client: Client,
+  { sent, before }: { sent: { changes: boolean }; before: () => Promise<void> },
+): Client {
   const { config, middlewareStack } = client as Stack;
   middlewareStack.add(
     (next, call) => async (args) => {
       const action = (call.commandName ?? "").replace(/Command$/, "");
+      await before();
       sent.changes ||= !isReading(action);
       try {
         return await next(args);
       } catch (error) {
         const region = await config.region().catch(() => undefined);
-        throw explainFailure(error, { service: serviceOf(call.clientName ?? ""), action, region }, sent.changes) ?? error;
+        throw (await explainFailure(error, { service: serviceOf(call.clientName ?? ""), action, region }, sent.changes)) ?? error;
       }
     },
     { step: "initialize", priority: "high", name: "landfallFailures" },
@@ -108,34 +117,35 @@ interface SdkFailure extends NodeJS.ErrnoException {
 type Explanation = Pick<LandfallError["parts"], "code" | "what" | "next"> & { why?: string };
 
 /** What is wrong between here and AWS, in our words; undefined for what a service says of its own things. */
-export function explainFailure(error: unknown, call: Call, changesSent: boolean): LandfallError | undefined {
+export async function explainFailure(error: unknown, call: Call, changesSent: boolean): Promise<LandfallError | undefined> {
   if (error instanceof LandfallError || !(error instanceof Error)) return undefined;
-  const explanation = explainSettings(error, call) ?? explainRefusal(error, call) ?? explainSilence(error, call);
+  const explanation = (await explainSettings(error, call)) ?? explainRefusal(error, call) ?? explainSilence(error, call);
   if (!explanation) return undefined;
   const standing = changesSent ? "What AWS had begun goes on; the next run looks at what stands." : "Nothing was changed.";
   return new LandfallError({ why: error.message, standing, cause: error, ...explanation });
 }
 
 /** What is wrong with the settings here, so that AWS was not asked, or was told who nobody is any more. */
-function explainSettings(error: SdkFailure, { region = "" }: Call): Explanation | undefined {
+async function explainSettings(error: SdkFailure, { region = "" }: Call): Promise<Explanation | undefined> {
   const { name, message, code, path } = error;
   if (/Region is missing/.test(message))
-    return (
-      unknownProfile(process.env.AWS_PROFILE) ?? {
-        code: "AWS_REGION_MISSING",
-        what: "no region of AWS is set",
-        why: 'Neither the environment\'s key "region" nor your AWS settings name one.',
-        next: 'add  region: "eu-central-1"  to the environment, or set AWS_REGION',
-      }
-    );
+    return {
+      code: "AWS_REGION_MISSING",
+      what: "no region of AWS is set",
+      why: 'Neither the environment\'s key "region" nor your AWS settings name one.',
+      next: 'add  region: "eu-central-1"  to the environment, or set AWS_REGION',
+    };
   const [, refused] = /Region not accepted: region="(.*?)"/.exec(message) ?? [];
   const isNowhere = NOT_FOUND.includes(code ?? "") && message.includes(`.${region}.`) && !REGIONS.includes(region);
   if (refused !== undefined || isNowhere) return regionUnknown(refused ?? region);
   const isOfChain = name === "CredentialsProviderError" || /Could not load credentials|reading 'sso_/.test(message);
   if (isOfChain || (path !== undefined && path === process.env.AWS_WEB_IDENTITY_TOKEN_FILE))
-    return { why: `The SDK looked at the variables, the profile, and what a machine or pipeline gives: ${message}`, ...explainMissing(message) };
+    return {
+      why: `The SDK looked at the variables, the profile, and what a machine or pipeline gives: ${message}`,
+      ...(await explainMissing(message)),
+    };
   if (EXPIRED.includes(name) || /(token|session|credentials).*expired/i.test(message))
-    return { code: "AWS_CREDENTIALS_EXPIRED", what: "the credentials for AWS have expired", next: nextLogin() };
+    return { code: "AWS_CREDENTIALS_EXPIRED", what: "the credentials for AWS have expired", next: await nextLogin() };
   return undefined;
 }
 

@@ -1,16 +1,17 @@
 // Why there are no credentials, from AWS's own settings on this machine: of most that the SDK tried and found wanting it says nothing.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { LandfallError } from "../../../error.ts";
+import { LandfallError } from "../../../error.ts";
 import { quote } from "../../../text/shell.ts";
 import { suggest } from "../../../text/suggest.ts";
+import { loadSettingsFiles } from "./sdk.ts";
 
 const LOGIN = "log in again, for example with  aws sso login";
 
 type Reason = Pick<LandfallError["parts"], "code" | "what" | "next">;
 /** The keys of a section, which never leave this file. */
-type Section = Readonly<Record<string, string>>;
+type Section = Readonly<Record<string, string | undefined>>;
 
 interface Settings {
   profiles: ReadonlyMap<string, Section>;
@@ -28,12 +29,11 @@ export function settingsFiles(environment: NodeJS.ProcessEnv): { settings: strin
 }
 
 /** @param message the SDK's own words */
-export function explainMissing(message: string, environment: NodeJS.ProcessEnv = process.env): Reason {
-  const settings = loadSettings(environment);
+export async function explainMissing(message: string, environment: NodeJS.ProcessEnv = process.env): Promise<Reason> {
+  const settings = await loadSettings(environment);
   const name = environment.AWS_PROFILE || "default";
   const profile = settings.profiles.get(name) ?? {};
   return (
-    unknownProfile(environment.AWS_PROFILE, settings) ??
     (environment.AWS_PROFILE ? undefined : halfOfVariables(environment)) ??
     halfOfProfile(name, profile) ??
     unknownSource(name, profile, settings) ??
@@ -44,14 +44,23 @@ export function explainMissing(message: string, environment: NodeJS.ProcessEnv =
   );
 }
 
-/** A profile that is not there, if one is named. It has no region either. */
-export function unknownProfile(name: string | undefined, { profiles } = loadSettings(process.env)): Reason | undefined {
-  if (!name || profiles.has(name)) return undefined;
+/**
+ * To be called before the SDK looks for credentials: past a profile that is not there it goes on to what the machine gives, and so to an account that
+ * nobody has named. Errors: AWS_PROFILE_UNKNOWN.
+ */
+export async function assertProfileKnown({ AWS_PROFILE: name, ...environment }: NodeJS.ProcessEnv = process.env): Promise<void> {
+  if (!name) return;
+  const { profiles } = await loadSettings(environment);
+  if (profiles.has(name)) return;
   const meant = suggest(name, [...profiles.keys()]);
-  return notThere(
-    name,
-    meant ? `did you mean "${meant}"? AWS_PROFILE names it` : `make it with  aws configure${optionOf(name)} , or set AWS_PROFILE to another`,
-  );
+  throw new LandfallError({
+    ...notThere(
+      name,
+      meant ? `did you mean "${meant}"? AWS_PROFILE names it` : `make it with  aws configure${optionOf(name)} , or set AWS_PROFILE to another`,
+    ),
+    why: "AWS_PROFILE names it, and no other credentials are taken in its place.",
+    standing: "Nothing was changed.",
+  });
 }
 
 const notThere = (name: string, next: string): Reason => ({
@@ -63,11 +72,11 @@ const notThere = (name: string, next: string): Reason => ({
 const missing = (what: string, next: string): Reason => ({ code: "AWS_CREDENTIALS_MISSING", what, next });
 
 /** How somebody whose login has ended comes to the next one. */
-export function nextLogin(environment: NodeJS.ProcessEnv = process.env): string {
+export async function nextLogin(environment: NodeJS.ProcessEnv = process.env): Promise<string> {
   const name = environment.AWS_PROFILE || "default";
   if (!environment.AWS_PROFILE && environment.AWS_SESSION_TOKEN)
     return "get others, and set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to them";
-  return loginOf(name, loadSettings(environment).profiles.get(name) ?? {}) ?? LOGIN;
+  return loginOf(name, (await loadSettings(environment)).profiles.get(name) ?? {}) ?? LOGIN;
 }
 
 const half = (has: string | undefined, lacks: string | undefined): boolean => Boolean(has) && !lacks;
@@ -128,36 +137,17 @@ function loginOf(name: string, { sso_session, sso_start_url, login_session }: Se
 
 const optionOf = (profile: string) => (profile === "default" ? "" : ` --profile ${/^[\w@.-]+$/.test(profile) ? profile : quote(profile)}`);
 
-function loadSettings(environment: NodeJS.ProcessEnv): Settings {
+/** As the SDK reads them, which parts `[profile work]` and `[sso-session team]` from each other. */
+async function loadSettings(environment: NodeJS.ProcessEnv): Promise<Settings> {
   const { settings, keys } = settingsFiles(environment);
+  const { configFile, credentialsFile } = await loadSettingsFiles({ configFilepath: settings, filepath: keys });
   const profiles = new Map<string, Section>();
   const sessions = new Map<string, Section>();
-  const add = (to: Map<string, Section>, name: string, section: Section) => to.set(name, { ...to.get(name), ...section });
-  for (const [title, section] of sectionsOf(settings)) {
-    const [, kind = "", name = ""] = /^(?:(profile|sso-session)\s+)?(.+)$/.exec(title) ?? [];
-    if (kind === "sso-session") add(sessions, name, section);
-    else if (kind === "profile" || name === "default") add(profiles, name, section);
+  for (const [name, section] of Object.entries(configFile)) {
+    const [, session] = /^sso-session\.(.*)$/.exec(name) ?? [];
+    if (session === undefined) profiles.set(name, section);
+    else sessions.set(session, section);
   }
-  for (const [name, section] of sectionsOf(keys)) add(profiles, name, section);
+  for (const [name, section] of Object.entries(credentialsFile)) profiles.set(name, { ...profiles.get(name), ...section });
   return { profiles, sessions };
-}
-
-function sectionsOf(file: string): [title: string, section: Section][] {
-  const sections: [string, Record<string, string>][] = [];
-  for (const line of readOrNothing(file).split(/\r?\n/)) {
-    const [, title] = /^\s*\[([^\]]*)\]/.exec(line) ?? [];
-    // Sub-keys are set in, and comments begin with # or ;.
-    const [, key, value] = /^([^\s#;=][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (title !== undefined) sections.push([title.trim(), {}]);
-    else if (key !== undefined && value !== undefined) Object.assign(sections.at(-1)?.[1] ?? {}, { [key]: value });
-  }
-  return sections;
-}
-
-function readOrNothing(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -7,6 +7,10 @@ export interface Settings {
   requestHandler: { connectionTimeout: number; requestTimeout: number; throwOnRequestTimeout: boolean };
 }
 
+/** AWS's files of settings and keys, read as the SDK's own chain of credentials reads them. What cannot be read has nothing in it. */
+export const loadSettingsFiles = async (files: { configFilepath: string; filepath: string }) =>
+  (await import("@smithy/core/config")).loadSharedConfigFiles(files);
+
 /** One line a client: its aggregated class, so that a call is `(await clients.cloudFormation()).describeStacks({})`. */
 export const LOADERS = {
   acm: async (settings: Settings) => new (await import("@aws-sdk/client-acm")).ACM(settings),

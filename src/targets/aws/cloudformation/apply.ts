@@ -11,6 +11,7 @@ import { assertPossible } from "./impossible-changes.ts";
 import { type Outcome, reconcileStack } from "./reconcile-stack.ts";
 import { removeStacks } from "./remove.ts";
 import { stepOf } from "./wait-for-stack.ts";
+import { addZones } from "./zones.ts";
 
 export interface ApplyOptions {
   /** Names, as the refusal gives them, of what holds data and may be replaced or removed. */
@@ -47,6 +48,7 @@ export async function applyStacks(context: Context, allTemplates: StackTemplate[
     names: allTemplates.map(({ name }) => name),
   });
   const outputs = new Map([...standing].map(([name, stack]) => [name, stack.outputs]));
+  await addZones(context, templates, { standing, outputs });
   const obsolete = only
     ? []
     : [...standing.values()].filter(({ name, tags }) => tags["landfall:environment"] && !templates.some((template) => template.name === name));

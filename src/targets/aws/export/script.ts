@@ -1,6 +1,7 @@
 // Shell scripts of plain AWS commands that do what commission and decommission do. Pure.
 import { quote } from "../../../text/shell.ts";
 import type { StackTemplate } from "../templates/index.ts";
+import { ZONE_LETTERS } from "../templates/shared/names.ts";
 
 export interface ScriptInput {
   app: string;
@@ -28,6 +29,20 @@ export const deployScript = (input: ScriptInput): string =>
     '  printf "%s" "$value"',
     "}",
     "",
+    "# The list that a stack takes of itself: its zones as they stand, and of one that is not there the first of the region.",
+    "zones() {",
+    "  local words",
+    '  if words=$(output "$1" "$2" 2>&1); then',
+    '    printf "%s" "$words"',
+    '  elif [[ $words == *"does not exist"* ]]; then',
+    "    aws ec2 describe-availability-zones --filters Name=zone-type,Values=availability-zone Name=state,Values=available \\",
+    `      --query "join(',', sort(AvailabilityZones[].ZoneName)[:${ZONE_LETTERS.length}])" --output text`,
+    "  else",
+    '    echo "$words" >&2',
+    "    return 1",
+    "  fi",
+    "}",
+    "",
     "apply() {",
     "  local stack=$1 template=$2",
     "  shift 2",
@@ -41,7 +56,9 @@ export const deployScript = (input: ScriptInput): string =>
   ].join("\n");
 
 function applyLines(stack: StackTemplate): string[] {
-  const variables = stack.parameters.map(({ from }, index) => `value${index + 1}=$(output ${quote(from.stack)} ${quote(from.output)})`);
+  const variables = stack.parameters.map(
+    ({ from }, index) => `value${index + 1}=$(${from.stack === stack.name ? "zones" : "output"} ${quote(from.stack)} ${quote(from.output)})`,
+  );
   const parameters = stack.parameters.map(({ name }, index) => `"${name}=$value${index + 1}"`);
   const tags = Object.entries(stack.tags).map(([key, value]) => quote(`${key}=${value}`));
   return [

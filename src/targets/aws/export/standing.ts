@@ -55,7 +55,7 @@ export function connect(stacks: readonly Found[], prefix: string): StackTemplate
       ...(service === undefined ? {} : { service }),
       body,
       parameters,
-      dependsOn: [...new Set(parameters.map(({ from }) => from.stack))],
+      dependsOn: [...new Set(parameters.map(({ from }) => from.stack))].filter((stack) => stack !== name),
       tags,
     };
   });

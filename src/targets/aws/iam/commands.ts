@@ -22,6 +22,9 @@ const STATUS = [
 /** With the record of the release that serves. */
 const PLAN = [...LOOK, DRIFT, PRICING, QUOTAS, "ssm:DescribeParameters", ...call("s3", "GetObject ListBucket")];
 
+/** Of a network that does not stand yet. */
+const ZONES = "ec2:DescribeAvailabilityZones";
+
 /** Under the lease; with what keeps a stack from going. */
 const REMOVE = [
   ...LOOK,
@@ -96,6 +99,7 @@ export const COMMANDS: readonly CommandFacts[] = [
       ...call("cloudformation", "TagResource CreateChangeSet DescribeChangeSet DescribeEvents DeleteChangeSet DeleteStack"),
       ...call("iam", "GetRole SimulatePrincipalPolicy"),
       ...call("ec2", "RunInstances CreateTags DescribeImages"),
+      ZONES,
       "ssm:GetParameter",
       QUOTAS,
       // Of templates that are too large to be sent as they are.
@@ -132,7 +136,7 @@ export const COMMANDS: readonly CommandFacts[] = [
   // A change can replace, and one that fails is undone: so whoever may make may also remove.
   {
     commands: ["commission", "resume", "abort"],
-    own: [...CHANGE, ...STATUS, PRICING],
+    own: [...CHANGE, ...STATUS, PRICING, ZONES],
     containers: TASKS,
     handlers: ["create", "read", "update", "remove"],
   },

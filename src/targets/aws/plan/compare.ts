@@ -36,7 +36,12 @@ interface Templates {
 type OutputSource = StackTemplate["parameters"][number]["from"];
 
 const sourcesIn = (stacks: readonly StackTemplate[]): Templates["sources"] =>
-  new Map(stacks.flatMap(({ name, parameters }) => parameters.map((parameter) => [keyOf(name, parameter.name), parameter.from])));
+  new Map(
+    stacks.flatMap(({ name, parameters }) =>
+      // What a stack takes of itself stays as it is.
+      parameters.flatMap((parameter) => (parameter.from.stack === name ? [] : [[keyOf(name, parameter.name), parameter.from]])),
+    ),
+  );
 
 interface Pair {
   stack: string;

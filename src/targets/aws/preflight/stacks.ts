@@ -7,6 +7,7 @@ import { discardChange, isAsWanted, isNew, isTooLarge, prepareChange, type Wante
 import { observeStack, type StackState } from "../cloudformation/describe-stacks.ts";
 import { meaningOf } from "../cloudformation/explanations.ts";
 import { reconcileStack } from "../cloudformation/reconcile-stack.ts";
+import { addZones } from "../cloudformation/zones.ts";
 import type { Context } from "../context.ts";
 import { stackPrefix } from "../templates/shared/names.ts";
 import type { Answer, Preflight } from "./question.ts";
@@ -14,6 +15,7 @@ import type { Answer, Preflight } from "./question.ts";
 /** One after the other: CloudFormation answers few of these calls a second. */
 export async function askStacks({ context, standing, templates }: Preflight): Promise<Answer> {
   const outputs = new Map([...standing].map(([name, stack]) => [name, stack.outputs]));
+  await addZones(context, templates, { standing, outputs });
   const findings: PreflightFinding[] = [];
   const unasked: string[] = [];
   let asked = 0;

@@ -5,13 +5,12 @@ import { randomUUID } from "node:crypto";
 import { LandfallError } from "../../../error.ts";
 import { taskScript } from "../../../machine/index.ts";
 import { describeDuration } from "../../../text/units.ts";
+import { KNOWN_AFTER_MS } from "../account/known.ts";
 import { pollEvery } from "../account/poll.ts";
 import type { OneOffTask, ReleaseContext, TaskMachine, TaskReport } from "./driver.ts";
 
 /** A machine that was asked for and is not there after this time was lost. */
 const BOOT_MINUTES = 10;
-/** A place may not know a machine yet that it has just started. */
-const KNOWN_AFTER_MS = 60_000;
 
 /**
  * Runs a task, or goes on with the one of the same name that is under way, and gives its report to `use` while its machine still
@@ -31,9 +30,14 @@ export async function runOneOffTask<T>(
   }
 }
 
-/** Ends what a run that was killed left of a task. */
-export async function endTask({ driver: { tasks } }: ReleaseContext, name: string): Promise<void> {
-  for (let machine = await tasks.find(name); machine; machine = await tasks.find(name)) await tasks.end(machine);
+/** Ends what a run that was killed left of a task. A machine that has been ended may be listed for some seconds more. */
+export async function endTask(context: ReleaseContext, name: string): Promise<void> {
+  const { tasks } = context.driver;
+  for await (const _ of pollEvery(context)) {
+    const machine = await tasks.find(name);
+    if (!machine) return;
+    await tasks.end(machine);
+  }
 }
 
 export const taskName = ({ work, about }: { work: { kind: string }; about: string }): string => `${work.kind}-${about}`;

@@ -221,7 +221,7 @@ export const VPC: Service = {
       replacedBy: ["VpcId", "AvailabilityZone", "CidrBlock"],
       unblock: removeInterfaces("subnet-id"),
       permissions: ec2Permissions({
-        create: "CreateSubnet ModifySubnetAttribute DescribeAvailabilityZones",
+        create: "CreateSubnet ModifySubnetAttribute",
         read: "DescribeSubnets DescribeNetworkAcls",
         update: "ModifySubnetAttribute",
         remove: "DeleteSubnet",

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { RegionInfo } from "aws-cdk-lib/region-info";
@@ -23,13 +25,13 @@ describe("what goes wrong on the way to AWS", () => {
     ["AWS_UNREACHABLE", failure("TimeoutError", "Connection timed out after 5000 ms")],
     ["AWS_FAILED", failure("Throttling", "Rate exceeded", { $metadata: { httpStatusCode: 400, attempts: 8 } })],
     ["AWS_FAILED", failure("InternalFailure", "", { $metadata: { httpStatusCode: 500, attempts: 8 } })],
-  ])("%s", (code, error) => {
-    expect(explainFailure(error, CALL, false)?.code).toBe(code);
+  ])("%s", async (code, error) => {
+    expect((await explainFailure(error, CALL, false))?.code).toBe(code);
   });
 
-  it("names the call as a policy does, and says what stands", () => {
+  it("names the call as a policy does, and says what stands", async () => {
     const denied = failure("UnauthorizedOperation", "You are not authorized to perform this operation.");
-    expect(explainFailure(denied, CALL, false)?.parts).toEqual({
+    expect((await explainFailure(denied, CALL, false))?.parts).toEqual({
       code: "AWS_ACCESS_DENIED",
       what: 'AWS does not allow "ec2:CreateVpc"',
       why: "You are not authorized to perform this operation.",
@@ -37,11 +39,11 @@ describe("what goes wrong on the way to AWS", () => {
       next: "give the person or the pipeline what  landfall iam  prints",
       cause: denied,
     });
-    expect(explainFailure(denied, CALL, true)?.parts.standing).toBe("What AWS had begun goes on; the next run looks at what stands.");
+    expect((await explainFailure(denied, CALL, true))?.parts.standing).toBe("What AWS had begun goes on; the next run looks at what stands.");
   });
 
-  it("is left alone when it is a service's own", () => {
-    expect(explainFailure(failure("ValidationError", "Stack [x] does not exist"), CALL, true)).toBeUndefined();
+  it("is left alone when it is a service's own", async () => {
+    expect(await explainFailure(failure("ValidationError", "Stack [x] does not exist"), CALL, true)).toBeUndefined();
   });
 });
 
@@ -150,6 +152,60 @@ describe("credentials and region", () => {
     expect(error).toMatchObject({ code: "AWS_CREDENTIALS_MISSING", parts: { what } });
     expect(JSON.stringify((error as LandfallError).parts)).not.toContain("AKIAIOSFODNN7EXAMPLE");
   });
+});
+
+/** AWS, and the metadata service of a machine that has a role, as far as the SDK asks them: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html */
+describe("on a machine that has a role", () => {
+  const kept = { ...process.env };
+  const asked: string[] = [];
+  const KEYS = { Code: "Success", AccessKeyId: "ASIAROLE", SecretAccessKey: "x", Token: "x", Expiration: "2100-01-01T00:00:00Z" };
+  const ARN = "arn:aws:sts::123456789012:assumed-role/machine/i-1";
+  const ANSWERS: Record<string, string> = {
+    "PUT /latest/api/token": "token",
+    "GET /latest/meta-data/iam/security-credentials/": "machine",
+    "GET /latest/meta-data/iam/security-credentials/machine": JSON.stringify(KEYS),
+    "POST /": `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>${ARN}</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`,
+  };
+  const server = createServer(({ method, url }, answer) => {
+    asked.push(`${method} ${url}`);
+    answer.setHeader("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+    answer.end(ANSWERS[`${method} ${url}`]);
+  });
+  let folder: string;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "landfall-aws-"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) delete process.env[name];
+    Object.assign(process.env, { HOME: folder, AWS_EC2_METADATA_SERVICE_ENDPOINT: address, AWS_ENDPOINT_URL: address, AWS_MAX_ATTEMPTS: "1" });
+    asked.length = 0;
+  });
+  afterEach(async () => {
+    process.env = { ...kept };
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const ask = async () => (await makeClients({ region: "eu-central-1" }).sts()).getCallerIdentity({});
+
+  it("it is taken where nothing else is named", async () => {
+    expect((await ask()).Arn).toBe(ARN);
+    expect(asked).toEqual(Object.keys(ANSWERS));
+  });
+
+  it.each([{}, { AWS_ACCESS_KEY_ID: "AKIAOTHER", AWS_SECRET_ACCESS_KEY: "x" }])(
+    "a profile that is not there is an error, and never the role, with %o",
+    async (keys) => {
+      Object.assign(process.env, { AWS_PROFILE: "wrok", ...keys });
+      mkdirSync(join(folder, ".aws"));
+      writeFileSync(join(folder, ".aws", "config"), "[profile work]\nregion = eu-central-1\n", { mode: 0o600 });
+      await expect(ask()).rejects.toMatchObject({
+        code: "AWS_PROFILE_UNKNOWN",
+        parts: { what: 'there is no profile "wrok" in AWS\'s settings', next: 'did you mean "work"? AWS_PROFILE names it' },
+      });
+      expect(asked).toEqual([]);
+    },
+  );
 });
 
 describe("credentials that the SDK does not find", () => {
@@ -356,14 +412,14 @@ describe("a region", () => {
     expect(error.parts).toMatchObject({ code: "AWS_REGION_UNKNOWN", what: `AWS has no region "${region}"`, next: `${meant} ${WHERE}` });
   });
 
-  it("that there is, and that nobody reaches, is not", () => {
+  it("that there is, and that nobody reaches, is not", async () => {
     const unreached = failure("Error", "getaddrinfo EAI_AGAIN sts.eu-central-1.amazonaws.com", { code: "EAI_AGAIN" });
-    expect(explainFailure(unreached, { ...CALL, region: "eu-central-1" }, false)?.code).toBe("AWS_UNREACHABLE");
+    expect((await explainFailure(unreached, { ...CALL, region: "eu-central-1" }, false))?.code).toBe("AWS_UNREACHABLE");
   });
 
-  it("that is not known is not blamed for an address without it", () => {
+  it("that is not known is not blamed for an address without it", async () => {
     const unreached = failure("Error", "getaddrinfo ENOTFOUND proxy.example", { code: "ENOTFOUND" });
-    expect(explainFailure(unreached, { ...CALL, region: "eu-centrall-1" }, false)?.code).toBe("AWS_UNREACHABLE");
+    expect((await explainFailure(unreached, { ...CALL, region: "eu-centrall-1" }, false))?.code).toBe("AWS_UNREACHABLE");
   });
 
   it("is known when the CDK, which is renewed with each of them, knows it", () => {

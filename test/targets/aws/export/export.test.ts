@@ -29,6 +29,9 @@ printf '%s\\n' "$(printf '%s\\t' "$@")" >> "$CALLS"
 case "$*" in
   "sts get-caller-identity"*) echo "\${ACCOUNT:-123456789012}" ;;
   *describe-stacks*"\${ABSENT:-nothing}"*) echo None ;;
+  *describe-stacks*"\${NEW:-nothing}"*) echo "Stack with id $NEW does not exist" >&2; exit 254 ;;
+  *describe-stacks*"\${BROKEN:-nothing}"*) echo "Rate exceeded" >&2; exit 254 ;;
+  *describe-availability-zones*) echo "a,b,c" ;;
   *describe-stacks*) all=$*; name=\${all#*OutputKey==\\'}; echo "value of $4 \${name%%\\'*}" ;;
 esac
 `,
@@ -107,9 +110,17 @@ describe("the scripts", () => {
     const made = new Set<string>();
     for (const call of calls) {
       const stack = call[call.indexOf("--stack-name") + 1] as string;
-      if (call[1] === "describe-stacks") expect(made).toContain(stack);
+      const isOwn = call.some((word) => word.includes("'Zones'"));
+      if (call[1] === "describe-stacks" && !isOwn) expect(made).toContain(stack);
       if (call[1] === "deploy") made.add(stack);
     }
+  });
+
+  test("give a network that is not there the first zones, and none to one of which nothing is known", () => {
+    const network = (calls: string[][]) => calls.find((call) => call[1] === "deploy" && call[3] === "shop-production-network");
+    expect(network(run("deploy.sh", { NEW: "'Zones'" }).calls)).toContain("ZonesParameter=a,b,c");
+    const { status, stderr, calls } = run("deploy.sh", { BROKEN: "'Zones'" });
+    expect([status === 0, stderr.includes("Rate exceeded"), network(calls)]).toEqual([false, true, undefined]);
   });
 
   test("stop when an output is not there, instead of passing on nothing", () => {

@@ -40,15 +40,15 @@ describe("stacks", () => {
     expect(new Set(all.map(({ stack }) => stack.role))).toEqual(new Set(["shared", "network", "alarms", "data", "edge", "service", "routes"]));
   });
 
-  test("take parameters only from outputs of stacks before them, and all that they declare", () => {
+  test("take parameters only from outputs of stacks before them or of their own, and all that they declare", () => {
     for (const { name, stacks } of cases) {
       const outputs = new Map<string, string[]>();
       for (const stack of stacks) {
         const template = parse(stack);
         expect(Object.keys(template.Parameters ?? {}), name).toEqual(stack.parameters.map((parameter) => parameter.name));
-        for (const { from } of stack.parameters) expect(outputs.get(from.stack), `${name}: ${stack.name}`).toContain(from.output);
-        expect(new Set(stack.dependsOn)).toEqual(new Set(stack.parameters.map(({ from }) => from.stack)));
         outputs.set(stack.name, Object.keys(template.Outputs ?? {}));
+        for (const { from } of stack.parameters) expect(outputs.get(from.stack), `${name}: ${stack.name}`).toContain(from.output);
+        expect(new Set([...stack.dependsOn, stack.name])).toEqual(new Set([...stack.parameters.map(({ from }) => from.stack), stack.name]));
       }
     }
   });

@@ -1,5 +1,6 @@
 // The machines of one-off tasks in an account: builder instances, and those of a release phase with the rights of a service.
 import type { Instance, RunInstancesRequest } from "@aws-sdk/client-ec2";
+import { isUnknown, onceKnown } from "../../account/known.ts";
 import type { Context } from "../../context.ts";
 import type { EnvironmentOutputs } from "../../environment-outputs.ts";
 import { beyondLimit } from "../../templates/shared/quotas.ts";
@@ -11,9 +12,9 @@ import { type Machine, machineFor, NOT_ON_FREE_PLAN } from "./placement.ts";
 
 export const TASK_TAG = "landfall:task";
 const ID_TAG = "landfall:task-id";
-/** EC2 may not know a profile yet that was just made. */
-const PROFILE_LOOKS = 5;
-const PROFILE_PAUSE_MS = 3_000;
+/** EC2 may not know yet what was just made: its profile, its image, where it goes. */
+const LOOKS = 5;
+const PAUSE_MS = 3_000;
 
 export const builderInstances = (context: Context, outputs: EnvironmentOutputs): TaskDriver => ({
   find: (name) => findMachine(context, name),
@@ -52,14 +53,14 @@ async function startMachine(
       const { Instances = [] } = await ec2.runInstances(request);
       return { id: start.id, instance: Instances[0]?.InstanceId ?? "" };
     } catch (error) {
-      if (attempt > PROFILE_LOOKS || !(error instanceof Error)) throw error;
+      if (attempt > LOOKS || !(error instanceof Error)) throw error;
       const { freeType, ...machine } = start.machine;
       if (freeType !== undefined && request.InstanceType !== freeType && NOT_ON_FREE_PLAN.test(error.message)) {
         request = requestFor(app, task, { ...start, machine: { ...machine, type: freeType } });
         continue;
       }
-      if (!/Invalid IAM Instance Profile/i.test(error.message)) throw error;
-      await clock.sleep(PROFILE_PAUSE_MS, signal);
+      if (!isUnknown(error) && !/Invalid IAM Instance Profile/i.test(error.message)) throw error;
+      await clock.sleep(PAUSE_MS, signal);
     }
   }
 }
@@ -121,10 +122,12 @@ function describeState(machine: Instance | undefined): MachineState {
   return { is: /^(stopped|stopping|shutting-down|terminated)$/.test(word) ? "off" : "on", word };
 }
 
-async function endMachine({ clients }: Context, { instance }: TaskMachine): Promise<void> {
+/** One that EC2 does not know yet would run on, so that it is asked until it does, whoever interrupts. What it never comes to know is gone. */
+async function endMachine({ clients, clock }: Context, { instance }: TaskMachine): Promise<void> {
+  const ec2 = await clients.ec2();
   try {
-    await (await clients.ec2()).terminateInstances({ InstanceIds: [instance] });
+    await onceKnown({ clock }, () => ec2.terminateInstances({ InstanceIds: [instance] }));
   } catch (error) {
-    if (!(error instanceof Error && error.name === "InvalidInstanceID.NotFound")) throw error;
+    if (!isUnknown(error)) throw error;
   }
 }

@@ -1,5 +1,6 @@
 // What EC2 says of one machine.
 import type { Instance } from "@aws-sdk/client-ec2";
+import { isUnknown } from "../../account/known.ts";
 import type { Context } from "../../context.ts";
 import type { TaskMachine } from "../driver.ts";
 
@@ -11,7 +12,7 @@ export async function observeMachine({ clients }: Context, { instance }: TaskMac
     const { Reservations = [] } = await (await clients.ec2()).describeInstances({ InstanceIds: [instance] });
     return Reservations.flatMap(({ Instances = [] }) => Instances)[0];
   } catch (error) {
-    if (error instanceof Error && error.name === "InvalidInstanceID.NotFound") return undefined;
+    if (isUnknown(error)) return undefined;
     throw error;
   }
 }

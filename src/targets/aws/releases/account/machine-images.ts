@@ -1,6 +1,7 @@
 // Machine images in an account: found again by their tags, and shared by every environment of the app in the region.
 import type { Image } from "@aws-sdk/client-ec2";
 import { LandfallError } from "../../../../error.ts";
+import { isUnknown, KNOWN_AFTER_MS, onceKnown } from "../../account/known.ts";
 import { pollEvery } from "../../account/poll.ts";
 import type { Context } from "../../context.ts";
 import { IMAGE_GIB } from "../../templates/compute/disks.ts";
@@ -52,26 +53,47 @@ async function findImage({ clients, deployment: { app } }: Context, { hash, arch
 
 /** An image of a running machine would hold files half written. */
 async function standStill(context: Context, machine: TaskMachine): Promise<void> {
-  await (await context.clients.ec2()).stopInstances({ InstanceIds: [machine.instance] });
+  const ec2 = await context.clients.ec2();
+  await onceKnown(context, () => ec2.stopInstances({ InstanceIds: [machine.instance] }));
   for await (const _ of pollEvery(context)) if ((await observeMachine(context, machine))?.State?.Name === "stopped") return;
 }
 
-async function createImage({ clients, deployment: { app } }: Context, { instance }: TaskMachine, { hash, architecture }: ImageName): Promise<string> {
+async function createImage(context: Context, { instance }: TaskMachine, { hash, architecture }: ImageName): Promise<string> {
+  const { clients, deployment } = context;
+  const { app } = deployment;
+  // A name is unique in an account and region: the same image is never made twice.
+  const name = `landfall-${app}-${hash}-${architecture}`;
   const Tags = Object.entries({
     Name: `${app} ${hash}`,
     "landfall:app": app,
     [IMAGE_TAG]: hash,
     [ARCHITECTURE_TAG]: architecture,
   }).map(([Key, Value]) => ({ Key, Value }));
-  const { ImageId = "" } = await (await clients.ec2()).createImage({
-    InstanceId: instance,
-    // A name is unique in an account and region: the same image is never made twice.
-    Name: `landfall-${app}-${hash}-${architecture}`,
-    Description: `Made by Landfall for ${app}`,
-    NoReboot: true,
-    TagSpecifications: (["image", "snapshot"] as const).map((ResourceType) => ({ ResourceType, Tags })),
-  });
-  return ImageId;
+  try {
+    const { ImageId = "" } = await (await clients.ec2()).createImage({
+      InstanceId: instance,
+      Name: name,
+      Description: `Made by Landfall for ${app}`,
+      NoReboot: true,
+      TagSpecifications: (["image", "snapshot"] as const).map((ResourceType) => ({ ResourceType, Tags })),
+    });
+    return ImageId;
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "InvalidAMIName.Duplicate")) throw error;
+    return findByName(context, name, error);
+  }
+}
+
+/** Of an image that was made meanwhile, or that EC2 did not list yet when it was looked for. Rejects with `refusal` where there is none all the same. */
+async function findByName(context: Context, name: string, refusal: Error): Promise<string> {
+  const from = context.clock.now();
+  const ec2 = await context.clients.ec2();
+  for await (const _ of pollEvery(context)) {
+    const { Images = [] } = await ec2.describeImages({ Owners: ["self"], Filters: [{ Name: "name", Values: [name] }] });
+    if (Images[0]?.ImageId) return Images[0].ImageId;
+    if (context.clock.now() - from > KNOWN_AFTER_MS) break;
+  }
+  throw refusal;
 }
 
 async function waitAvailable(context: Context, id: string): Promise<Image> {
@@ -79,7 +101,7 @@ async function waitAvailable(context: Context, id: string): Promise<Image> {
   for await (const _ of pollEvery(context)) {
     const { Images = [] } = await ec2.describeImages({ ImageIds: [id] }).catch((error: unknown) => {
       // EC2 may not know yet what it has just begun to make.
-      if (error instanceof Error && error.name === "InvalidAMIID.NotFound") return { Images: [] };
+      if (isUnknown(error)) return { Images: [] };
       throw error;
     });
     const image = Images[0] ?? {};

@@ -1,5 +1,5 @@
-// The environment's own network: two or three zones, each with a public, a private and an isolated subnet. Zones are those that
-// the region has first: nothing is looked up.
+// The environment's own network: two or three zones, each with a public, a private and an isolated subnet. Which zones, whoever makes it says once
+// (cloudformation/zones.ts).
 import type { aws_ec2 as ec2, aws_s3 as s3 } from "aws-cdk-lib";
 import { addBucket } from "../shared/bucket.ts";
 import { cdk } from "../shared/cdk.ts";
@@ -22,7 +22,7 @@ export function addNetwork(site: Site): StackBuilder<"network"> {
     enableDnsSupport: true,
     tags: [nameTag(site, "")],
   });
-  const place: NetworkPlace = { builder, site, vpc };
+  const place: NetworkPlace = { builder, site, vpc, zones: builder.ownList("Zones") };
   const isolated = addIsolatedTier(place);
   const open = addPublicTier(place);
   const inner = nat === "none" ? undefined : addPrivateTier(place, open);

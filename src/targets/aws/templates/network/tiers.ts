@@ -10,6 +10,8 @@ export interface NetworkPlace {
   builder: StackBuilder<"network">;
   site: Site;
   vpc: ec2.CfnVPC;
+  /** Of the region, in the order of their letters. */
+  zones: string[];
 }
 
 type Tier = keyof typeof FIRST_PART;
@@ -31,15 +33,15 @@ export interface PublicTier {
 
 export const nameTag = ({ app, environment }: Site, part: string) => ({ key: "Name", value: [app, environment, part].filter(Boolean).join("-") });
 
-export function addSubnets({ builder, site, vpc }: NetworkPlace, tier: Tier): TierSubnet[] {
-  const { cidr, zones } = site.settings.network;
-  return ZONE_LETTERS.slice(0, zones).map((letter, index) => ({
+export function addSubnets({ builder, site, vpc, zones }: NetworkPlace, tier: Tier): TierSubnet[] {
+  const { cidr, zones: count } = site.settings.network;
+  return ZONE_LETTERS.slice(0, count).map((letter, index) => ({
     tier,
     letter,
     subnet: new cdk.aws_ec2.CfnSubnet(builder.stack, `${capital(tier)}Subnet${letter}`, {
       vpcId: vpc.ref,
       cidrBlock: sixteenth(cidr, FIRST_PART[tier] + index),
-      availabilityZone: cdk.Fn.select(index, cdk.Fn.getAzs()),
+      availabilityZone: cdk.Fn.select(index, zones),
       mapPublicIpOnLaunch: false,
       tags: [nameTag(site, `${tier}-${letter.toLowerCase()}`)],
     }),

@@ -253,7 +253,6 @@ const standIn: unknown = {
   CfnParameter: Parameter,
   Fn: {
     base64: (text: string) => computed({ "Fn::Base64": text }),
-    getAzs: () => computed({ "Fn::GetAZs": "" }),
     join: (separator: string, texts: string[]) => (texts.length === 1 ? texts[0] : computed({ "Fn::Join": [separator, texts] })),
     select: (index: number, list: string[]) => computed({ "Fn::Select": [index, list] }),
   },

@@ -5,7 +5,8 @@ import type { Slot } from "./running.ts";
 
 export const OUTPUTS = {
   shared: ["ArtifactsBucket", "ImagesUri", "ImagesArn", "BuilderProfile"],
-  network: ["Vpc", "PublicSubnets", "InstanceSubnets", "IsolatedSubnets", "LogsBucket", "BuilderSecurityGroup"],
+  /** `Zones` is what it takes of itself: those that it was made with. */
+  network: ["Zones", "Vpc", "PublicSubnets", "InstanceSubnets", "IsolatedSubnets", "LogsBucket", "BuilderSecurityGroup"],
   alarms: ["Topic"],
   data: ["ClientsSecurityGroup"],
   edge: ["Listener", "BalancerName", "BalancerSecurityGroup", "Address"],

@@ -76,6 +76,15 @@ export class StackBuilder<Role extends StackRole = StackRole> {
     return this.declare(from, path, "CommaDelimitedList").valueAsList;
   }
 
+  /** A list that stays as this stack was first given it: it takes it of itself, and gives it. */
+  ownList(...path: OutputPath[Role]): string[] {
+    const key = outputKey(this.identity.service, path);
+    this.outputs.add(key);
+    const list = this.declare(this, path, "CommaDelimitedList").valueAsList;
+    this.output(cdk.Fn.join(",", list), ...path);
+    return list;
+  }
+
   private declare(from: StackBuilder, path: string[], type: string): CfnParameter {
     const output = outputKey(from.identity.service, path);
     const existing = this.parameters.get(output);
@@ -104,7 +113,7 @@ export class StackBuilder<Role extends StackRole = StackRole> {
       ...(service === undefined ? {} : { service }),
       body,
       parameters: [...this.parameters].map(([output, { from }]) => ({ name: `${output}Parameter`, from: { stack: from.name, output } })),
-      dependsOn: [...new Set([...this.parameters.values()].map(({ from }) => from.name))],
+      dependsOn: [...new Set([...this.parameters.values()].map(({ from }) => from.name))].filter((name) => name !== this.name),
       tags: this.tags(),
     };
   }

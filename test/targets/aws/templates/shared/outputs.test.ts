@@ -110,7 +110,7 @@ const sources = (): string[] =>
     .map((file) => readFileSync(join(SRC, file), "utf8"));
 
 /** What reads outputs: the methods of a stack under construction and of an environment that stands, and the functions of resources. */
-const READERS = /^(parameter|parameterList|find|get|outputs|take|loginSource|source)$/;
+const READERS = /^(parameter|parameterList|ownList|find|get|outputs|take|loginSource|source)$/;
 
 /** The texts among the arguments of calls that read outputs, and of what a resource says that its own are. */
 function literalsRead(text: string): string[] {
