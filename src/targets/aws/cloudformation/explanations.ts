@@ -45,6 +45,10 @@ const MEANINGS: [pattern: RegExp, meaning: string][] = [
     "AWS does not offer this combination in this region; another machine class mostly helps.",
   ],
   [/not empty|BucketNotEmpty/i, "Something was put into it meanwhile; the next run empties it again."],
+  [
+    /replacement of drifted resources/i,
+    "What was changed by hand is to be replaced at the same time, which CloudFormation refuses: put it back by hand, or leave --revert-drift out.",
+  ],
   [/dependent object|DependencyViolation|has dependencies/i, "Something outside the stack still uses it."],
   [/deletion protection|protected DB|DeletionProtection/i, "The database is protected: set deletionProtection to false and commission first."],
   [/did not stabilize|timed out|exceeded max attempts|NotStabilized/i, "AWS did not finish it in its own time; trying again often helps."],

@@ -8,6 +8,7 @@ const call = (service: string, text: string): string[] => text.split(" ").map((w
 const PRICING = "pricing:GetProducts";
 const QUOTAS = "servicequotas:GetServiceQuota";
 const DRIFT = "cloudformation:DescribeStackResourceDrifts";
+const DETECT = call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus");
 const LOOK = call("cloudformation", "DescribeStacks GetTemplate");
 
 // Without the right to list a bucket, S3 says of an object that is not there that it is not allowed: a new environment's lease, for one.
@@ -105,7 +106,7 @@ export const COMMANDS: readonly CommandFacts[] = [
   },
   {
     commands: ["plan --drift"],
-    own: [...PLAN, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus")],
+    own: [...PLAN, ...DETECT],
     handlers: ["read"],
   },
   { commands: ["status", "hosts", "events"], own: [...STATUS, "cloudformation:DescribeStackEvents"], containers: TASKS, handlers: [] },
@@ -133,6 +134,12 @@ export const COMMANDS: readonly CommandFacts[] = [
   {
     commands: ["commission", "resume", "abort"],
     own: [...CHANGE, ...STATUS, PRICING],
+    containers: TASKS,
+    handlers: ["create", "read", "update", "remove"],
+  },
+  {
+    commands: ["commission --revert-drift"],
+    own: [...CHANGE, ...STATUS, PRICING, ...DETECT, "cloudformation:ListStackResources"],
     containers: TASKS,
     handlers: ["create", "read", "update", "remove"],
   },

@@ -6,11 +6,12 @@ import { applyStacks } from "../cloudformation/apply.ts";
 import { hasOwn, observeEnvironment } from "../cloudformation/describe-stacks.ts";
 import type { Context } from "../context.ts";
 import { outputsOf } from "../environment-outputs.ts";
+import { lookForDrift, reportDrift } from "../queries/drift.ts";
 import { holdToBudget } from "../queries/plan.ts";
 import { describeResources } from "../queries/resources.ts";
 import { observeServing } from "../running.ts";
 
-export async function commission(context: Context, { confirmReplace, empty }: CommissionOptions = {}): Promise<CommissionReport> {
+export async function commission(context: Context, { confirmReplace, empty, revertDrift }: CommissionOptions = {}): Promise<CommissionReport> {
   const { app, environment } = context.deployment;
   assertNoOption(environment, "--empty", empty, "It is about data on this machine, and the environment is on AWS.");
   // What serves is left as its release has it, whatever the file says of it by now.
@@ -22,8 +23,12 @@ export async function commission(context: Context, { confirmReplace, empty }: Co
       text: `a new environment: landfall preflight ${environment} asks AWS what it would refuse, before anything is made`,
     });
   await holdToBudget(context, running);
+  const found = revertDrift ? await lookForDrift(context, [...stacks.values()]) : undefined;
   const { makeStacks } = await import("../templates/index.ts");
-  const applied = await applyStacks(context, makeStacks(context.deployment, running, rules), { confirmReplace });
+  const applied = await applyStacks(context, makeStacks(context.deployment, running, rules), {
+    confirmReplace,
+    revertDrift: found && new Set(found.drifted.keys()),
+  });
   const outputs = outputsOf(
     context.deployment,
     [...applied.outputs].map(([stack, outputs]) => ({ name: stack, outputs })),
@@ -34,5 +39,6 @@ export async function commission(context: Context, { confirmReplace, empty }: Co
     changed: applied.changed,
     address: outputs.find("edge", "Address") ?? "",
     resources: describeResources(context, outputs),
+    ...(found && { drift: await reportDrift(context, found) }),
   };
 }

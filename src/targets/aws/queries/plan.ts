@@ -86,7 +86,7 @@ async function planServing(context: Context, bucket: string | undefined, id: str
   return planRelease({ folder: context.folder, serving: serving ?? (id === undefined ? undefined : { id }), name });
 }
 
-const namesOf = ({ deployment: { environment, app, resources } }: Context): Names => ({
+export const namesOf = ({ deployment: { environment, app, resources } }: Context): Names => ({
   app,
   environment,
   resources: Object.keys(resources),
