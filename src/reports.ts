@@ -152,6 +152,8 @@ export interface Status {
   /** Where it stands, on AWS. */
   account?: string;
   region?: string;
+  /** The id of the network that it was put into; absent where it has one of its own. */
+  network?: string;
   /** What was changed by hand, when AWS looked for it last. */
   drift?: Drift[];
   /** When that was, in milliseconds since 1970: for the part that was looked at longest ago. Absent while some part never was, and locally. */

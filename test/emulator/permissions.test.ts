@@ -173,8 +173,8 @@ onEmulator("the policy of", (world) => {
       });
     });
     await read();
-    await run("commission --revert-drift", () => stage.open(input).commission({ revertDrift: true }));
     await run("commission", () => stage.open(input).resume());
+    await run("commission --revert-drift", () => stage.open(input).commission({ revertDrift: true }));
     for (const [, change, confirmReplace] of CHANGES) {
       input = merge(input, change);
       await run("commission", () => stage.open(input).commission({ confirmReplace }));

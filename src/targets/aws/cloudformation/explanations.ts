@@ -41,14 +41,14 @@ const MEANINGS: [pattern: RegExp, meaning: string][] = [
   [/does not exist|not found|^No hosted zone|NoSuch|InvalidAMIID/i, "Something that the configuration names is not in this account and region."],
   [/engine version|EngineVersion|Cannot find version/i, "AWS does not offer that version here; leave the patch version out."],
   [
+    /replacement of drifted resources/i,
+    "What was changed by hand is to be replaced at the same time, which CloudFormation refuses: put it back by hand, or leave --revert-drift out.",
+  ],
+  [
     /InvalidParameterCombination|not supported|Unsupported/i,
     "AWS does not offer this combination in this region; another machine class mostly helps.",
   ],
   [/not empty|BucketNotEmpty/i, "Something was put into it meanwhile; the next run empties it again."],
-  [
-    /replacement of drifted resources/i,
-    "What was changed by hand is to be replaced at the same time, which CloudFormation refuses: put it back by hand, or leave --revert-drift out.",
-  ],
   [/dependent object|DependencyViolation|has dependencies/i, "Something outside the stack still uses it."],
   [/deletion protection|protected DB|DeletionProtection/i, "The database is protected: set deletionProtection to false and commission first."],
   [/did not stabilize|timed out|exceeded max attempts|NotStabilized/i, "AWS did not finish it in its own time; trying again often helps."],

@@ -75,6 +75,9 @@ const CONTAINERS = [
   "logs:GetLogEvents",
 ];
 
+/** A network that is there already, looked at. */
+const NETWORK = call("ec2", "DescribeVpcs DescribeVpcAttribute DescribeSubnets DescribeRouteTables");
+
 interface CommandFacts {
   /** The commands that the policy is for. `resume` and `abort` need that of the operation they finish or undo. */
   commands: string[];
@@ -82,6 +85,8 @@ interface CommandFacts {
   own: string[];
   /** What it calls besides for services that run as containers. */
   containers?: string[];
+  /** What it calls besides where the network is not the environment's own. */
+  network?: string[];
   /** Which of the calls of each resource type; none when CloudFormation is only read. */
   handlers: (keyof HandlerPermissions)[];
   /** The types of which stacks: of those roles; of all that are configured, if nothing is said; or all that Landfall ever makes. */
@@ -89,7 +94,7 @@ interface CommandFacts {
 }
 
 export const COMMANDS: readonly CommandFacts[] = [
-  { commands: ["plan", "export --standing"], own: PLAN, handlers: [] },
+  { commands: ["plan", "export --standing"], own: PLAN, network: NETWORK, handlers: [] },
   {
     commands: ["preflight"],
     own: [
@@ -102,11 +107,13 @@ export const COMMANDS: readonly CommandFacts[] = [
       // Of templates that are too large to be sent as they are.
       "s3:PutObject",
     ],
+    network: NETWORK,
     handlers: [],
   },
   {
     commands: ["plan --drift"],
     own: [...PLAN, ...DETECT],
+    network: NETWORK,
     handlers: ["read"],
   },
   { commands: ["status", "hosts", "events"], own: [...STATUS, "cloudformation:DescribeStackEvents"], containers: TASKS, handlers: [] },
@@ -135,12 +142,14 @@ export const COMMANDS: readonly CommandFacts[] = [
     commands: ["commission", "resume", "abort"],
     own: [...CHANGE, ...STATUS, PRICING],
     containers: TASKS,
+    network: NETWORK,
     handlers: ["create", "read", "update", "remove"],
   },
   {
     commands: ["commission --revert-drift"],
     own: [...CHANGE, ...STATUS, PRICING, ...DETECT, "cloudformation:ListStackResources"],
     containers: TASKS,
+    network: NETWORK,
     handlers: ["create", "read", "update", "remove"],
   },
   {
@@ -155,6 +164,7 @@ export const COMMANDS: readonly CommandFacts[] = [
     commands: ["decommission", "clean", "resume"],
     own: [...REMOVE, ...STATUS, ...CENSUS],
     containers: [...TASKS, "ecs:StopTask"],
+    network: NETWORK,
     handlers: ["read", "remove"],
     of: "all",
   },

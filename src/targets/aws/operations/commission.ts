@@ -6,6 +6,7 @@ import { applyStacks } from "../cloudformation/apply.ts";
 import { hasOwn, observeEnvironment } from "../cloudformation/describe-stacks.ts";
 import type { Context } from "../context.ts";
 import { outputsOf } from "../environment-outputs.ts";
+import { assertNetworkFits } from "../existing-network.ts";
 import { lookForDrift, reportDrift } from "../queries/drift.ts";
 import { holdToBudget } from "../queries/plan.ts";
 import { describeResources } from "../queries/resources.ts";
@@ -22,6 +23,7 @@ export async function commission(context: Context, { confirmReplace, empty, reve
       type: "note",
       text: `a new environment: landfall preflight ${environment} asks AWS what it would refuse, before anything is made`,
     });
+  await assertNetworkFits(context);
   await holdToBudget(context, running);
   const found = revertDrift ? await lookForDrift(context, [...stacks.values()]) : undefined;
   const { makeStacks } = await import("../templates/index.ts");
