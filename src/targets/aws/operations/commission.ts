@@ -25,12 +25,12 @@ export async function commission(context: Context, { confirmReplace, empty, reve
     });
   await assertNetworkFits(context);
   await holdToBudget(context, running);
-  const found = revertDrift ? await lookForDrift(context, [...stacks.values()]) : undefined;
   const { makeStacks } = await import("../templates/index.ts");
-  const applied = await applyStacks(context, makeStacks(context.deployment, running, rules), {
-    confirmReplace,
-    revertDrift: found && new Set(found.drifted.keys()),
-  });
+  const templates = makeStacks(context.deployment, running, rules);
+  // What no template is for any more goes, however it was changed.
+  const kept = templates.flatMap(({ name }) => stacks.get(name) ?? []);
+  const found = revertDrift ? await lookForDrift(context, kept) : undefined;
+  const applied = await applyStacks(context, templates, { confirmReplace, revertDrift: found && new Set(found.drifted.keys()) });
   const outputs = outputsOf(
     context.deployment,
     [...applied.outputs].map(([stack, outputs]) => ({ name: stack, outputs })),
