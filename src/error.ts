@@ -229,6 +229,7 @@ export const ERROR_CODES = {
   DATA_PROTECTED: { exit: 3, about: "A database has `deletionProtection`, and `decommission` removes it only when it is named: `--confirm-remove` with its name. Nothing was changed." },
   STATE_DAMAGED: { exit: 1, about: "A file of the state is not as it was written, nor is its copy: cut short, changed, or not to be read. It is named, with what is lost and how to go on." },
   STATE_UNWRITABLE: { exit: 1, about: "The folder that keeps the state could not be written: read-only, full, or someone else's." },
+  NETWORK_UNFIT: { exit: 3, about: "The network that an environment on AWS is to be put into cannot carry it. What is missing is named, subnet by subnet; Landfall changes nothing of it." },
   ONLY_ON_AWS: { exit: 2, about: "The command is about an account of AWS, and the environment is on this machine." },
   REHEARSAL_IMPOSSIBLE: { exit: 2, about: "No machine can be booted here: a rehearsal needs Linux, root, and some Debian packages, which are named." },
   EXPORT_EXISTS: { exit: 2, about: "`landfall export` writes into a new or empty folder only, so that nothing of an older export is left among the new files." },

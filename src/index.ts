@@ -20,7 +20,7 @@ export {
   type UseLine,
 } from "./plan/cost.ts";
 export type { Difference } from "./plan/differences.ts";
-export type { Change, ChangeAction, Drift, Plan, ReleasePlan } from "./plan/plan.ts";
+export type { Change, ChangeAction, Drift, DriftedResource, Plan, ReleasePlan } from "./plan/plan.ts";
 export type { Emit, Progress } from "./progress.ts";
 export type * from "./reports.ts";
 export type { CommissionOptions, DeployOptions, EnvironmentTarget, ExecOptions, PlanOptions } from "./targets/target.ts";

@@ -1,6 +1,6 @@
 // Reports of the operations: plain data, printed by the command line as text or as JSON.
 import type { Difference } from "./plan/differences.ts";
-import type { Drift } from "./plan/plan.ts";
+import type { Drift, DriftedResource } from "./plan/plan.ts";
 import type { Resource } from "./resources/index.ts";
 import type { Reading } from "./scaling/sample.ts";
 
@@ -22,6 +22,18 @@ export interface CommissionReport {
   /** Of `tls: "local"`: the certificate that browsers and clients have to trust. */
   authority?: string;
   resources: ResourceReport[];
+  /** On AWS, where drift was to be put back. */
+  drift?: DriftReport;
+}
+
+/** What became of what was changed by hand. */
+export interface DriftReport {
+  /** Put back. */
+  reverted: Drift[];
+  /** Still different, by a second look. */
+  left: Drift[];
+  /** What the account cannot look at. */
+  unchecked: DriftedResource[];
 }
 
 export interface DeployReport {
@@ -140,6 +152,8 @@ export interface Status {
   /** Where it stands, on AWS. */
   account?: string;
   region?: string;
+  /** The id of the network that it was put into; absent where it has one of its own. */
+  network?: string;
   /** What was changed by hand, when AWS looked for it last. */
   drift?: Drift[];
   /** When that was, in milliseconds since 1970: for the part that was looked at longest ago. Absent while some part never was, and locally. */

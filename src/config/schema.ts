@@ -205,10 +205,20 @@ const domain = z.strictObject({
 
 const cidr = z.string().regex(/^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.0\/(1[6-9]|2[0-2])$/, { error: 'a private IPv4 range from /16 to /22, such as "10.0.0.0/16"' });
 
+const subnetIds = (least: number) =>
+  z.array(z.string().regex(/^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/, { error: 'the id of a subnet, such as "subnet-0123456789abcdef0"' })).min(least).max(20);
+
+const subnets = z.strictObject({
+  public: key(subnetIds(2), { about: "For the balancer: one in each zone, of two zones at least, with a route to an internet gateway.", example: '["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]' }),
+  private: key(subnetIds(2).optional(), { about: "For instances, databases and caches, in zones that the public ones are in: with a way out that is no internet gateway, as a NAT gateway is. Without them all is in the public ones, and each instance has a public address, which lets only the balancer in." }),
+});
+
 const network = z.strictObject({
   cidr: key(cidr.default("10.0.0.0/16"), { about: "The addresses of its network." }),
   zones: key(z.literal([2, 3]).default(2), { about: "How many of the region's zones it spreads over." }),
   nat: key(z.enum(["gateway", "instance", "none"]).default("gateway"), { about: "How instances reach the internet. `gateway`: AWS's own, one per zone. `instance`: one small machine for all zones, much cheaper, and a few minutes without it when it fails. `none`: each instance has a public address, which lets only the balancer in." }),
+  vpc: key(z.string().regex(/^vpc-([0-9a-f]{8}|[0-9a-f]{17})$/, { error: 'the id of a network, such as "vpc-0123456789abcdef0"' }).optional(), { about: "A network that is there already, in place of one of its own. It is looked at before anything is made, and never changed, tagged or removed: see [AWS](aws.md)." }),
+  subnets: key(subnets.optional(), { about: "With `vpc`: which of its subnets are used, and for what." }),
 });
 
 const alarms = z.strictObject({
@@ -228,7 +238,7 @@ const AWS = {
   account: key(z.string().regex(/^\d{12}$/, { error: "an AWS account's number of 12 digits, as a text" }).optional(), { about: "AWS: the account it must be in. With other credentials nothing is done." }),
   budget: key(z.number().min(0).max(10_000_000).optional(), { about: "AWS: in US dollars a month. A change that would cost more is refused: with every fleet that has `scaling` at its largest, the others as they are configured or `landfall scale` has set them." }),
   domain: key(domain.optional(), { about: "AWS: the app's host name, for HTTPS. Without it the app answers to plain HTTP at a name of AWS's." }),
-  network: key(network.prefault({}), { about: "AWS: the network of its own that the environment gets." }),
+  network: key(network.prefault({}), { about: "AWS: the network of its own that the environment gets, or one that is there already." }),
   firewall: key(z.boolean().default(false), { about: "AWS: put a web application firewall before the balancer." }),
   notify: key(z.array(z.string().regex(/^(mailto:[^@\s:]+@[^@\s:]+\.[^@\s:]+|https:\/\/[^\s/:]+(:\d+)?\/\S*)$/, { error: 'an address to notify, such as "mailto:team@example.com" or "https://events.example.com/alerts"' })).default([]), { about: "AWS: where alarms are sent. AWS asks e-mail addresses to confirm first." }),
   alarms: key(alarms.prefault({}), { about: "AWS: the thresholds of the alarms." }),

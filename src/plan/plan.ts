@@ -32,11 +32,15 @@ export interface ReleasePlan {
   note?: string;
 }
 
-/** Something that was changed by hand, behind the target's back. */
-export interface Drift {
+/** What changes by hand are looked for in. */
+export interface DriftedResource {
   of: string;
   kind: string;
   name: string;
+}
+
+/** Something that was changed by hand, behind the target's back. */
+export interface Drift extends DriftedResource {
   /** What it is now, against what it was made as. */
   differences: Difference[];
 }

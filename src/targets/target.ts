@@ -54,6 +54,8 @@ export interface CommissionOptions {
   confirmReplace?: string[];
   /** Data that is gone and begins empty, as the refusal names it; only locally is there any, and elsewhere it is refused with USAGE. */
   empty?: string[];
+  /** First looks for what was changed by hand, and puts it back; only on AWS. Takes minutes. */
+  revertDrift?: boolean;
 }
 
 export interface ExecOptions extends CommandStreams {
@@ -91,7 +93,7 @@ export interface EnvironmentTarget {
   preflight(): Promise<PreflightReport>;
   /** Writes the templates, a script of plain AWS commands and a runbook into a folder that is not there yet. Errors: ONLY_ON_AWS, EXPORT_EXISTS. */
   exportTo(folder: string, options?: ExportOptions): Promise<ExportReport>;
-  /** Creates or updates it. Errors: USAGE, DATA_MISSING, KEEP_REFUSED and STACK_REPLACEMENT_REFUSED, where data would be lost. */
+  /** Creates or updates it. Errors: USAGE, ONLY_ON_AWS for `revertDrift`, DATA_MISSING, KEEP_REFUSED and STACK_REPLACEMENT_REFUSED, where data would be lost. */
   commission(options?: CommissionOptions): Promise<CommissionReport>;
   /**
    * Its duration is counted from its beginning, without what was waited for.

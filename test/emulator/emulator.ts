@@ -30,9 +30,9 @@ export const PACKAGES = [
   "wsproto==1.3.2",
 ];
 
-/** See launcher.py, and for "validate" validation.py. */
+/** See launcher.py, for "validate" validation.py and for "detect" drift_aware.py. */
 export interface Rule {
-  when: "create" | "update" | "delete" | "validate";
+  when: "create" | "update" | "delete" | "validate" | "detect";
   type?: string;
   logicalId?: string;
   stack?: string;

@@ -18,6 +18,7 @@ import time
 import answers
 import containers
 import disks
+import drift_aware
 import free_plan
 import limits
 import machines
@@ -197,7 +198,6 @@ MISSING = {
     "AWS::EC2::NatGateway": {"create": create_nat_gateway, "delete": delete_nat_gateway},
     "AWS::EC2::FlowLog": {"create": create_flow_log, "delete": delete_flow_log},
     "AWS::EC2::SecurityGroupIngress": group_rule("SourceSecurityGroupId", ec2._authorize_sg_ingress, ec2._revoke_sg_ingress),
-    "AWS::EC2::SecurityGroupEgress": group_rule("DestinationSecurityGroupId", ec2._authorize_sg_egress, ec2._revoke_sg_egress),
     "AWS::EC2::NetworkInterface": {"create": create_interface, "delete": delete_interface},
     "AWS::EC2::Instance": {"create": create_instance, "delete": delete_instance},
     "AWS::WAFv2::WebACLAssociation": {"create": create_firewall_association, "delete": delete_firewall_association},
@@ -419,6 +419,7 @@ def install():
     limits.install()
     quotas.install()
     validation.install(load_rules, is_match)
+    drift_aware.install(load_rules, is_match)
     targets.install()
     provisioners._RESOURCE_HANDLERS.update({kind: stubborn(kind, refusal) for kind, refusal in STUBBORN.items()})
     free_plan.install()

@@ -23,7 +23,19 @@ import { makeStage, type Stage } from "./stage.ts";
 import { onEmulator } from "./suite.ts";
 
 /** The first command of each policy. */
-const COMMANDS = ["plan", "preflight", "plan --drift", "status", "logs", "exec", "secrets", "commission", "deploy", "decommission"] as const;
+const COMMANDS = [
+  "plan",
+  "preflight",
+  "plan --drift",
+  "status",
+  "logs",
+  "exec",
+  "secrets",
+  "commission",
+  "commission --revert-drift",
+  "deploy",
+  "decommission",
+] as const;
 type Command = (typeof COMMANDS)[number];
 
 const ABSENT = { "s3:ListBucket": "S3 wants it where an object is not there; nothing is called for it" };
@@ -87,6 +99,9 @@ const UNSEEN: Record<Command, Record<string, string>> = {
     "rds:AddTagsToResource": "for the tags of that snapshot",
     ...Object.fromEntries(LEFT_BY_HAND.map((action) => [action, "for what was left by hand: leaks.test.ts removes one of each"])),
   },
+  "commission --revert-drift": Object.fromEntries(
+    [...ownCalls("commission")].map((action) => [action, "as commission does, whose calls are all in it"]),
+  ),
   commission: { ...PRICES, "s3:ListBucketVersions": EMPTYING, "s3:DeleteObject": EMPTYING, "s3:DeleteObjectVersion": EMPTYING },
 };
 
@@ -159,6 +174,7 @@ onEmulator("the policy of", (world) => {
     });
     await read();
     await run("commission", () => stage.open(input).resume());
+    await run("commission --revert-drift", () => stage.open(input).commission({ revertDrift: true }));
     for (const [, change, confirmReplace] of CHANGES) {
       input = merge(input, change);
       await run("commission", () => stage.open(input).commission({ confirmReplace }));

@@ -5,6 +5,8 @@ import type {
   CommissionReport,
   DecommissionReport,
   DeployReport,
+  DriftedResource,
+  DriftReport,
   EnvironmentEntry,
   ExportReport,
   InitReport,
@@ -50,7 +52,28 @@ export function describeCommission(report: CommissionReport): string {
   const rows = alignRows(report.resources.map(({ name, type, address }) => [name, type, address]));
   const trust =
     report.authority && `  trust  ${report.authority}, which has signed its certificate:  curl --cacert ${report.authority} ${report.address}`;
-  return [`${report.app} ${report.environment} ${verb}`, ...rows.map((row) => `  ${row}`), trust, report.address].filter(Boolean).join("\n");
+  return [
+    `${report.app} ${report.environment} ${verb}`,
+    ...rows.map((row) => `  ${row}`),
+    trust,
+    ...(report.drift ? describeReverted(report.drift) : []),
+    report.address,
+  ]
+    .filter(Boolean)
+    .join("\n");
+}
+
+/** What could not be looked at comes last, by its kind: it is mostly much. */
+function describeReverted({ reverted, left, unchecked }: DriftReport): string[] {
+  const nameOf = ({ of, kind, name }: DriftedResource) => `${of}: ${kind} ${name}`;
+  const kinds = [...new Set(unchecked.map(({ kind }) => kind))];
+  const namesOf = (kind: string) => unchecked.filter((one) => one.kind === kind).map(({ name }) => name);
+  return [
+    ...(reverted.length + left.length === 0 ? ["  nothing was changed by hand, where AWS can look"] : []),
+    ...reverted.map((drift) => `  put back  ${nameOf(drift)}`),
+    ...left.map((drift) => `  still changed by hand  ${nameOf(drift)}`),
+    ...kinds.map((kind) => `  not looked at, since AWS cannot  ${kind}: ${namesOf(kind).join(", ")}`),
+  ];
 }
 
 export function describeDeploy(report: DeployReport): string {

@@ -34,6 +34,7 @@ function head(status: Status, { paint, now }: { paint: Paint; now: number }): st
     : `none yet: landfall deploy ${status.environment}`;
   const rows = [["release", release]];
   if (status.account) rows.push(["account", `${status.account}, region ${status.region}`]);
+  if (status.network) rows.push(["network", `${status.network}, which was there before`]);
   if (status.previous) rows.push(["before", status.previous]);
   for (const { property, after } of status.differs ?? [])
     rows.push(["configured", `another ${property}, ${after}: landfall commission ${status.environment} applies it`]);

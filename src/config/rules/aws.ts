@@ -17,7 +17,7 @@ export function checkAws(app: App, input: unknown): RuleViolation[] {
   return [
     ...reading([["resources"], ["environments"]], shared),
     ...Object.entries(app.environments).flatMap(([id, environment]) => [
-      ...(environment.target === "local" ? checkLocal({ app, id, environment }, input) : checkAwsEnvironment({ app, id, environment })),
+      ...(environment.target === "local" ? checkLocal : checkAwsEnvironment)({ app, id, environment }, input),
       ...checkOverrides({ app, id, environment }),
     ]),
   ];
@@ -64,13 +64,14 @@ const namedShared = (path: Path, what: string): Finding => ({
   next: "rename it",
 });
 
-function checkAwsEnvironment({ app, id, environment }: AppEnvironment): RuleViolation[] {
+function checkAwsEnvironment({ app, id, environment }: AppEnvironment, input: unknown): RuleViolation[] {
   const path: Path = ["environments", id];
   const shared = id === SHARED ? [namedShared(path, "an environment")] : [];
   const domain = environment.domain && !environment.domain.zone && !environment.domain.certificate ? [unprovenDomain(id)] : [];
   return [
     ...reading([path], domain),
     ...reading([path], shared),
+    ...reading([path], checkNetwork(id, environment, valueAt(input, [...path, "network"]))),
     ...Object.entries(app.services).flatMap(([name, service]) => mixedMachines({ id, environment }, name, service)),
     ...Object.entries(app.resources).flatMap(([name, resource]) =>
       limitsOf(id, name, { ...resource, ...entryOf(environment.resources, name) } as Resource),
@@ -78,6 +79,41 @@ function checkAwsEnvironment({ app, id, environment }: AppEnvironment): RuleViol
     ...app.routes.flatMap(({ path: pattern }, index) => (ALB_PATH.test(pattern) ? [] : [unmatchable(id, index, pattern)])),
   ];
 }
+
+/** Either a network of its own, or one that is there already. `written`: what the file says of it. */
+function checkNetwork(id: string, { network: { vpc, subnets } }: Environment, written: unknown): Finding[] {
+  const path: Path = ["environments", id, "network"];
+  const named = [...(subnets?.public ?? []), ...(subnets?.private ?? [])];
+  const twice = named.find((subnet, index) => named.indexOf(subnet) !== index);
+  return [
+    ...((vpc === undefined) === (subnets === undefined) ? [] : [halfNetwork(id, vpc === undefined ? "subnets" : "vpc")]),
+    ...(vpc === undefined ? [] : ["cidr", "zones", "nat"].filter((key) => valueAt(written, [key]) !== undefined).map((key) => notOfOthers(id, key))),
+    ...(twice === undefined
+      ? []
+      : [
+          {
+            path: [...path, "subnets"],
+            what: `the network of environment "${id}" names subnet "${twice}" twice`,
+            why: "Each subnet is either for the balancer or for instances, and counts once.",
+            next: "name it once",
+          },
+        ]),
+  ];
+}
+
+const halfNetwork = (id: string, given: "vpc" | "subnets"): Finding => ({
+  path: ["environments", id, "network", given],
+  what: `the network of environment "${id}" has "${given}" without "${given === "vpc" ? "subnets" : "vpc"}"`,
+  why: "A network that is there already is named with those of its subnets that are to be used.",
+  next: `add  ${given === "vpc" ? 'subnets: { public: ["subnet-…", "subnet-…"] }' : 'vpc: "vpc-…"'}  or remove "${given}"`,
+});
+
+const notOfOthers = (id: string, key: string): Finding => ({
+  path: ["environments", id, "network", key],
+  what: `the network of environment "${id}" has "${key}" beside "vpc"`,
+  why: `"${key}" is of a network that Landfall makes, and it changes nothing of one that is there already.`,
+  next: `remove "${key}"`,
+});
 
 const unprovenDomain = (id: string): Finding => ({
   path: ["environments", id, "domain"],

@@ -59,6 +59,31 @@ describe("refused", () => {
       'error: resource "jobs" is a queue, which has no "disk"',
     ],
     [
+      appWith('target: "aws", network: { vpc: "vpc-0123456789abcdef0" }'),
+      "a network without its subnets",
+      'error: the network of environment "production" has "vpc" without "subnets"',
+    ],
+    [
+      appWith('target: "aws", network: { vpc: "vpc-01234567", nat: "none", subnets: { public: ["subnet-01234567", "subnet-01234568"] } }'),
+      "a key of Landfall's own network",
+      'error: the network of environment "production" has "nat" beside "vpc"',
+    ],
+    [
+      appWith('target: "aws", network: { vpc: "vpc-01234567", subnets: { public: ["subnet-01234567", "subnet-01234567"] } }'),
+      "a subnet twice",
+      'error: the network of environment "production" names subnet "subnet-01234567" twice',
+    ],
+    [
+      appWith('target: "aws", network: { vpc: "my-vpc", subnets: { public: ["subnet-01234567", "subnet-01234568"] } }'),
+      "no id",
+      'error: wrong value for "network.vpc" of environment "production": "my-vpc"',
+    ],
+    [
+      appWith('target: "local", network: { vpc: "vpc-01234567", subnets: { public: ["subnet-01234567", "subnet-01234568"] } }'),
+      "a network on local",
+      'error: "network" of environment "production" is only for the target "aws"',
+    ],
+    [
       appWith('target: "local"', 'resources: { db: { type: "mysql" } },'),
       "MySQL here",
       'error: resource "db" is a mysql database without a URL, and environment "production" is local',

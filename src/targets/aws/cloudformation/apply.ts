@@ -18,6 +18,8 @@ export interface ApplyOptions {
   confirmReplace?: string[];
   /** Which templates are applied; of the stacks of the others only the values are taken, and none is removed. */
   only?: (template: StackTemplate) => boolean;
+  /** Names of stacks in which also goes back what was changed by hand. */
+  revertDrift?: ReadonlySet<string>;
   /** Alarms during which CloudFormation takes a change back, by template. */
   watch?: (template: StackTemplate) => Watch | undefined;
 }
@@ -39,7 +41,7 @@ type Done = Applied["stacks"];
  * stands is changed; STACK_FOREIGN; STACK_STUCK; AWS_*.
  */
 export async function applyStacks(context: Context, allTemplates: StackTemplate[], options: ApplyOptions = {}): Promise<Applied> {
-  const { confirmReplace = [], only, watch } = options;
+  const { confirmReplace = [], only, watch, revertDrift } = options;
   const { deployment } = context;
   const templates = only ? allTemplates.filter(only) : allTemplates;
   const standing = await observeEnvironment(context.clients, {
@@ -53,12 +55,12 @@ export async function applyStacks(context: Context, allTemplates: StackTemplate[
     ? []
     : [...standing.values()].filter(({ name, tags }) => tags["landfall:environment"] && !templates.some((template) => template.name === name));
   await assertPossible(context, templates, standing);
-  const losses = await foreseeLosses(context, { templates, standing, outputs, obsolete });
+  const losses = await foreseeLosses(context, { templates, standing, outputs, obsolete, revertDrift });
   assertNoDataLoss(losses, confirmReplace, deployment.environment);
 
   const applied: Done = new Map();
   try {
-    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch });
+    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch, revertDrift });
     for (const name of await removeStacks(context, obsolete)) applied.set(name, "removed");
   } catch (error) {
     throw error instanceof LandfallError ? withStanding(error, templates, applied) : error;
@@ -72,6 +74,7 @@ interface Site {
   done: Done;
   confirmed: string[];
   watch?: ApplyOptions["watch"];
+  revertDrift?: ApplyOptions["revertDrift"];
 }
 
 /** CloudFormation answers about ten calls a second; more at once would only wait for each other. */
@@ -102,7 +105,8 @@ function joinFailures([first, ...others]: unknown[]): unknown {
   return new LandfallError(first.parts, [...first.more, ...stacks]);
 }
 
-async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed, watch }: Site): Promise<void> {
+async function applyOne(context: Context, template: StackTemplate, site: Site): Promise<void> {
+  const { standing, outputs, done, confirmed, watch, revertDrift } = site;
   const { name } = template;
   const before = stateOf(standing, name);
   const from = performance.now();
@@ -112,7 +116,7 @@ async function applyOne(context: Context, template: StackTemplate, { standing, o
     context,
     standing: before,
     goal: "applied",
-    wanted: { ...wantedOf(template, outputs), watch: watch?.(template) },
+    wanted: { ...wantedOf(template, outputs), watch: watch?.(template), revertDrift: revertDrift?.has(name) },
     confirmed,
   });
   outputs.set(name, outcome.standing.outputs);
@@ -153,19 +157,19 @@ export function wantedOf(template: StackTemplate, outputs: Applied["outputs"]): 
   };
 }
 
-interface Foreseen extends Pick<Site, "standing" | "outputs"> {
+interface Foreseen extends Pick<Site, "standing" | "outputs" | "revertDrift"> {
   templates: StackTemplate[];
   obsolete: StackState[];
 }
 
 /** Looks at stacks that hold data before the first one is changed, with the values that the others give now. */
-async function foreseeLosses(context: Context, { templates, standing, outputs, obsolete }: Foreseen): Promise<Loss[]> {
+async function foreseeLosses(context: Context, { templates, standing, outputs, obsolete, revertDrift }: Foreseen): Promise<Loss[]> {
   const losses: Loss[] = [];
   for (const template of templates) {
     const before = stateOf(standing, template.name);
     if (!isKnown(template, outputs) || !/^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$/.test(before.status)) continue;
-    const change = wantedOf(template, outputs);
-    if ((await isAsWanted(context, before, change)) || !(await hasData(context, before))) continue;
+    const change = { ...wantedOf(template, outputs), revertDrift: revertDrift?.has(template.name) };
+    if ((!change.revertDrift && (await isAsWanted(context, before, change))) || !(await hasData(context, before))) continue;
     const prepared = await prepareChange(context, before, change);
     if (!prepared) continue;
     const threatened = findLosses(template.name, prepared.changes);

@@ -2,7 +2,7 @@
 // changes and of what it changes it from, so that a second attempt at the same change finds the first one instead of making another.
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Change, CreateChangeSetInput, DescribeChangeSetOutput } from "@aws-sdk/client-cloudformation";
+import type { Change, CreateChangeSetInput, DescribeChangeSetInput, DescribeChangeSetOutput } from "@aws-sdk/client-cloudformation";
 import { pollEvery } from "../account/poll.ts";
 import type { Context } from "../context.ts";
 import type { StackTemplate } from "../templates/index.ts";
@@ -11,6 +11,8 @@ import { observeTemplate } from "./describe-stacks.ts";
 import { explainRefusal, notAccepted } from "./refused-change.ts";
 
 const INLINE_BYTES_MAX = 51_200;
+/** https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html */
+const REVERT_DRIFT = "REVERT_DRIFT";
 
 /** What a stack is to become. */
 export interface Wanted {
@@ -18,6 +20,8 @@ export interface Wanted {
   parameters: Record<string, string>;
   /** Where templates go that are too large to be sent as they are. */
   bucket?: string;
+  /** Also what was changed by hand goes back: by the template against what is there, and not against the template before. */
+  revertDrift?: boolean;
   /** While it changes, and for so many minutes after: any of these alarms makes CloudFormation take the change back. */
   watch?: Watch;
 }
@@ -43,7 +47,8 @@ export interface Prepared {
 }
 
 /**
- * Makes the change set, or finds it if it is there already. Undefined when it would change nothing.
+ * Makes the change set, or finds it if it is there already; one that reverts drift is made anew each time, since it says what was there when it was made.
+ * Undefined when it would change nothing.
  * Errors: STACK_FAILED when CloudFormation does not accept it.
  */
 export async function prepareChange(place: Place, standing: StackState, change: Wanted): Promise<Prepared | undefined> {
@@ -51,7 +56,12 @@ export async function prepareChange(place: Place, standing: StackState, change: 
   const stack = standing.name;
   for (let attempt = 1; ; attempt++) {
     const created = await create(place, standing, change);
-    const description = await waitMade(place, stack, name);
+    const description = await waitMade(place, { StackName: stack, ChangeSetName: name, IncludePropertyValues: change.revertDrift });
+    if (change.revertDrift && ((!created && attempt === 1) || (await isPhantom(place, standing, change, description)))) {
+      await discardChange(place, { stack, name });
+      if (created) return undefined;
+      continue;
+    }
     if (description.Status === "CREATE_COMPLETE" && description.ExecutionStatus !== "OBSOLETE")
       return { stack, name, changes: description.Changes ?? [] };
     const none = hasNoChanges(description);
@@ -62,6 +72,10 @@ export async function prepareChange(place: Place, standing: StackState, change: 
     if (refusal) throw refusal;
   }
 }
+
+/** Of what is as it should be, CloudFormation lists changes that are none: aws-cloudformation/cloudformation-coverage-roadmap#2505, #2559. */
+const isPhantom = async (place: Place, standing: StackState, change: Wanted, { StackDriftStatus }: DescribeChangeSetOutput): Promise<boolean> =>
+  StackDriftStatus === "IN_SYNC" && (await isAsWanted(place, standing, change));
 
 /** A change set that is being executed already is one whose answer was lost. */
 export async function executeChange({ clients }: Place, { stack: StackName, name: ChangeSetName }: Prepared): Promise<void> {
@@ -82,9 +96,10 @@ export async function discardChange({ clients }: Place, { stack, name }: Pick<Pr
 /** True for a stack that has no resources yet: its first change set makes it. */
 export const isNew = ({ status }: StackState): boolean => status === "ABSENT" || status === "DELETE_COMPLETE" || status === "REVIEW_IN_PROGRESS";
 
-function nameChange(standing: StackState, { template, parameters, watch }: Wanted): string {
+function nameChange(standing: StackState, { template, parameters, watch, revertDrift }: Wanted): string {
   const from = isNew(standing) ? [] : [standing.id, standing.changedAt];
-  const content = JSON.stringify([from, watch, template.body, Object.entries(parameters).sort(), Object.entries(template.tags).sort()]);
+  const wanted = [from, watch, template.body, Object.entries(parameters).sort(), Object.entries(template.tags).sort()];
+  const content = JSON.stringify(revertDrift ? [...wanted, REVERT_DRIFT] : wanted);
   return `landfall-${createHash("sha256").update(content).digest("hex").slice(0, 32)}`;
 }
 
@@ -98,6 +113,7 @@ async function create(place: Place, standing: StackState, change: Wanted): Promi
       ChangeSetName: name,
       ChangeSetType: isNew(standing) ? "CREATE" : "UPDATE",
       ClientToken: name,
+      DeploymentMode: change.revertDrift ? REVERT_DRIFT : undefined,
       Capabilities: ["CAPABILITY_IAM"],
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue })),
       Tags: Object.entries(template.tags).map(([Key, Value]) => ({ Key, Value })),
@@ -132,9 +148,9 @@ async function bring({ clients }: Place, { template, bucket }: Wanted): Promise<
 }
 
 /** With all of its changes. */
-async function waitMade(place: Place, stack: string, name: string): Promise<DescribeChangeSetOutput> {
+async function waitMade(place: Place, asked: DescribeChangeSetInput): Promise<DescribeChangeSetOutput> {
   const cloudFormation = await place.clients.cloudFormation();
-  const look = (NextToken?: string) => cloudFormation.describeChangeSet({ StackName: stack, ChangeSetName: name, NextToken });
+  const look = (NextToken?: string) => cloudFormation.describeChangeSet({ ...asked, NextToken });
   for await (const _ of pollEvery(place)) {
     const description = await look();
     if (description.Status?.endsWith("_PENDING") || description.Status?.endsWith("_IN_PROGRESS")) continue;

@@ -9,8 +9,8 @@ export interface Loss {
   logicalId: string;
   /** `database`, `bucket`, ... */
   label: string;
-  /** `may be replaced`: CloudFormation knows only while it does it. */
-  how: "removed" | "replaced" | "may be replaced";
+  /** `may be replaced`: CloudFormation knows only while it does it. `made anew`: somebody has deleted it, and it would come back empty. */
+  how: "removed" | "replaced" | "may be replaced" | "made anew";
   /** Which properties are why, when it is a replacement. */
   because: string[];
 }
@@ -32,7 +32,9 @@ function causesOf({ ResourceType = "", Details = [] }: ResourceChange): string[]
   return [...new Set(names.flatMap(({ Name, RequiresRecreation }) => (RequiresRecreation !== "Always" && harmless(Name ?? "") ? [] : [Name ?? ""])))];
 }
 
-function lossOf({ Action, Replacement, PolicyAction, Details = [] }: ResourceChange, because: string[]): Loss["how"] | undefined {
+function lossOf(change: ResourceChange, because: string[]): Loss["how"] | undefined {
+  const { Action, Replacement, PolicyAction, ResourceDriftStatus, Details = [] } = change;
+  if (ResourceDriftStatus === "DELETED" && Action !== "Remove") return "made anew";
   // "Retain" keeps the old one in the account, though out of the stack.
   if (Action === "Remove") return PolicyAction === "Retain" ? undefined : "removed";
   if (Action !== "Modify") return undefined;
@@ -43,7 +45,8 @@ function lossOf({ Action, Replacement, PolicyAction, Details = [] }: ResourceCha
 /** Rejects with STACK_REPLACEMENT_REFUSED unless each loss was confirmed by its name. */
 export function assertNoDataLoss(losses: Loss[], confirmed: string[], environment: string): void {
   const refused = losses.filter(({ logicalId }) => !confirmed.includes(logicalId));
-  const command = `landfall commission ${environment} --confirm-replace ${[...confirmed, ...refused.map(({ logicalId }) => logicalId)].join(" ")}`;
+  const option = losses.some(({ how }) => how === "made anew") ? " --revert-drift" : "";
+  const command = `landfall commission ${environment}${option} --confirm-replace ${[...confirmed, ...refused.map(({ logicalId }) => logicalId)].join(" ")}`;
   const [first, ...others] = refused.map((loss) => asError(loss, command));
   if (first) throw new LandfallError(first.parts, others);
 }
@@ -54,12 +57,13 @@ const asError = ({ stack, logicalId, label, how, because }: Loss, command: strin
     what: `the change would lose data: ${label} "${logicalId}" ${how === "may be replaced" ? how : `would be ${how}`}`,
     where: `stack ${stack}`,
     why: explain(how, because.map((name) => `"${name}"`).join(", ") || "it"),
-    standing: `The ${label} stands as it was.`,
-    next: `take a copy of what is in it, then  ${command}   or undo the change`,
+    standing: how === "made anew" ? "Nothing of the stack was changed." : `The ${label} stands as it was.`,
+    next: `${how === "made anew" ? "look for a backup or a snapshot of it" : "take a copy of what is in it"}, then  ${command}${how === "made anew" ? "" : "   or undo the change"}`,
   });
 
 function explain(how: Loss["how"], names: string): string {
   if (how === "removed") return "The configuration has it no more.";
+  if (how === "made anew") return "Somebody has deleted it by hand. A new one would be empty.";
   if (how === "replaced") return `AWS cannot change ${names} in place: it would make a new, empty one and remove the old one.`;
   return `AWS cannot always change ${names} in place: it may make a new, empty one and remove the old one.`;
 }

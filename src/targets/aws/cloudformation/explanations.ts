@@ -41,6 +41,10 @@ const MEANINGS: [pattern: RegExp, meaning: string][] = [
   [/does not exist|not found|^No hosted zone|NoSuch|InvalidAMIID/i, "Something that the configuration names is not in this account and region."],
   [/engine version|EngineVersion|Cannot find version/i, "AWS does not offer that version here; leave the patch version out."],
   [
+    /replacement of drifted resources/i,
+    "What was changed by hand is to be replaced at the same time, which CloudFormation refuses: put it back by hand, or leave --revert-drift out.",
+  ],
+  [
     /InvalidParameterCombination|not supported|Unsupported/i,
     "AWS does not offer this combination in this region; another machine class mostly helps.",
   ],

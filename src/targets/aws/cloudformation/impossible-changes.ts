@@ -1,4 +1,5 @@
 // Changes that AWS never makes to what stands, as far as the templates tell: better refused here than half-way, by CloudFormation.
+import { isDeepStrictEqual } from "node:util";
 import { LandfallError } from "../../../error.ts";
 import type { Context } from "../context.ts";
 import { labelOf, RESOURCE_TYPES } from "../resource-types/index.ts";
@@ -10,6 +11,7 @@ type StandingTemplate = Pick<StackTemplate, "name" | "body">;
 
 interface Template {
   Resources: Record<string, { Type: string; Properties?: Record<string, unknown> }>;
+  Outputs?: Record<string, { Value: unknown }>;
 }
 
 /** What `templates` would change in stacks that stand. Errors: as below. */
@@ -26,8 +28,28 @@ export async function assertPossible({ clients }: Context, templates: StackTempl
 /** Pure. Errors: CHANGE_IMPOSSIBLE, with all others of the kind after the first. */
 export function assertChangesPossible(before: readonly StandingTemplate[], after: readonly StandingTemplate[]): void {
   const wanted = new Map(after.map(({ name, body }) => [name, JSON.parse(body) as Template]));
-  const [first, ...others] = before.flatMap(({ name, body }) => refusalsIn(name, JSON.parse(body), wanted.get(name)));
+  const [first, ...others] = before.flatMap(({ name, body }) => {
+    const standing: Template = JSON.parse(body);
+    return [...moved(name, standing, wanted.get(name)), ...refusalsIn(name, standing, wanted.get(name))];
+  });
   if (first) throw new LandfallError(first.parts, others);
+}
+
+/** Nothing moves from one network to another: all that is in it would be made anew, and its balancer and databases refuse even that. */
+function moved(stack: string, { Outputs: before = {} }: Template, { Outputs: after = {} }: Template = { Resources: {} }): LandfallError[] {
+  const [from, to] = [before.Vpc?.Value, after.Vpc?.Value];
+  if (from === undefined || to === undefined || isDeepStrictEqual(from, to)) return [];
+  const nameOf = (value: unknown) => (typeof value === "string" ? `"${value}"` : "one of its own");
+  return [
+    new LandfallError({
+      code: "CHANGE_IMPOSSIBLE",
+      what: "an environment cannot move to another network",
+      where: `stack ${stack}`,
+      why: `It stands in ${nameOf(from)}, and would come into ${nameOf(to)}. Nothing in it can be taken along.`,
+      standing: "Nothing was changed.",
+      next: 'leave "network" as it was, or add another environment there, move the data, and decommission this one',
+    }),
+  ];
 }
 
 const refusalsIn = (stack: string, { Resources: before }: Template, { Resources: after }: Template = { Resources: {} }): LandfallError[] =>

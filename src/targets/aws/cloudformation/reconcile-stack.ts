@@ -7,6 +7,7 @@ import { discardChange, executeChange, isAsWanted, isNew, prepareChange, type Wa
 import { assertNoDataLoss, findLosses } from "./data-loss.ts";
 import { type Action, decide, type Goal, isStackStatus, type Tries } from "./decide.ts";
 import { isAbsent, observeStack, type StackState } from "./describe-stacks.ts";
+import { describeReverting } from "./drift-changes.ts";
 import { findFirstFailure, findSkippable, type Happening, observeEvents } from "./events.ts";
 import { isRoleNew, meaningOf } from "./explanations.ts";
 import { unblock } from "./unblock.ts";
@@ -138,7 +139,7 @@ const skip = async ({ clients }: Context, stackId: string) => findSkippable(awai
 
 async function change({ context, standing, wanted, confirmed = [] }: Task): Promise<Did> {
   if (!wanted) throw new TypeError(`nothing is said of what stack ${standing.name} is to become`);
-  if (!isNew(standing) && (await isAsWanted(context, standing, wanted))) return "unchanged";
+  if (!isNew(standing) && !wanted.revertDrift && (await isAsWanted(context, standing, wanted))) return "unchanged";
   const prepared = await prepareChange(context, standing, wanted);
   if (!prepared) return "unchanged";
   try {
@@ -147,6 +148,7 @@ async function change({ context, standing, wanted, confirmed = [] }: Task): Prom
     await discardChange(context, prepared);
     throw error;
   }
+  if (wanted.revertDrift) for (const text of describeReverting(standing.name, prepared.changes)) context.emit({ type: "note", text });
   await executeChange(context, prepared);
   return "begun";
 }

@@ -11,7 +11,7 @@ export async function explainRefusal(clients: Clients, stack: string, refused: D
   const general = refused.StatusReason ?? `${refused.Status}`;
   try {
     const found = await observeFindings(clients, refused.ChangeSetId);
-    return found.length > 0 ? refusedFor(stack, found) : notAccepted(stack, general);
+    return found.length > 0 ? refusedFor(stack, found) : notAccepted(stack, [general, meaningOf(general)].filter(Boolean).join("\n"));
   } catch (error) {
     // That more could not be learned must not hide what is known.
     if (!(error instanceof LandfallError)) throw error;

@@ -78,7 +78,7 @@ const section = (title: string, lines: string[]): string[] => [`## ${title}`, ""
 
 const ABOUT: Record<StackTemplate["role"], string> = {
   shared: "shared by all environments of the app in this region: artifacts, image registry, builder's role",
-  network: "network, subnets, ways out, the bucket of AWS's own logs",
+  network: "the network, or the ids of one that was there before; the bucket of AWS's own logs",
   alarms: "whom alarms reach",
   data: "databases, caches, queues, buckets, and their names",
   edge: "the balancer, its certificate and its names",

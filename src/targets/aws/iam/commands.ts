@@ -8,6 +8,7 @@ const call = (service: string, text: string): string[] => text.split(" ").map((w
 const PRICING = "pricing:GetProducts";
 const QUOTAS = "servicequotas:GetServiceQuota";
 const DRIFT = "cloudformation:DescribeStackResourceDrifts";
+const DETECT = call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus");
 const LOOK = call("cloudformation", "DescribeStacks GetTemplate");
 
 // Without the right to list a bucket, S3 says of an object that is not there that it is not allowed: a new environment's lease, for one.
@@ -77,6 +78,9 @@ const CONTAINERS = [
   "logs:GetLogEvents",
 ];
 
+/** A network that is there already, looked at. */
+const NETWORK = call("ec2", "DescribeVpcs DescribeVpcAttribute DescribeSubnets DescribeRouteTables");
+
 interface CommandFacts {
   /** The commands that the policy is for. `resume` and `abort` need that of the operation they finish or undo. */
   commands: string[];
@@ -84,6 +88,8 @@ interface CommandFacts {
   own: string[];
   /** What it calls besides for services that run as containers. */
   containers?: string[];
+  /** What it calls besides where the network is not the environment's own. */
+  network?: string[];
   /** Which of the calls of each resource type; none when CloudFormation is only read. */
   handlers: (keyof HandlerPermissions)[];
   /** The types of which stacks: of those roles; of all that are configured, if nothing is said; or all that Landfall ever makes. */
@@ -91,7 +97,7 @@ interface CommandFacts {
 }
 
 export const COMMANDS: readonly CommandFacts[] = [
-  { commands: ["plan", "export --standing"], own: PLAN, handlers: [] },
+  { commands: ["plan", "export --standing"], own: PLAN, network: NETWORK, handlers: [] },
   {
     commands: ["preflight"],
     own: [
@@ -105,11 +111,13 @@ export const COMMANDS: readonly CommandFacts[] = [
       // Of templates that are too large to be sent as they are.
       "s3:PutObject",
     ],
+    network: NETWORK,
     handlers: [],
   },
   {
     commands: ["plan --drift"],
-    own: [...PLAN, ...call("cloudformation", "DetectStackDrift DetectStackResourceDrift DescribeStackDriftDetectionStatus")],
+    own: [...PLAN, ...DETECT],
+    network: NETWORK,
     handlers: ["read"],
   },
   { commands: ["status", "hosts", "events"], own: [...STATUS, "cloudformation:DescribeStackEvents"], containers: TASKS, handlers: [] },
@@ -138,6 +146,14 @@ export const COMMANDS: readonly CommandFacts[] = [
     commands: ["commission", "resume", "abort"],
     own: [...CHANGE, ...STATUS, PRICING, ZONES],
     containers: TASKS,
+    network: NETWORK,
+    handlers: ["create", "read", "update", "remove"],
+  },
+  {
+    commands: ["commission --revert-drift"],
+    own: [...CHANGE, ...STATUS, PRICING, ...DETECT, "cloudformation:ListStackResources"],
+    containers: TASKS,
+    network: NETWORK,
     handlers: ["create", "read", "update", "remove"],
   },
   {
@@ -152,6 +168,7 @@ export const COMMANDS: readonly CommandFacts[] = [
     commands: ["decommission", "clean", "resume"],
     own: [...REMOVE, ...STATUS, ...CENSUS],
     containers: [...TASKS, "ecs:StopTask"],
+    network: NETWORK,
     handlers: ["read", "remove"],
     of: "all",
   },

@@ -14,12 +14,13 @@ import { scopesOf, siteOf } from "./scopes.ts";
 export function permissionsOf(deployment: Deployment, stacks: readonly StackTemplate[]): PermissionsReport {
   const site = siteOf(deployment);
   const { account, region } = site;
-  const permissions = COMMANDS.map(({ commands, own, containers = [], handlers, of = "configured" }): CommandPermissions => {
+  const permissions = COMMANDS.map(({ commands, own, containers = [], network = [], handlers, of = "configured" }): CommandPermissions => {
     const types = of === "all" ? Object.keys(RESOURCE_TYPES) : typesIn(stacks.filter(({ role }) => of === "configured" || of.includes(role)));
     const actions = [
       ...new Set([
         ...own,
         ...(hasContainers(deployment) ? containers : []),
+        ...(deployment.settings.network.vpc === undefined ? [] : network),
         ...types.flatMap((type) => handlers.flatMap((handler) => handlersOf(type)[handler])),
       ]),
     ].sort();

@@ -5,6 +5,7 @@ import type { DeployOptions } from "../../target.ts";
 import { observeEnvironment } from "../cloudformation/describe-stacks.ts";
 import { assertPossible } from "../cloudformation/impossible-changes.ts";
 import { type Context, locate } from "../context.ts";
+import { assertNetworkFits } from "../existing-network.ts";
 import { withFleets } from "../prices/cost.ts";
 import { holdToBudget } from "../queries/plan.ts";
 import { assertBuildable } from "../releases/account/containers.ts";
@@ -25,6 +26,7 @@ export async function check(context: Context, { ref, dirty = false, instances = 
   const { running, rules } = await observeServing(context, stacks);
   // Of an environment that serves, an image may be in the registry already.
   if (!rules) await assertBuildable(release, source);
+  await assertNetworkFits(context);
   const wanted = withFleets(deployment, running, instances);
   const { makeStacks } = await import("../templates/index.ts");
   await assertPossible(context, makeStacks(deployment, wanted), stacks);

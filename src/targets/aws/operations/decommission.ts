@@ -12,6 +12,7 @@ import { cameUp } from "../cloudformation/events.ts";
 import { removeStacks } from "../cloudformation/remove.ts";
 import type { Context } from "../context.ts";
 import { outputsOf } from "../environment-outputs.ts";
+import { describeKeptNetwork } from "../existing-network.ts";
 import type { AccountResource } from "../inventory/account-resource.ts";
 import { describeResource } from "../inventory/account-resource.ts";
 import { deleteResources, leftBehind } from "../inventory/delete-resources.ts";
@@ -46,6 +47,8 @@ interface Before {
   /** The app's other environments in this region. */
   others: string[];
   databases: Database[];
+  /** What is somebody else's, and stays. */
+  network: Kept[];
 }
 
 interface Database {
@@ -90,7 +93,7 @@ export async function decommission(context: Context, options: DecommissionOption
     app: context.deployment.app,
     environment: context.deployment.environment,
     removed: [...stacksToDelete.flatMap((stack) => describeStack(stack, before.inventory)), ...deleted.map(describeResource)],
-    kept: [...describeKept((cleared.at(-1) as Cleared).last, choice), ...describeShared(before, others)],
+    kept: [...describeKept((cleared.at(-1) as Cleared).last, choice), ...describeShared(before, others), ...(await describeKeptNetwork(context))],
     checked: { stacks: stacksToDelete.length, "kinds of resources": RESOURCE_KINDS.length },
   };
 }
@@ -129,7 +132,8 @@ async function foresee(context: Context, { keepData = false, confirmRemove = [] 
   const [inventory, others] = await Promise.all([discoverResources(context), observeOthers(context)]);
   const databases = await observeDatabases(context, stacks, inventory);
   const confirmed = [...confirmRemove, ...databases.filter((database) => confirmRemove.includes(database.name)).map(({ id }) => id)];
-  return { inventory, stacks, shared, others, databases, choice: { keepData, confirmed, last: others.length === 0 } };
+  const network = await describeKeptNetwork(context);
+  return { inventory, stacks, shared, others, databases, network, choice: { keepData, confirmed, last: others.length === 0 } };
 }
 
 /** Those with a stack, and those that an operation works on now. */
@@ -257,6 +261,7 @@ function describeBefore(before: Before): RemovalReport {
       ...copies.map(({ name }) => ({ what: `a last snapshot of database "${name}"`, why: `it holds data, and ${BY_THE_GIB}` })),
       ...describeKept(inventory, choice),
       ...describeShared(before, others),
+      ...before.network,
     ],
   };
 }

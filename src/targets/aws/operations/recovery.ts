@@ -1,6 +1,6 @@
 import type { RecoveryReport } from "../../../reports.ts";
 import { goneTooFar, notCommissioned } from "../../preconditions.ts";
-import type { DeployOptions } from "../../target.ts";
+import type { CommissionOptions, DeployOptions } from "../../target.ts";
 import { objectsIn } from "../account/objects.ts";
 import { HERE, hasOwn, observeEnvironment, type StackState } from "../cloudformation/describe-stacks.ts";
 import { undoStacks } from "../cloudformation/remove.ts";
@@ -14,7 +14,7 @@ import type { DecommissionOptions } from "./decommission.ts";
 
 /** What `resume` finishes with, by the operation's name. */
 export interface Ways {
-  commission: () => Promise<{ changed: boolean }>;
+  commission: (options?: CommissionOptions) => Promise<{ changed: boolean }>;
   decommission: (options: DecommissionOptions) => Promise<unknown>;
   deploy: (options: DeployOptions) => Promise<unknown>;
 }
@@ -52,7 +52,7 @@ export async function resume(context: Context, ways: Ways): Promise<Recovered> {
   // Of another environment the shared stack may stand.
   if (!open && !hasOwn(stacks, context.deployment.environment) && shared?.status.endsWith("_COMPLETE"))
     throw notCommissioned(context.deployment, HERE);
-  const { changed } = await ways.commission();
+  const { changed } = await ways.commission(open?.operation === "commission" ? open.options : undefined);
   return { did: changed || open ? "finished" : "nothing", operation: open?.operation ?? (changed ? "commission" : undefined) };
 }
 

@@ -6,6 +6,7 @@ import { type Context, locate } from "../context.ts";
 import { withFleets } from "../prices/cost.ts";
 import { observeServing } from "../running.ts";
 import { askMachines } from "./machines.ts";
+import { askNetwork } from "./network.ts";
 import { askPermissions } from "./permissions.ts";
 import type { Answer, Preflight } from "./question.ts";
 import { askQuotas } from "./quotas.ts";
@@ -13,6 +14,7 @@ import { askStacks } from "./stacks.ts";
 
 const QUESTIONS: [about: string, ask: (preflight: Preflight) => Promise<Answer>][] = [
   ["permissions", askPermissions],
+  ["network", askNetwork],
   ["stacks", askStacks],
   ["machines", askMachines],
   ["quotas", askQuotas],

@@ -12,6 +12,7 @@ import { observeEnvironment } from "../cloudformation/describe-stacks.ts";
 import { assertChangesPossible } from "../cloudformation/impossible-changes.ts";
 import { type Context, locate, type Place } from "../context.ts";
 import { outputsOf } from "../environment-outputs.ts";
+import { assertNetworkFits } from "../existing-network.ts";
 import { compareTemplates } from "../plan/compare.ts";
 import { detectDrift, loadDrift } from "../plan/drift.ts";
 import type { Names } from "../plan/owners.ts";
@@ -43,6 +44,7 @@ export async function planAws(context: Context, { fresh = false, drift = false }
   const complete = makeStacks(context.deployment, withFleets(context.deployment, running));
   const after = exists ? makeStacks(context.deployment, running, rules) : complete;
   assertChangesPossible(standing, after);
+  if (!fresh) await assertNetworkFits(context);
   const cost = await planCost(context, { before: standing, after: complete, region: place?.region ?? settings.region, ask: !fresh });
   const vcpus = countVcpus(context.deployment, complete, names);
   const quotas = await vcpuNotes(environment, vcpus, place && { clients: context.clients, region: place.region });
@@ -86,7 +88,7 @@ async function planServing(context: Context, bucket: string | undefined, id: str
   return planRelease({ folder: context.folder, serving: serving ?? (id === undefined ? undefined : { id }), name });
 }
 
-const namesOf = ({ deployment: { environment, app, resources } }: Context): Names => ({
+export const namesOf = ({ deployment: { environment, app, resources } }: Context): Names => ({
   app,
   environment,
   resources: Object.keys(resources),

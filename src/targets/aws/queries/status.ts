@@ -42,6 +42,7 @@ export async function observeStatus(context: Context): Promise<Status> {
     ...base,
     commissioned: true,
     address: outputs.find("edge", "Address"),
+    ...(context.deployment.settings.network.vpc === undefined ? {} : { network: outputs.find("network", "Vpc") }),
     release,
     previous: record && release && previousOf(record, release),
     description: stored?.release.description,

@@ -192,18 +192,6 @@ export const VPC: Service = {
       price: "free",
       inventory: SECURITY_GROUP,
     },
-    "AWS::EC2::SecurityGroupEgress": {
-      label: "egress rule",
-      replacedBy: ["IpProtocol", "DestinationSecurityGroupId", "ToPort", "FromPort", "GroupId"],
-      permissions: permissions("ec2", {
-        create: "AuthorizeSecurityGroupEgress RevokeSecurityGroupEgress",
-        read: "DescribeSecurityGroups DescribeSecurityGroupRules",
-        update: RULES_OUT,
-        remove: "RevokeSecurityGroupEgress",
-      }),
-      price: "free",
-      inventory: { partOf: "AWS::EC2::SecurityGroup" },
-    },
     "AWS::EC2::SecurityGroupIngress": {
       label: "ingress rule",
       replacedBy: ["IpProtocol", "SourceSecurityGroupId", "ToPort", "FromPort", "GroupId"],

@@ -14,7 +14,7 @@ import { findKept, hasData, secretPlacesOf, takeUpKept } from "../data/retained-
 import { openSecrets } from "../data/secret-store.ts";
 import type { JournaledOperation } from "../lease.ts";
 import { keptPorts, requireOwnListener } from "../ports/resource-port.ts";
-import { assertNoNames } from "../preconditions.ts";
+import { assertNoNames, onlyOnAws } from "../preconditions.ts";
 import { addressOf, type EnvironmentRecord, findRecord, recordEvent, writeRecord } from "../record.ts";
 import { type PreparedResource, prepareResources, requireResources } from "../resources/index.ts";
 import { assertCertificate, balancerSpec, edgeOnCommission, observeBalancer } from "../rollout/balancer-config.ts";
@@ -26,7 +26,8 @@ import { findReadable, portsOf, takePlace } from "./place.ts";
 
 export const commission: JournaledOperation<[CommissionOptions?], { empty?: string[]; hadData?: boolean }, CommissionReport> = {
   name: "commission",
-  begin(context, { empty, confirmReplace } = {}) {
+  begin(context, { empty, confirmReplace, revertDrift } = {}) {
+    if (revertDrift) throw onlyOnAws(context, "drift that an account could put back");
     assertNoNames(context, "--confirm-replace", confirmReplace);
     assertCertificate(context);
     // Secrets that are gone can be set once it is said that they are.

@@ -25,6 +25,8 @@ describe("losses in a change set", () => {
     ["a removal", change({ Action: "Remove" }), ["removed"]],
     ["a removal that leaves it in the account", change({ Action: "Remove", PolicyAction: "Retain" }), []],
     ["a removal with a last snapshot", change({ Action: "Remove", PolicyAction: "Snapshot" }), ["removed"]],
+    ["a new one of what was deleted by hand", change({ Action: "Add", ResourceDriftStatus: "DELETED" }), ["made anew"]],
+    ["what only its drift status is reset of", change({ Action: "SyncWithActual", ResourceDriftStatus: "MODIFIED" }), []],
     ["a replacement of what holds nothing", change({ Action: "Modify", Replacement: "True", ResourceType: "AWS::EC2::Subnet" }), []],
   ])("%s", (_, one, how) => {
     expect(findLosses("shop-production-data", [one]).map((loss) => loss.how)).toEqual(how);

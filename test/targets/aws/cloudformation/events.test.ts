@@ -55,6 +55,7 @@ describe("what CloudFormation's words mean", () => {
     ["We currently do not have sufficient t4g.small capacity in the Availability Zone", "name further types"],
     ["The bucket you tried to delete is not empty (Service: S3)", "empties it again"],
     ["Cannot delete protected DB Instance, please disable deletion protection", "deletionProtection"],
+    ["The submitted information requires replacement of drifted resources, which is not supported.", "put it back by hand"],
     ["resource sg-1 has a dependent object", "outside the stack"],
     ["No hosted zone found with ID: Z0", "not in this account"],
     ["The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run …", "Free plan"],

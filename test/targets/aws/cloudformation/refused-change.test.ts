@@ -32,7 +32,11 @@ it("names what a hook of the account has refused, and not what it has warned of"
   expect(asked).toEqual([{ ChangeSetName: ARN, Filters: { FailedEvents: true } }]);
 });
 
-it("says CloudFormation's general words where nothing was found", async () => {
+it("says CloudFormation's general words where nothing was found, and what they mean", async () => {
+  const StatusReason = "The submitted information requires replacement of drifted resources, which is not supported.";
+  expect((await explainRefusal(clientsWith([]), "shop-production-edge", { ...refused, StatusReason })).parts.why).toMatch(
+    /which is not supported\.\nWhat was changed by hand is to be replaced/,
+  );
   expect((await explainRefusal(clientsWith([]), "shop-production-edge", refused)).parts).toMatchObject({
     what: 'CloudFormation does not accept the change to stack "shop-production-edge"',
     why: "The following hook(s) failed: [Acme::Guard::Tls]",

@@ -37,6 +37,7 @@ describe("policies", () => {
       "exec",
       "secrets",
       "commission",
+      "commission --revert-drift",
       "deploy",
       "decommission",
     ]);

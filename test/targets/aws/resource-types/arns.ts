@@ -37,7 +37,6 @@ export const ARNS: Readonly<Record<string, string[]>> = {
   "AWS::EC2::Route": ec2("route-table", "rtb"),
   "AWS::EC2::RouteTable": ec2("route-table", "rtb"),
   "AWS::EC2::SecurityGroup": ec2("security-group", "sg"),
-  "AWS::EC2::SecurityGroupEgress": ec2("security-group", "sg"),
   "AWS::EC2::SecurityGroupIngress": ec2("security-group", "sg"),
   "AWS::EC2::Subnet": ec2("subnet", "subnet"),
   "AWS::EC2::SubnetRouteTableAssociation": [...ec2("subnet", "subnet"), ...ec2("route-table", "rtb")],

@@ -17,6 +17,19 @@ export const SMALL: AppInput = {
   environments: { production: { target: "aws", network: { nat: "none" } } },
 };
 
+/** In a network that is there already, with public subnets alone. */
+export const EXISTING: AppInput = {
+  name: "tenant",
+  resources: { database: { type: "postgres" }, cache: { type: "cache" } },
+  services: { web: { command: "node server.js", port: 3000 }, worker: { command: "node worker.js", container: {} } },
+  environments: {
+    production: {
+      target: "aws",
+      network: { vpc: "vpc-0123456789abcdef0", subnets: { public: ["subnet-0123456789abcdef1", "subnet-0123456789abcdef2"] } },
+    },
+  },
+};
+
 export const FULL: AppInput = {
   name: "shop",
   resources: {

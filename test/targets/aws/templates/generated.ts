@@ -5,7 +5,7 @@ import { LandfallError } from "../../../../src/error.ts";
 import type { Running } from "../../../../src/targets/aws/templates/index.ts";
 import { assertWithinLimits } from "../../../../src/targets/aws/templates/shared/quotas.ts";
 import { generatedAwsApp } from "../../../config/arbitraries.ts";
-import { CONTAINERS, FULL, production, runningIn, SMALL } from "./apps.ts";
+import { CONTAINERS, EXISTING, FULL, production, runningIn, SMALL } from "./apps.ts";
 
 export interface Case {
   /** Names the case in messages. */
@@ -30,7 +30,7 @@ function tryProduction(input: unknown): Deployment[] {
 
 /** The two examples, and generated environments: every third without a release yet. */
 export function makeCases(): Case[] {
-  const examples = [SMALL, FULL, CONTAINERS].flatMap((input) => {
+  const examples = [SMALL, FULL, CONTAINERS, EXISTING].flatMap((input) => {
     const deployment = production(input);
     return [
       { name: deployment.app, deployment, running: runningIn(deployment) },

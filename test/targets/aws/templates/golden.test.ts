@@ -5,12 +5,13 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { makeStacks } from "../../../../src/targets/aws/templates/index.ts";
 import { builtMain } from "../../../build.ts";
-import { CONTAINERS, FULL, production, runningIn, SMALL } from "./apps.ts";
+import { CONTAINERS, EXISTING, FULL, production, runningIn, SMALL } from "./apps.ts";
 
 const examples = [
   ["small", production(SMALL)],
   ["full", production(FULL)],
   ["containers", production(CONTAINERS)],
+  ["existing", production(EXISTING)],
 ] as const;
 
 describe.each(examples)("%s", (name, app) => {

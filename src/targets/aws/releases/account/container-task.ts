@@ -7,6 +7,7 @@ import { exitCodeOf, observeTasks, readTask, reasonOf, taskId } from "../../acco
 import { type Context, locate } from "../../context.ts";
 import type { EnvironmentOutputs } from "../../environment-outputs.ts";
 import { CONTAINER, describeTask, familiesOf } from "../../templates/compute/task.ts";
+import { havePublicAddresses } from "../../templates/network/existing.ts";
 import { logGroupName } from "../../templates/shared/names.ts";
 import type { ContainerPhase, TaskReport } from "../driver.ts";
 import { securityGroupsOf } from "./placement.ts";
@@ -99,7 +100,7 @@ async function startTask(context: Context, outputs: EnvironmentOutputs, { cluste
       awsvpcConfiguration: {
         subnets: outputs.get("network", "InstanceSubnets").split(","),
         securityGroups: securityGroupsOf(outputs, service),
-        assignPublicIp: context.deployment.settings.network.nat === "none" ? "ENABLED" : "DISABLED",
+        assignPublicIp: havePublicAddresses(context.deployment.settings.network) ? "ENABLED" : "DISABLED",
       },
     },
   });

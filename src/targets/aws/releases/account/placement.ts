@@ -3,6 +3,7 @@ import { serviceOf } from "../../../../config/deployment.ts";
 import type { Context } from "../../context.ts";
 import type { EnvironmentOutputs } from "../../environment-outputs.ts";
 import { diskOf, IMAGE_GIB } from "../../templates/compute/disks.ts";
+import { havePublicAddresses } from "../../templates/network/existing.ts";
 import type { Architecture } from "../architecture.ts";
 import type { MachineImage, OneOffTask } from "../driver.ts";
 
@@ -34,7 +35,7 @@ type Placing = Pick<Machine, "subnet" | "securityGroups" | "publicAddress">;
 const placeOf = ({ deployment: { settings } }: Context, outputs: EnvironmentOutputs, securityGroups: string[]): Placing => ({
   subnet: outputs.get("network", "InstanceSubnets").split(",")[0] as string,
   securityGroups,
-  publicAddress: settings.network.nat === "none",
+  publicAddress: havePublicAddresses(settings.network),
 });
 
 export function machineFor(context: Context, outputs: EnvironmentOutputs, task: OneOffTask, image: MachineImage): Machine {

@@ -1,6 +1,7 @@
 // A service as containers on ECS Fargate: its cluster and roles, and in each slot an ECS service; for a job a schedule that starts tasks.
 import type { CfnResource, aws_cloudwatch as cloudwatch, aws_ecs as ecs, aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
 import type { Container, Service } from "../../../../config/schema.ts";
+import { havePublicAddresses } from "../network/existing.ts";
 import { acknowledge, cdk } from "../shared/cdk.ts";
 import type { DrawnFleet } from "../shared/drawn.ts";
 import { addTooFewAlarm } from "../shared/metrics.ts";
@@ -81,7 +82,7 @@ const networkOf = ({ site, builder, network, securityGroups }: TaskFleetInput) =
   awsvpcConfiguration: {
     subnets: builder.parameterList(network, "InstanceSubnets"),
     securityGroups,
-    assignPublicIp: site.settings.network.nat === "none" ? "ENABLED" : "DISABLED",
+    assignPublicIp: havePublicAddresses(site.settings.network) ? "ENABLED" : "DISABLED",
   },
 });
 

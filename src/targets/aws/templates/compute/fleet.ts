@@ -4,6 +4,7 @@ import { type DeployedService, isAlone } from "../../../../config/deployment.ts"
 import type { Service } from "../../../../config/schema.ts";
 import { handoverMs } from "../../../../machine/lease.ts";
 import { batchSize } from "../../../../rollout/strategy.ts";
+import { havePublicAddresses } from "../network/existing.ts";
 import { acknowledge, cdk } from "../shared/cdk.ts";
 import type { DrawnFleet } from "../shared/drawn.ts";
 import { addTooFewAlarm } from "../shared/metrics.ts";
@@ -177,7 +178,7 @@ function addTemplate(input: FleetInput, settings: DeployedService, group: string
         },
       ],
       networkInterfaces: [
-        { deviceIndex: 0, groups: securityGroups, associatePublicIpAddress: site.settings.network.nat === "none", deleteOnTermination: true },
+        { deviceIndex: 0, groups: securityGroups, associatePublicIpAddress: havePublicAddresses(site.settings.network), deleteOnTermination: true },
       ],
       userData: makeUserData({ ...input, group, attachMs: attachMs(input.target) }),
       tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),

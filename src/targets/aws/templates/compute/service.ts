@@ -86,7 +86,6 @@ function addSecurityGroup(place: ServicePlace): string {
     const ports = { ipProtocol: "tcp", fromPort: port, toPort: port, description: `Requests for ${service}` };
     // Named after the port: while two fleets take requests at different ones, each comes and goes by itself.
     new cdk.aws_ec2.CfnSecurityGroupIngress(stack, `FromBalancer${port}`, { groupId: group, sourceSecurityGroupId: balancer, ...ports });
-    new cdk.aws_ec2.CfnSecurityGroupEgress(stack, `BalancerOut${port}`, { groupId: balancer, destinationSecurityGroupId: group, ...ports });
   }
   return group;
 }

@@ -1,7 +1,7 @@
 // The entrance for requests: the balancer, its certificate and its names. The routes are in routes.ts.
 import type { aws_elasticloadbalancingv2 as elb } from "aws-cdk-lib";
 import { webServices } from "../../../../routing/placement.ts";
-import { NOWHERE } from "../network/security-groups.ts";
+import { rangeOf } from "../network/existing.ts";
 import { acknowledge, cdk } from "../shared/cdk.ts";
 import { addAlarm, addShareAlarm, count, percent } from "../shared/metrics.ts";
 import { type Site, StackBuilder } from "../shared/stack-builder.ts";
@@ -34,7 +34,8 @@ export function addEdge(site: Site, network: StackBuilder<"network">, alarms: St
       cidrIp: "0.0.0.0/0",
       description: port === 80 ? "HTTP" : "HTTPS",
     })),
-    securityGroupEgress: NOWHERE,
+    // Here, and not from the stacks of services: CloudFormation takes rules that other stacks add to a group for changes by hand.
+    securityGroupEgress: [{ ipProtocol: "tcp", fromPort: 1, toPort: 65535, cidrIp: rangeOf(site.settings.network), description: "Services" }],
   });
   acknowledge(group, { EC23: "It is the public entrance, on the ports 80 and 443 only." });
   const balancer = new cdk.aws_elasticloadbalancingv2.CfnLoadBalancer(stack, "Balancer", {

@@ -1,10 +1,11 @@
 // The environment's own network: two or three zones, each with a public, a private and an isolated subnet. Which zones, whoever makes it says once
-// (cloudformation/zones.ts).
+// (cloudformation/zones.ts). Of a network that is there already there is only what Landfall needs beside it.
 import type { aws_ec2 as ec2, aws_s3 as s3 } from "aws-cdk-lib";
 import { addBucket } from "../shared/bucket.ts";
 import { cdk } from "../shared/cdk.ts";
 import { arn, type Statement } from "../shared/policies.ts";
 import { type Site, StackBuilder } from "../shared/stack-builder.ts";
+import { type ExistingNetwork, existingNetwork } from "./existing.ts";
 import { addNatAddress, addNatInstance } from "./nat-instance.ts";
 import { wholeRange } from "./subnets.ts";
 import { addSubnets, associate, type NetworkPlace, nameTag, type PublicTier, subnetIn, type TierSubnet } from "./tiers.ts";
@@ -14,6 +15,24 @@ const EVERYWHERE = "0.0.0.0/0";
 
 export function addNetwork(site: Site): StackBuilder<"network"> {
   const builder = new StackBuilder(site, { role: "network" });
+  const existing = existingNetwork(site.settings.network);
+  const ids = existing ? { ...existing, isolated: existing.instances } : addOwnNetwork(builder, site);
+  const logs = addLogs(builder, site, existing ? undefined : ids.vpc);
+  builder.output(ids.vpc, "Vpc");
+  builder.output(ids.public.join(","), "PublicSubnets");
+  builder.output(ids.instances.join(","), "InstanceSubnets");
+  builder.output(ids.isolated.join(","), "IsolatedSubnets");
+  builder.output(logs.ref, "LogsBucket");
+  builder.output(addBuilderGroup(builder, ids.vpc), "BuilderSecurityGroup");
+  return builder;
+}
+
+/** Ids, as later stacks are given them. */
+interface NetworkIds extends ExistingNetwork {
+  isolated: string[];
+}
+
+function addOwnNetwork(builder: StackBuilder<"network">, site: Site): NetworkIds {
   const { stack } = builder;
   const { cidr, nat } = site.settings.network;
   const vpc = new cdk.aws_ec2.CfnVPC(stack, "Vpc", {
@@ -33,16 +52,8 @@ export function addNetwork(site: Site): StackBuilder<"network"> {
       vpcEndpointType: "Gateway",
       routeTableIds: [open.table, ...(inner?.tables ?? [])].map((table) => table.ref),
     });
-  const logs = addLogs(place);
-
-  const list = (subnets: TierSubnet[]) => subnets.map(({ subnet }) => subnet.ref).join(",");
-  builder.output(vpc.ref, "Vpc");
-  builder.output(list(open.subnets), "PublicSubnets");
-  builder.output(list(inner?.subnets ?? open.subnets), "InstanceSubnets");
-  builder.output(list(isolated), "IsolatedSubnets");
-  builder.output(logs.ref, "LogsBucket");
-  builder.output(addBuilderGroup(place), "BuilderSecurityGroup");
-  return builder;
+  const list = (subnets: TierSubnet[]) => subnets.map(({ subnet }) => subnet.ref);
+  return { vpc: vpc.ref, public: list(open.subnets), instances: list(inner?.subnets ?? open.subnets), isolated: list(isolated) };
 }
 
 function addIsolatedTier(place: NetworkPlace): TierSubnet[] {
@@ -109,8 +120,8 @@ function addNatGateway({ builder, site }: NetworkPlace, { subnets, attachment }:
   return new cdk.aws_ec2.CfnNatGateway(stack, `NatGateway${letter}`, { subnetId, allocationId: address.attrAllocationId, tags }).ref;
 }
 
-/** One bucket for the logs that AWS itself writes: of the network, of the balancer, and of access to other buckets. */
-function addLogs({ builder, site, vpc }: NetworkPlace): s3.CfnBucket {
+/** One bucket for the logs that AWS itself writes: of the network, of the balancer, and of access to other buckets. `vpc`: whose traffic is logged. */
+function addLogs(builder: StackBuilder<"network">, site: Site, vpc: string | undefined): s3.CfnBucket {
   const { stack } = builder;
   const days = Math.max(1, Math.ceil(site.settings.logs.keep / DAY_MS));
   const { bucket, policy } = addBucket(stack, "Logs", {
@@ -118,9 +129,10 @@ function addLogs({ builder, site, vpc }: NetworkPlace): s3.CfnBucket {
     accessLog: { none: "It holds the access logs of the others; a log of its own would log itself." },
     statements: logWriters,
   });
+  if (vpc === undefined) return bucket;
   const flow = new cdk.aws_ec2.CfnFlowLog(stack, "FlowLog", {
     resourceType: "VPC",
-    resourceId: vpc.ref,
+    resourceId: vpc,
     trafficType: "ALL",
     logDestinationType: "s3",
     logDestination: `${bucket.attrArn}/network`,
@@ -175,10 +187,10 @@ function logWriters(bucket: string): Statement[] {
 }
 
 /** The machines that images are made on: they reach out and nobody reaches them. */
-function addBuilderGroup({ builder, vpc }: NetworkPlace): string {
+function addBuilderGroup(builder: StackBuilder<"network">, vpcId: string): string {
   const group = new cdk.aws_ec2.CfnSecurityGroup(builder.stack, "BuilderSecurityGroup", {
     groupDescription: "Landfall builders: nothing comes in",
-    vpcId: vpc.ref,
+    vpcId,
     securityGroupEgress: [{ ipProtocol: "-1", cidrIp: EVERYWHERE, description: "Packages and AWS" }],
   });
   return group.attrGroupId;

@@ -26,7 +26,7 @@ function needsOf(deployment: Deployment): Need[] {
   // A target group for each.
   const { fleets } = STRATEGIES[deployment.rollout.strategy];
   const region = Object.values(deployment.environments).filter(
-    (environment) => environment.target === "aws" && environment.region === deployment.settings.region,
+    ({ target, region, network }) => target === "aws" && region === deployment.settings.region && network.vpc === undefined,
   );
   const rules =
     Math.ceil(drainPaths(deployment).length / CONDITION_VALUES_MAX) + placeRoutes(deployment.routes).filter(({ action }) => action).length;
@@ -41,7 +41,6 @@ function needsOf(deployment: Deployment): Need[] {
     // One for all other requests, and one for each service, by which its target groups are checked.
     { what: "rules of the balancer", count: rules + 1 + web.length, limit: 100, quota: "Rules per Application Load Balancer" },
     { what: "instances behind the balancer", count: instances * Math.min(fleets, 2), limit: 1000, quota: "Targets per Application Load Balancer" },
-    { what: "rules of the balancer's security group", count: web.length + 1, limit: 60, quota: "Inbound or outbound rules per security group" },
     {
       what: "networks in one region, for the environments of this app and AWS's own default one",
       count: region.length + 1,
