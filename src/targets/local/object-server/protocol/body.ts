@@ -86,7 +86,9 @@ export async function readAll(pieces: AsyncIterable<Buffer>, bytesMax: number): 
 }
 
 const isFramed = (headers: IncomingHttpHeaders): boolean =>
-  String(headers["x-amz-content-sha256"]).startsWith("STREAMING-") || /\baws-chunked\b/.test(headers["content-encoding"] ?? "");
+  String(headers["x-amz-content-sha256"]).startsWith("STREAMING-") ||
+  // That encoding alone is also what a client has copied from an object that bears it.
+  (/\baws-chunked\b/.test(headers["content-encoding"] ?? "") && headers["x-amz-decoded-content-length"] !== undefined);
 
 /** The one whose value stands in a header, or is to stand after the body. */
 const algorithmOf = (headers: IncomingHttpHeaders): Algorithm | undefined =>

@@ -16,6 +16,9 @@ const KEPT = [
   "x-amz-website-redirect-location",
 ];
 const METADATA = "x-amz-meta-";
+const OBJECT_TAGS_MAX = 10;
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html */
+export const BUCKET_TAGS_MAX = 50;
 const GRANT = "x-amz-grant-";
 const METADATA_BYTES_MAX = 2048;
 const DEFAULT_TYPE = "binary/octet-stream";
@@ -81,15 +84,18 @@ function parseTags(text: string): Record<string, string> {
   return checkedTags([...new URLSearchParams(text)]);
 }
 
-export const readTags = (tagging: Element): Record<string, string> =>
+/** Of an object, or of a bucket, which may have more. */
+export const readTags = (tagging: Element, most = OBJECT_TAGS_MAX): Record<string, string> =>
   checkedTags(
     (tagging.all("TagSet")[0] ?? malformed())
       .all("Tag")
       .map((tag): [string, string] => [tag.text("Key") ?? malformed(), tag.text("Value") ?? malformed()]),
+    most,
   );
 
-function checkedTags(tags: [string, string][]): Record<string, string> {
-  if (tags.length > 10) throw new ServiceError("BadRequest", "Object tags cannot be greater than 10", 400);
+function checkedTags(tags: [string, string][], most = OBJECT_TAGS_MAX): Record<string, string> {
+  if (tags.length > most)
+    throw new ServiceError("BadRequest", `${most === OBJECT_TAGS_MAX ? "Object" : "Bucket"} tags cannot be greater than ${most}`, 400);
   if (new Set(tags.map(([name]) => name)).size < tags.length)
     throw new ServiceError("InvalidTag", "Cannot provide multiple Tags with the same key", 400);
   for (const [name, value] of tags)

@@ -4,7 +4,7 @@ import { REGION } from "../protocol/names.ts";
 import { ServiceError } from "../protocol/service-error.ts";
 import type { Call } from "./call.ts";
 import { notImplemented } from "./conditions.ts";
-import { assertOwnersAcl, readTags, refuseBucket } from "./description.ts";
+import { assertOwnersAcl, BUCKET_TAGS_MAX, readTags, refuseBucket } from "./description.ts";
 import { postForm } from "./form.ts";
 import { listBuckets, listObjects, listVersions } from "./listing.ts";
 import { copyObject, findObject, getAttributes, getObject, getTags, putObject, putTags, removeObject, removeObjects, removeTags } from "./objects.ts";
@@ -42,7 +42,7 @@ const BUCKET: Record<string, Action> = {
     call.answerXml("Tagging", { TagSet: { Tag: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) } });
   },
   "PUT tagging": async (call) => {
-    await call.bucket.setTags(readTags(await call.document("Tagging")));
+    await call.bucket.setTags(readTags(await call.document("Tagging"), BUCKET_TAGS_MAX));
     call.answer(204);
   },
   "DELETE tagging": async (call) => {
