@@ -395,6 +395,7 @@ const retire = (service: string, leaving: Standing[]): Step[] => [
   ...remove(service, leaving),
 ];
 
+const NAMED_MAX = 6;
 const WORDS = { ask: "ask", drain: "drain", stop: "stop", keepWarm: "keep warm" };
 
 /** `start web.1.7f3c2a, web.2.7f3c2a`: one line for a person. */
@@ -405,19 +406,23 @@ export function describeStep(step: Step): string {
     case "start":
     case "check":
     case "watch":
-      return `${step.do} ${step.places.map(instanceId).join(", ")}`;
+      return `${step.do} ${listSome(step.places.map(instanceId))}`;
     case "switchEdge":
       return step.release ? `switch the balancer to the rules of release ${step.release}` : "take the balancer's rules away";
     case "schedule":
     case "unschedule":
-      return `${step.do} ${step.services.join(", ")}`;
+      return `${step.do} ${listSome(step.services)}`;
     case "attach":
-      return `put in service ${step.ids.join(", ")}${step.share === undefined ? "" : " on trial"}`;
+      return `put in service ${listSome(step.ids)}${step.share === undefined ? "" : " on trial"}`;
     default:
-      return `${WORDS[step.do]} ${step.ids.join(", ")}`;
+      return `${WORDS[step.do]} ${listSome(step.ids)}`;
   }
 }
 
-const describeTrial = ({ canary, baseline }: Compared): string => `${canary.join(", ")} with ${baseline.join(", ")}`;
+const describeTrial = ({ canary, baseline }: Compared): string => `${listSome(canary)} with ${listSome(baseline)}`;
+
+/** A fleet of a hundred on one line is read by nobody; `status` has all of them. */
+const listSome = (names: string[]): string =>
+  names.length <= NAMED_MAX ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
 
 const percent = (fraction: number): string => `${Math.round(fraction * 100)} %`;

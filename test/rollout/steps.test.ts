@@ -67,6 +67,12 @@ describe("compileRollout", () => {
     expect(compileRollout([], desired()).map(describeStep)).toEqual(["start web.1.new, web.2.new", "put in service web.1.new, web.2.new"]);
   });
 
+  it("says of a large fleet how many more there are, on a line that can be read", () => {
+    const large = desired({ services: [{ service: "web", count: 99, singleton: false, web: true }] });
+    const names = "web.1.new, web.2.new, web.3.new and 96 more";
+    expect(compileRollout([], large).map(describeStep)).toEqual([`start ${names}`, `put in service ${names}`]);
+  });
+
   it("starts the whole new fleet before it switches, and keeps the old one warm", () => {
     expect(compileRollout(fleet("old", 2), desired({ strategy: "blueGreen" })).map(describeStep)).toEqual([
       "ask web.1.old, web.2.old",

@@ -1,6 +1,6 @@
 // The program of the object server: `node main.js <folder> <port> <socket>`. Serves S3 and SQS on 127.0.0.1 until SIGTERM; what Landfall itself
 // asks comes through the socket, which only this user can open.
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { present } from "../../../error.ts";
 import { tryFileLock } from "../../../system/file-lock.ts";
@@ -44,11 +44,14 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => 
 
 function listen(whom: "apps" | "owner", where: { port: number; host: string } | { path: string }): Promise<Server> {
   // No limit to a request as a whole: a large object may take its time. SDKs keep connections for long, and one must not be closed as it is used.
-  const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 120_000 }, (request, response) => {
-    const answer = answers[whom];
-    if (answer) answer(request, response);
-    else waiting.push(() => answers[whom]?.(request, response));
-  });
+  const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 120_000 });
+  // Who waits to be asked for a body is asked once it is known who that is; what else is expected is passed over, as S3 does.
+  for (const event of ["request", "checkContinue", "checkExpectation"])
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+      const answer = answers[whom];
+      if (answer) answer(request, response);
+      else waiting.push(() => answers[whom]?.(request, response));
+    });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(where, () => resolve(server));

@@ -59,16 +59,29 @@ interface Exchange {
 }
 
 async function answerOne(served: Served, admit: Admit, { request, response }: Exchange): Promise<void> {
+  let isWaiting = /100-continue/i.test(request.headers.expect ?? "");
+  const askForBody = () => {
+    if (isWaiting) response.writeContinue();
+    isWaiting = false;
+  };
   try {
     const target = parseTarget(request.url ?? "/");
-    if (isQueueing(request, target)) return await answerSqs(served.desk, admit, { request, response, target });
+    if (isQueueing(request, target)) {
+      askForBody();
+      return await answerSqs(served.desk, admit, { request, response, target });
+    }
     const call = new Call({ request, response, target, buckets: served.buckets, caller: {} });
     // A form says in its fields who has signed it.
     const admitted = isForm(call) ? call : new Call({ request, response, target, buckets: served.buckets, caller: admit({ request, target }) });
+    askForBody();
     await answerS3(admitted, served.credentials);
   } catch (error) {
     if (response.headersSent || response.socket?.destroyed) response.destroy();
-    else refuse(response, request, asServiceError(error));
+    else {
+      // Nobody can know whether a body that was not asked for comes all the same.
+      response.shouldKeepAlive &&= !isWaiting;
+      refuse(response, request, asServiceError(error));
+    }
   } finally {
     // What was not read of a body would stand before the next request.
     request.unpipe().resume();

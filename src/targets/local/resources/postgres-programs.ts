@@ -140,20 +140,23 @@ function createUser(home: string, name: string, emit: (text: string) => void): {
   // Recorded first: after a crash between the two, decommission looks for a user that is not there, instead of leaving one.
   writeWhole(userRecord(home), `${name}\n`, { mode: 0o644 });
   try {
-    execFileSync("useradd", ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name], {
-      stdio: "pipe",
-    });
+    const options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin"];
+    runSystemProgram("useradd", [...options, name]);
   } catch (cause) {
     throw resourceFailed({
       what: `the system user "${name}" could not be created`,
       where: "useradd",
-      why: `Postgres does not run as root. ${String(stderrOf(cause) ?? messageOf(cause)).trim()}`,
+      why: `Postgres does not run as root. ${codeOf(cause) === "ENOENT" ? "This machine has no useradd." : String(stderrOf(cause) ?? messageOf(cause)).trim()}`,
       next: "run Landfall as an ordinary user: it does not need root",
       cause,
     });
   }
   return present(findUser(name), `system user "${name}"`);
 }
+
+/** cron, `su` without a dash and many containers leave the folders of such programs out of root's PATH. */
+const runSystemProgram = (program: string, args: string[]): unknown =>
+  execFileSync(program, args, { stdio: "pipe", env: { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` } });
 
 /** What a program that failed said. */
 export const stderrOf = (thrown: unknown): unknown => (thrown instanceof Error && "stderr" in thrown ? thrown.stderr : undefined);
@@ -189,7 +192,7 @@ export function removeSharedPrograms(home: string): string[] {
 /** False when processes of that user run. */
 function removeUser(name: string): boolean {
   try {
-    execFileSync("userdel", [name], { stdio: "pipe" });
+    runSystemProgram("userdel", [name]);
     return true;
   } catch {
     return false;

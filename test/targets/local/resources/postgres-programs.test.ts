@@ -5,11 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, expect, it, onTestFinished, vi } from "vitest";
 import { deploymentOf } from "../../../../src/config/deployment.ts";
 import { appSchema } from "../../../../src/config/schema.ts";
 import { requireResources } from "../../../../src/targets/local/resources/index.ts";
 import { preparePostgresPrograms, removeSharedPrograms } from "../../../../src/targets/local/resources/postgres-programs.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
 const secrets = { has: () => false } as unknown as Parameters<typeof requireResources>[1];
 
@@ -71,4 +76,17 @@ it.runIf(process.getuid?.() === 0)("commands that come at once all run Postgres 
     expect(name(JSON.parse(users[0] as string).uid)).toMatch(/^landfall-postgres-/);
     expect(removeSharedPrograms(home)).toContainEqual(expect.stringMatching(/^system user /));
   }
+});
+
+// su without "-", cron and a pipeline's container leave /usr/sbin out of root's PATH.
+it.runIf(process.getuid?.() === 0)("the user for Postgres is made and removed by a root whose PATH has no system programs", () => {
+  const home = mkdtempSync(join(tmpdir(), "landfall-programs-"));
+  onTestFinished(() => {
+    removeSharedPrograms(home);
+    rmSync(home, { recursive: true });
+  });
+  vi.stubEnv("PATH", "/usr/bin:/bin");
+  const user = preparePostgresPrograms(home, () => {}).user;
+  expect(user?.uid).toBeGreaterThan(0);
+  expect(removeSharedPrograms(home)).toContainEqual(expect.stringMatching(/^system user /));
 });

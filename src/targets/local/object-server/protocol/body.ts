@@ -33,7 +33,7 @@ export function openBody(request: IncomingMessage, caller: Caller, { ofBody = tr
   const source = isFramed(headers) ? unframe(piecesOf(request), caller.chunks, trailers) : piecesOf(request);
   const md5 = createHash("md5");
   const sha256 = caller.bodyHash === undefined ? undefined : createHash("sha256");
-  const algorithm = ofBody ? announcedAlgorithm(headers) : undefined;
+  const algorithm = ofBody ? algorithmOf(headers) : undefined;
   const checksum = algorithm && makeChecksum(algorithm);
   const wantedMd5 = headers["content-md5"]?.toString();
   if (wantedMd5 !== undefined && Buffer.from(wantedMd5, "base64").length !== MD5_BYTES)
@@ -54,7 +54,9 @@ export function openBody(request: IncomingMessage, caller: Caller, { ofBody = tr
     const digest = md5.digest();
     if (wantedMd5 !== undefined && wantedMd5 !== digest.toString("base64"))
       throw new ServiceError("BadDigest", "The Content-MD5 you specified did not match what we received.", 400);
-    result = { bytes, md5: digest, checksum: algorithm && checksum && checkedChecksum(algorithm, checksum, { headers, trailers }) };
+    const name = `x-amz-checksum-${algorithm}`;
+    const wanted = trailers.get(name) ?? headers[name]?.toString();
+    result = { bytes, md5: digest, checksum: algorithm && checksum && checkedChecksum(algorithm, checksum, wanted) };
   }
 
   return {
@@ -84,21 +86,21 @@ export async function readAll(pieces: AsyncIterable<Buffer>, bytesMax: number): 
 }
 
 const isFramed = (headers: IncomingHttpHeaders): boolean =>
-  String(headers["x-amz-content-sha256"]).startsWith("STREAMING-") || /\baws-chunked\b/.test(headers["content-encoding"] ?? "");
+  String(headers["x-amz-content-sha256"]).startsWith("STREAMING-") ||
+  // That encoding alone is also what a client has copied from an object that bears it.
+  (/\baws-chunked\b/.test(headers["content-encoding"] ?? "") && headers["x-amz-decoded-content-length"] !== undefined);
 
 /** The one whose value stands in a header, or is to stand after the body. */
-function announcedAlgorithm(headers: IncomingHttpHeaders): Algorithm | undefined {
-  const named = [...Object.keys(headers), String(headers["x-amz-trailer"])].flatMap((name) => /^x-amz-checksum-(\w+)$/.exec(name.trim())?.[1] ?? []);
-  return named.find(isAlgorithm) ?? [String(headers["x-amz-sdk-checksum-algorithm"]).toLowerCase()].find(isAlgorithm);
-}
+const algorithmOf = (headers: IncomingHttpHeaders): Algorithm | undefined =>
+  announcedAlgorithm([...Object.keys(headers), String(headers["x-amz-trailer"])]) ??
+  [String(headers["x-amz-sdk-checksum-algorithm"]).toLowerCase()].find(isAlgorithm);
 
-function checkedChecksum(
-  algorithm: Algorithm,
-  checksum: Checksum,
-  { headers, trailers }: { headers: IncomingHttpHeaders; trailers: Map<string, string> },
-): ReceivedChecksum {
-  const name = `x-amz-checksum-${algorithm}`;
-  const wanted = trailers.get(name) ?? headers[name];
+/** Of a checksum that is among these headers or fields. */
+export const announcedAlgorithm = (names: Iterable<string>): Algorithm | undefined =>
+  [...names].flatMap((name) => /^x-amz-checksum-(\w+)$/.exec(name.trim())?.[1] ?? []).find(isAlgorithm);
+
+/** Throws BadDigest unless it is what was said, if anything was. */
+export function checkedChecksum(algorithm: Algorithm, checksum: Checksum, wanted: string | undefined): ReceivedChecksum {
   const value = checksum.base64();
   if (wanted !== undefined && wanted !== value)
     throw new ServiceError("BadDigest", `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`, 400);

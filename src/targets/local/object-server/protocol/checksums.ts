@@ -14,12 +14,6 @@ export type Algorithm = keyof typeof ALGORITHMS;
 export const isAlgorithm = (name: string): name is Algorithm => Object.hasOwn(ALGORITHMS, name);
 export const makeChecksum = (algorithm: Algorithm): Checksum => ALGORITHMS[algorithm]();
 
-export function checksumOf(algorithm: Algorithm, bytes: Uint8Array): string {
-  const checksum = makeChecksum(algorithm);
-  checksum.update(bytes);
-  return checksum.base64();
-}
-
 function hash(name: "sha1" | "sha256"): Checksum {
   const made = createHash(name);
   return { update: (bytes) => void made.update(bytes), base64: () => made.digest("base64") };

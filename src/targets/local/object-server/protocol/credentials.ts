@@ -113,6 +113,7 @@ function readQuery({ query }: Target): Signed {
 export function verifyPolicy(fields: ReadonlyMap<string, string>, { accessKeyId, secretAccessKey }: Credentials): void {
   const read = (name: string) => fields.get(name) ?? "";
   if (!fields.has("policy")) throw denied("The form has no policy.");
+  if (read("x-amz-algorithm") !== ALGORITHM) throw wrongMechanism();
   const { accessKeyId: id, scope } = splitCredential(read("x-amz-credential"), read("x-amz-date"));
   const expected = hmac(signingKey(secretAccessKey, scope), read("policy")).toString("hex");
   if (id !== accessKeyId || !isEqual(expected, read("x-amz-signature")))

@@ -38,6 +38,8 @@ export interface Stored {
 export interface StoredObject extends Stored, Description {
   /** Of an object that was put together, the size of each part. */
   parts?: number[];
+  /** And the checksum of each, where they have one. */
+  partSums?: string[];
   /** And the upload that it was put together in. */
   uploadId?: string;
 }

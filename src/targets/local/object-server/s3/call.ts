@@ -43,10 +43,10 @@ export class Call {
     return Array.isArray(value) ? value.join(",") : value;
   }
 
-  /** A number in the query; throws InvalidArgument. */
+  /** A number in the query or in a header; throws InvalidArgument. */
   number(name: string, { fallback, most = Number.MAX_SAFE_INTEGER }: { fallback: number; most?: number }): number {
-    const text = this.query.get(name);
-    if (text === null || text === "") return fallback;
+    const text = this.query.get(name) ?? this.header(name) ?? "";
+    if (text === "") return fallback;
     if (!/^\d+$/.test(text) || Number(text) > 2 ** 31 - 1)
       throw new ServiceError("InvalidArgument", `Provided ${name} not an integer or within integer range`, 400);
     return Math.min(Number(text), most);

@@ -16,6 +16,10 @@ const KEPT = [
   "x-amz-website-redirect-location",
 ];
 const METADATA = "x-amz-meta-";
+const OBJECT_TAGS_MAX = 10;
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html */
+export const BUCKET_TAGS_MAX = 50;
+const GRANT = "x-amz-grant-";
 const METADATA_BYTES_MAX = 2048;
 const DEFAULT_TYPE = "binary/octet-stream";
 
@@ -33,15 +37,35 @@ export function readDescription(names: Iterable<string>, header: Headers): Descr
   const bytes = Object.entries(metadata).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value, "latin1"), 0);
   if (bytes > METADATA_BYTES_MAX)
     throw new ServiceError("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", 400, { MaxSizeAllowed: "2048" });
+  if ([...names].some((name) => name.startsWith(GRANT))) throw aclRefused();
   refuseUnknown(header);
   return { headers: { "content-type": DEFAULT_TYPE, ...Object.fromEntries(entries) }, metadata, tags: parseTags(header("x-amz-tagging") ?? "") };
+}
+
+const aclRefused = () => new ServiceError("AccessControlListNotSupported", "The bucket does not allow ACLs", 400);
+
+/** Who owns what is fixed, and what says so again changes nothing. https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html */
+export function assertOwnersAcl(acl: string | undefined): void {
+  if (acl !== "bucket-owner-full-control") throw aclRefused();
+}
+
+/** What a new bucket of the target aws would not be either. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html */
+export function refuseBucket(names: Iterable<string>, header: Headers): void {
+  if (!["private", undefined].includes(header("x-amz-acl")) || [...names].some((name) => name.startsWith(GRANT)))
+    throw new ServiceError(
+      "InvalidBucketAclWithObjectOwnership",
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+      400,
+    );
+  if (header("x-amz-bucket-object-lock-enabled")?.toLowerCase() === "true") throw notImplemented("x-amz-bucket-object-lock-enabled");
+  const ownership = header("x-amz-object-ownership") ?? "BucketOwnerEnforced";
+  if (ownership !== "BucketOwnerEnforced") throw notImplemented(`x-amz-object-ownership: ${ownership}`);
 }
 
 /** As a bucket of the target aws answers: it has no access lists, and its objects are encrypted with keys of S3's. */
 function refuseUnknown(header: Headers): void {
   const acl = header("x-amz-acl");
-  if (acl !== undefined && acl !== "bucket-owner-full-control")
-    throw new ServiceError("AccessControlListNotSupported", "The bucket does not allow ACLs", 400);
+  if (acl !== undefined) assertOwnersAcl(acl);
   const encryption = header("x-amz-server-side-encryption");
   if (encryption !== undefined && encryption !== "AES256") throw notImplemented(`x-amz-server-side-encryption: ${encryption}`);
   for (const name of ["x-amz-server-side-encryption-customer-algorithm", "x-amz-object-lock-mode", "x-amz-object-lock-legal-hold"])
@@ -54,21 +78,24 @@ const withoutFraming = (encoding: string | undefined): string | undefined =>
     ?.split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "aws-chunked")
-    .join(",");
+    .join(", ");
 
 function parseTags(text: string): Record<string, string> {
   return checkedTags([...new URLSearchParams(text)]);
 }
 
-export const readTags = (tagging: Element): Record<string, string> =>
+/** Of an object, or of a bucket, which may have more. */
+export const readTags = (tagging: Element, most = OBJECT_TAGS_MAX): Record<string, string> =>
   checkedTags(
     (tagging.all("TagSet")[0] ?? malformed())
       .all("Tag")
       .map((tag): [string, string] => [tag.text("Key") ?? malformed(), tag.text("Value") ?? malformed()]),
+    most,
   );
 
-function checkedTags(tags: [string, string][]): Record<string, string> {
-  if (tags.length > 10) throw new ServiceError("BadRequest", "Object tags cannot be greater than 10", 400);
+function checkedTags(tags: [string, string][], most = OBJECT_TAGS_MAX): Record<string, string> {
+  if (tags.length > most)
+    throw new ServiceError("BadRequest", `${most === OBJECT_TAGS_MAX ? "Object" : "Bucket"} tags cannot be greater than ${most}`, 400);
   if (new Set(tags.map(([name]) => name)).size < tags.length)
     throw new ServiceError("InvalidTag", "Cannot provide multiple Tags with the same key", 400);
   for (const [name, value] of tags)

@@ -2,8 +2,11 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { Busboy } from "@fastify/busboy";
+import { announcedAlgorithm, checkedChecksum } from "../protocol/body.ts";
+import { makeChecksum } from "../protocol/checksums.ts";
 import { type Credentials, verifyPolicy } from "../protocol/credentials.ts";
 import { ServiceError } from "../protocol/service-error.ts";
+import type { StoredObject } from "./bucket.ts";
 import { type Call, quote } from "./call.ts";
 import { readDescription, toHeaderValue } from "./description.ts";
 import { checkKey } from "./objects.ts";
@@ -25,21 +28,25 @@ export async function postForm(call: Call, credentials: Credentials): Promise<vo
   checkKey(key);
   const { least, most } = checkPolicy(fields, bucket.name);
   const md5 = createHash("md5");
+  const algorithm = announcedAlgorithm(fields.keys());
+  const sum = algorithm && makeChecksum(algorithm);
   let bytes = 0;
+  let checksum: StoredObject["checksum"];
   async function* counted() {
     for await (const piece of file) {
-      md5.update(piece);
+      for (const digest of [md5, sum]) digest?.update(piece);
       bytes += piece.length;
       if (bytes > most)
         throw new ServiceError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", 400, { MaxSizeAllowed: String(most) });
       yield piece;
     }
     if (bytes < least) throw new ServiceError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", 400);
+    checksum = algorithm && sum && checkedChecksum(algorithm, sum, fields.get(`x-amz-checksum-${algorithm}`));
   }
   const content = await bucket.receive(counted());
   const header = (name: string) => (fields.has(name) ? toHeaderValue(fields.get(name) ?? "") : undefined);
   const etag = md5.digest("hex");
-  await bucket.store(key, { object: { ...readDescription(fields.keys(), header), etag, bytes, at: Date.now() }, content });
+  await bucket.store(key, { object: { ...readDescription(fields.keys(), header), etag, bytes, at: Date.now(), checksum }, content });
   answer(call, { fields, key, etag });
 }
 
@@ -70,10 +77,14 @@ function readForm({ request }: Call): Promise<Form> {
     const fields = new Map<string, string>();
     const refuse = (message: string) => reject(new ServiceError("MalformedPOSTRequest", message, 400));
     const contentType = request.headers["content-type"] ?? "";
-    const form = new Busboy({ headers: { ...request.headers, "content-type": contentType }, limits: { fieldSize: FIELD_BYTES_MAX, files: 1 } });
+    const form = new Busboy({
+      headers: { ...request.headers, "content-type": contentType },
+      limits: { fieldSize: FIELD_BYTES_MAX, files: 1 },
+      // By its name alone: some clients give every field the name of a file, and some give the file none.
+      isPartAFile: (name) => name?.toLowerCase() === "file",
+    });
     form.on("field", (name, value) => void fields.set(name.toLowerCase(), value));
-    form.on("file", (name, stream, filename) => {
-      if (name !== "file") return stream.resume();
+    form.on("file", (_, stream, filename = "") => {
       const key = fields.get("key");
       if (key) fields.set("key", key.replaceAll("${filename}", filename));
       resolve({ fields, file: stream });

@@ -6,6 +6,7 @@ import { type Call, isoDate, quote } from "./call.ts";
 import type { Listed } from "./keys.ts";
 
 const KEYS_MAX = 1000;
+const BUCKETS_MAX = 10_000;
 const OWNER = { ID: "landfall", DisplayName: "landfall" };
 
 /** Names in answers, encoded when that is asked for: XML cannot hold all that a key may. */
@@ -91,7 +92,17 @@ function contentsOf(call: Call, { keys, prefixes }: Listed, { withOwner }: { wit
   return { Contents, CommonPrefixes: prefixes.map((prefix) => ({ Prefix: name(prefix) })) };
 }
 
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html */
 export function listBuckets(call: Call): void {
-  const Bucket = call.buckets.list().map(({ name, settings }) => ({ Name: name, CreationDate: isoDate(settings.createdAt) }));
-  call.answerXml("ListAllMyBucketsResult", { Owner: OWNER, Buckets: { Bucket } });
+  const prefix = call.query.get("prefix") ?? undefined;
+  const after = Buffer.from(call.query.get("continuation-token") ?? "", "base64url").toString();
+  const limit = call.number("max-buckets", { fallback: BUCKETS_MAX, most: BUCKETS_MAX });
+  const later = call.buckets.list().filter(({ name }) => name.startsWith(prefix ?? "") && name > after);
+  const listed = later.slice(0, limit);
+  call.answerXml("ListAllMyBucketsResult", {
+    Owner: OWNER,
+    Buckets: { Bucket: listed.map(({ name, settings }) => ({ Name: name, CreationDate: isoDate(settings.createdAt) })) },
+    ContinuationToken: listed.length < later.length ? Buffer.from(listed.at(-1)?.name ?? "").toString("base64url") : undefined,
+    Prefix: prefix,
+  });
 }

@@ -9,6 +9,7 @@ import { checksumElement, checksumHeaders, headersOf, readDescription, readTags,
 
 const KEY_BYTES_MAX = 1024;
 const DELETE_MAX = 1000;
+const PARTS_LISTED_MAX = 1000;
 /** What a presigned URL may have an answer say instead. */
 const OVERRIDES = ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
 
@@ -61,10 +62,10 @@ export async function getObject(call: Call): Promise<void> {
     const value = query.get(`response-${name}`);
     return value === null ? [] : [[name, toHeaderValue(value)]];
   });
-  const { checksum, parts, ...rest } = object;
-  const isWhole = call.header("range") === undefined && !query.has("partNumber");
-  const told = isWhole && call.header("x-amz-checksum-mode")?.toUpperCase() === "ENABLED" ? { ...rest, checksum } : rest;
-  const headers = { ...headersOf({ ...told, parts: query.has("partNumber") ? parts : undefined }), ...Object.fromEntries(overrides) };
+  const told = { ...object, parts: query.has("partNumber") ? object.parts : undefined };
+  // Nor the checksum of what is not sent: clients would look for the content that it is of.
+  const checksum = judgement === "not modified" ? undefined : checksumTold(call, object);
+  const headers = { ...headersOf({ ...told, checksum }), ...Object.fromEntries(overrides) };
   if (judgement === "not modified") return call.answer(304, headers);
   const range = rangeOf(call, object);
   const length = range ? range.end - range.start + 1 : object.bytes;
@@ -73,6 +74,14 @@ export async function getObject(call: Call): Promise<void> {
   if (call.request.method === "HEAD" || length === 0) return call.answer(status, sized);
   const { pieces, release } = bucket.read(key, object, range ?? { start: 0, end: object.bytes - 1 });
   await call.answerPieces(status, sized, pieces).finally(release);
+}
+
+/** Of what is asked for: the object, or one of its parts. */
+function checksumTold(call: Call, { checksum, parts, partSums }: StoredObject): StoredObject["checksum"] {
+  if (call.header("x-amz-checksum-mode")?.toUpperCase() !== "ENABLED" || !checksum) return undefined;
+  if (!call.query.has("partNumber") || !parts) return call.header("range") === undefined ? checksum : undefined;
+  const value = partSums?.[call.number("partNumber", { fallback: 1 }) - 1];
+  return value === undefined ? undefined : { ...checksum, value };
 }
 
 /** Undefined for the whole object. What is no single range is passed over, as S3 does. */
@@ -157,7 +166,7 @@ export async function copyObject(call: Call): Promise<void> {
   const { headers, metadata } = replaces ? described : source.object;
   const { tags } = call.header("x-amz-tagging-directive")?.toUpperCase() === "REPLACE" ? described : source.object;
   const content = await copyContent(source, bucket);
-  const { files: _, uploadId: __, parts: ___, ...object } = { ...source.object, headers, metadata, tags, at: Date.now() };
+  const { files: _, uploadId: __, parts: ___, partSums: ____, ...object } = { ...source.object, headers, metadata, tags, at: Date.now() };
   await bucket.store(
     key,
     { object, content },
@@ -202,10 +211,25 @@ export function getAttributes(call: Call): void {
   const attributes = {
     ETag: object.etag,
     Checksum: object.checksum && { ...checksumElement(object.checksum), ChecksumType: object.checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT" },
-    ObjectParts: object.parts && { PartsCount: object.parts.length },
+    ObjectParts: object.parts && describeParts(call, object.parts, object),
     StorageClass: "STANDARD",
     ObjectSize: object.bytes,
   };
   const told = Object.fromEntries(Object.entries(attributes).filter(([name]) => wanted.includes(name)));
   call.answerXml("GetObjectAttributesResponse", told, { headers: { "last-modified": new Date(object.at).toUTCString() } });
+}
+
+/** As S3 does, of parts without a checksum nothing but their number. */
+function describeParts(call: Call, parts: number[], { partSums, checksum }: StoredObject): XmlValue {
+  const after = call.number("x-amz-part-number-marker", { fallback: 0 });
+  const limit = call.number("x-amz-max-parts", { fallback: PARTS_LISTED_MAX, most: PARTS_LISTED_MAX });
+  const listed = parts.slice(after, after + limit);
+  const end = after + listed.length;
+  return {
+    ...{ IsTruncated: end < parts.length, MaxParts: limit, NextPartNumberMarker: end, PartNumberMarker: after, PartsCount: parts.length },
+    Part: listed.flatMap((Size, index) => {
+      const value = partSums?.[after + index];
+      return value === undefined ? [] : [{ ...checksumElement(checksum && { ...checksum, value }), PartNumber: after + index + 1, Size }];
+    }),
+  };
 }

@@ -4,10 +4,10 @@ import { REGION } from "../protocol/names.ts";
 import { ServiceError } from "../protocol/service-error.ts";
 import type { Call } from "./call.ts";
 import { notImplemented } from "./conditions.ts";
-import { readTags } from "./description.ts";
+import { assertOwnersAcl, BUCKET_TAGS_MAX, readTags, refuseBucket } from "./description.ts";
 import { postForm } from "./form.ts";
 import { listBuckets, listObjects, listVersions } from "./listing.ts";
-import { copyObject, getAttributes, getObject, getTags, putObject, putTags, removeObject, removeObjects, removeTags } from "./objects.ts";
+import { copyObject, findObject, getAttributes, getObject, getTags, putObject, putTags, removeObject, removeObjects, removeTags } from "./objects.ts";
 import { abortUpload, beginUpload, completeUpload, copyPart, listParts, listUploads, putPart } from "./uploads.ts";
 
 type Action = (call: Call) => Promise<void> | void;
@@ -23,6 +23,7 @@ const BUCKET: Record<string, Action> = {
   "GET ": listObjects,
   "HEAD ": (call) => (call.bucket, call.answer(200, { "x-amz-bucket-region": REGION })),
   "PUT ": async (call) => {
+    refuseBucket(Object.keys(call.request.headers), (name) => call.header(name));
     await call.buckets.create(call.bucketName);
     call.answer(200, { location: `/${call.bucketName}` });
   },
@@ -41,7 +42,7 @@ const BUCKET: Record<string, Action> = {
     call.answerXml("Tagging", { TagSet: { Tag: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) } });
   },
   "PUT tagging": async (call) => {
-    await call.bucket.setTags(readTags(await call.document("Tagging")));
+    await call.bucket.setTags(readTags(await call.document("Tagging"), BUCKET_TAGS_MAX));
     call.answer(204);
   },
   "DELETE tagging": async (call) => {
@@ -49,6 +50,7 @@ const BUCKET: Record<string, Action> = {
     call.answer(204);
   },
   "GET acl": (call) => (call.bucket, answerOwnerOnly(call)),
+  "PUT acl": (call) => (call.bucket, putAcl(call)),
   "GET policy": absence("NoSuchBucketPolicy", "The bucket policy does not exist"),
   "GET cors": absence("NoSuchCORSConfiguration", "The CORS configuration does not exist"),
   "GET lifecycle": absence("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
@@ -74,7 +76,8 @@ const OBJECT: Record<string, Action> = {
   "PUT tagging": putTags,
   "DELETE tagging": removeTags,
   "GET attributes": getAttributes,
-  "GET acl": (call) => (call.bucket.find(call.key), answerOwnerOnly(call)),
+  "GET acl": (call) => (findObject(call), answerOwnerOnly(call)),
+  "PUT acl": (call) => (findObject(call), putAcl(call)),
 };
 
 /** Whether what authorizes the request is in its body: a form's policy. */
@@ -109,6 +112,11 @@ function absence(code: string, message: string): Action {
 const absent = (code: string, message: string): ServiceError => new ServiceError(code, message, 404);
 
 const CANONICAL_USER = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"';
+
+function putAcl(call: Call): void {
+  assertOwnersAcl(call.header("x-amz-acl"));
+  call.answer(200);
+}
 
 /** Access lists are not in use: everything is its owner's. */
 function answerOwnerOnly(call: Call): void {

@@ -1,7 +1,7 @@
 // Objects that come in parts. https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 import { createHash } from "node:crypto";
-import type { ReceivedChecksum } from "../protocol/body.ts";
-import { type Algorithm, checksumOf, isAlgorithm, makeChecksum } from "../protocol/checksums.ts";
+import { checkedChecksum, type ReceivedChecksum } from "../protocol/body.ts";
+import { type Algorithm, isAlgorithm, makeChecksum } from "../protocol/checksums.ts";
 import { ServiceError } from "../protocol/service-error.ts";
 import type { Element } from "../protocol/xml.ts";
 import { malformed } from "../protocol/xml.ts";
@@ -90,8 +90,10 @@ export async function completeUpload(call: Call): Promise<void> {
   for (const { etag } of chosen) md5.update(Buffer.from(etag, "hex"));
   const { headers, metadata, tags } = upload;
   const parts = chosen.map(({ bytes }) => bytes);
+  const sums = chosen.flatMap((part) => part.checksum?.value ?? []);
+  const partSums = checksum && sums.length === parts.length ? sums : undefined;
   const object: StoredObject = {
-    ...{ headers, metadata, tags, parts, checksum, uploadId: id },
+    ...{ headers, metadata, tags, parts, partSums, checksum, uploadId: id },
     etag: `${md5.digest("hex")}-${chosen.length}`,
     bytes: parts.reduce((sum, bytes) => sum + bytes, 0),
     at: Date.now(),
@@ -147,7 +149,10 @@ async function checksumOfAll(
 ): Promise<StoredObject["checksum"]> {
   if (!isWhole) {
     const values = chosen.map(({ checksum }) => Buffer.from(checksum?.value ?? "", "base64"));
-    return { algorithm, value: `${checksumOf(algorithm, Buffer.concat(values))}-${chosen.length}`, isComposite: true };
+    const made = makeChecksum(algorithm);
+    made.update(Buffer.concat(values));
+    const { value } = checkedChecksum(algorithm, made, call.header(`x-amz-checksum-${algorithm}`)?.replace(/-\d+$/, ""));
+    return { algorithm, value: `${value}-${chosen.length}`, isComposite: true };
   }
   const made = makeChecksum(algorithm);
   const files = chosen.flatMap((part) => part.files);
@@ -157,11 +162,7 @@ async function checksumOfAll(
   } finally {
     release();
   }
-  const value = made.base64();
-  const wanted = call.header(`x-amz-checksum-${algorithm}`);
-  if (wanted !== undefined && wanted !== value)
-    throw new ServiceError("BadDigest", `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`, 400);
-  return { algorithm, value };
+  return checkedChecksum(algorithm, made, call.header(`x-amz-checksum-${algorithm}`));
 }
 
 export async function abortUpload(call: Call): Promise<void> {
