@@ -8,7 +8,7 @@ import { discardChange, isAsWanted, isNew, prepareChange, type Wanted, type Watc
 import { assertNoDataLoss, findLosses, type Loss } from "./data-loss.ts";
 import { observeEnvironment, observeTemplate, type StackState } from "./describe-stacks.ts";
 import { assertPossible } from "./impossible-changes.ts";
-import { type Outcome, reconcileStack } from "./reconcile-stack.ts";
+import { type Outcome, type Task as ReconcileTask, reconcileStack } from "./reconcile-stack.ts";
 import { removeStacks } from "./remove.ts";
 import { stepOf } from "./wait-for-stack.ts";
 
@@ -19,6 +19,8 @@ export interface ApplyOptions {
   only?: (template: StackTemplate) => boolean;
   /** Alarms during which CloudFormation takes a change back, by template. */
   watch?: (template: StackTemplate) => Watch | undefined;
+  /** Why the change to a template's stack will fail, as soon as that can be known; asked while it is under way. */
+  foresee?: (template: StackTemplate) => ReconcileTask["foresee"];
 }
 
 export interface Applied {
@@ -38,7 +40,7 @@ type Done = Applied["stacks"];
  * stands is changed; STACK_FOREIGN; STACK_STUCK; AWS_*.
  */
 export async function applyStacks(context: Context, allTemplates: StackTemplate[], options: ApplyOptions = {}): Promise<Applied> {
-  const { confirmReplace = [], only, watch } = options;
+  const { confirmReplace = [], only, watch, foresee } = options;
   const { deployment } = context;
   const templates = only ? allTemplates.filter(only) : allTemplates;
   const standing = await observeEnvironment(context.clients, {
@@ -56,7 +58,7 @@ export async function applyStacks(context: Context, allTemplates: StackTemplate[
 
   const applied: Done = new Map();
   try {
-    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch });
+    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch, foresee });
     for (const name of await removeStacks(context, obsolete)) applied.set(name, "removed");
   } catch (error) {
     throw error instanceof LandfallError ? withStanding(error, templates, applied) : error;
@@ -70,6 +72,7 @@ interface Site {
   done: Done;
   confirmed: string[];
   watch?: ApplyOptions["watch"];
+  foresee?: ApplyOptions["foresee"];
 }
 
 /** CloudFormation answers about ten calls a second; more at once would only wait for each other. */
@@ -100,7 +103,7 @@ function joinFailures([first, ...others]: unknown[]): unknown {
   return new LandfallError(first.parts, [...first.more, ...stacks]);
 }
 
-async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed, watch }: Site): Promise<void> {
+async function applyOne(context: Context, template: StackTemplate, { standing, outputs, done, confirmed, watch, foresee }: Site): Promise<void> {
   const { name } = template;
   const before = stateOf(standing, name);
   const from = performance.now();
@@ -112,6 +115,7 @@ async function applyOne(context: Context, template: StackTemplate, { standing, o
     goal: "applied",
     wanted: { ...wantedOf(template, outputs), watch: watch?.(template) },
     confirmed,
+    foresee: foresee?.(template),
   });
   outputs.set(name, outcome.standing.outputs);
   const did = describeOutcome(before, outcome);

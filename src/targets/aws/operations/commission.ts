@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { outputsOf } from "../environment-outputs.ts";
 import { holdToBudget } from "../queries/plan.ts";
 import { describeResources } from "../queries/resources.ts";
+import { foreseeTasks } from "../releases/account/watch-tasks.ts";
 import { observeServing } from "../running.ts";
 
 export async function commission(context: Context, { confirmReplace, empty }: CommissionOptions = {}): Promise<CommissionReport> {
@@ -23,7 +24,10 @@ export async function commission(context: Context, { confirmReplace, empty }: Co
     });
   await holdToBudget(context, running);
   const { makeStacks } = await import("../templates/index.ts");
-  const applied = await applyStacks(context, makeStacks(context.deployment, running, rules), { confirmReplace });
+  const applied = await applyStacks(context, makeStacks(context.deployment, running, rules), {
+    confirmReplace,
+    foresee: foreseeTasks(context, running),
+  });
   const outputs = outputsOf(
     context.deployment,
     [...applied.outputs].map(([stack, outputs]) => ({ name: stack, outputs })),
