@@ -222,6 +222,8 @@ export const ERROR_CODES = {
   CONTAINER_ENGINE_MISSING: { exit: 2, about: "A container image has to be made, and neither docker, podman nor buildah answers on this machine. What each of them said is shown." },
   CONTAINER_FILE_MISSING: { exit: 2, about: "The Dockerfile that a service names is not among the files of the release." },
   CONTAINER_BUILD_FAILED: { exit: 1, about: "A step of the Dockerfile failed. The engine's last lines are shown." },
+  CONTAINER_PULL_FAILED: { exit: 1, about: "ECS could not pull the container image of a service: it is not in the registry, was made for another processor, or there is no way or no right to it. ECS's words are shown." },
+  CONTAINER_NOT_STARTED: { exit: 1, about: "ECS could not start a container, and its command never ran: a secret or its log was not there, or the way to them. ECS's words are shown." },
   CONTAINER_PUSH_FAILED: { exit: 1, about: "The registry did not take the container image, or the login to it. The engine's last lines are shown." },
   TASK_LOST: { exit: 1, about: "A machine that was started for one task (an image, a build, a release phase) ended without saying how it went. It is terminated." },
   DATA_MISSING: { exit: 3, about: "Data that the environment had is not where it was: nothing is there, an empty folder (a disk that is not mounted), or another database's or environment's data. Nothing is made in its place. Mount or put it back; `landfall commission <env> --empty` with its name begins with an empty one." },

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
+import { observeTasks, reasonOf } from "../../src/targets/aws/account/tasks.ts";
 import { observeRunning } from "../../src/targets/aws/running.ts";
 import { SMALL } from "../targets/aws/templates/apps.ts";
+import type { TaskFate } from "./emulator.ts";
 import { type Engine, installEngine } from "./engine.ts";
 import { onEmulator } from "./suite.ts";
 
@@ -19,6 +21,73 @@ const APP: AppInput = {
     nightly: { command: "node nightly.js", schedule: "15 3 * * *", timeout: "10m", container: {} },
   },
   release: { build: ["npm run assets"], expand: "node migrate.js" },
+};
+
+const WEB: AppInput = { ...APP, services: { web: { command: "node server.js", port: 8448, instances: 2, container: {} } }, release: {} };
+
+const EXITED = { stopCode: "EssentialContainerExited", reason: "Essential container in task exited" };
+const NOT_STARTED = { stopCode: "TaskFailedToStart" };
+const STOPPED = { stopCode: "ServiceSchedulerInitiated" };
+
+/**
+ * What is known once one task has stopped for it. Texts from https://docs.aws.amazon.com/AmazonECS/latest/developerguide/: resolve-stopped-errors.html,
+ * task_cannot_pull_image.html, out-of-memory.html, resource-initialization-error.html, and https://repost.aws/knowledge-center/ecs-task-stopped.
+ */
+const FINAL: [TaskFate, { code: string; what: RegExp; evidence: [string, unknown][] }][] = [
+  [
+    { ...EXITED, exitCode: 1, lines: ["connecting", "Error: connect ECONNREFUSED 10.0.3.7:5432"] },
+    {
+      code: "INSTANCE_RESOURCE_UNREACHABLE",
+      what: /does not reach a server at 10\.0\.3\.7:5432/,
+      evidence: [
+        ["reason", "Essential container in task exited; status 1"],
+        ["last log", "connecting"],
+        ["", "Error: connect ECONNREFUSED 10.0.3.7:5432"],
+      ],
+    },
+  ],
+  [
+    { ...EXITED, exitCode: 137, containerReason: "OutOfMemoryError: Container killed due to memory usage", lines: ["starting"] },
+    {
+      code: "INSTANCE_OUT_OF_MEMORY",
+      what: /ran out of memory/,
+      evidence: [["reason", "Essential container in task exited; OutOfMemoryError: Container killed due to memory usage; status 137"]],
+    },
+  ],
+  [
+    { ...EXITED, exitCode: 0, lines: ["done"] },
+    { code: "INSTANCE_ENDED", what: /came to its end/, evidence: [["last log", "done"]] },
+  ],
+  [
+    {
+      ...NOT_STARTED,
+      reason:
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:0: not found",
+    },
+    { code: "CONTAINER_PULL_FAILED", what: /image could not be pulled/, evidence: [["reason", expect.stringContaining("not found")]] },
+  ],
+  [
+    {
+      ...NOT_STARTED,
+      reason:
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
+    },
+    { code: "CONTAINER_NOT_STARTED", what: /could not be started/, evidence: [["reason", expect.stringContaining("log group does not exist")]] },
+  ],
+  [
+    {
+      ...STOPPED,
+      reason: "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/hello/0)",
+      lines: ["up"],
+    },
+    { code: "HEALTH_NEVER_PASSED", what: /never passed/, evidence: [["reason", expect.stringContaining("Task failed ELB health checks")]] },
+  ],
+];
+
+const TIMED_OUT: TaskFate = {
+  ...NOT_STARTED,
+  reason:
+    'CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to do request: Head "https://111122223333.dkr.ecr.eu-central-1.amazonaws.com/v2/hello/manifests/one": dial tcp 10.0.3.17:443: i/o timeout',
 };
 
 interface Call {
@@ -157,4 +226,98 @@ onEmulator("containers on the emulator", (world) => {
     });
     expect(await running(APP)).toEqual([]);
   });
+
+  const standing = async () => {
+    const { services } = await open(WEB).status();
+    return services.map(({ healthy, instances }) => ({ healthy, releases: [...new Set(instances.map(({ release }) => release))] }));
+  };
+  /** The tasks that stopped for this, whatever came of it. */
+  const stoppedFor = async (reason: string) => {
+    const context = world.stage.context(WEB);
+    const { clusterArns = [] } = await (await context.clients.ecs()).listClusters({});
+    const tasks = await observeTasks(context, { cluster: clusterArns[0] as string, stopped: true });
+    return tasks.filter((task) => reasonOf(task).startsWith(reason)).length;
+  };
+
+  it("that cannot run end the rollout with the first task, which says why, and what served serves", async () => {
+    await world.stage.commission(WEB);
+    const { release } = await open(WEB).deploy({ dirty: true });
+    for (const [index, [fate, { code, what, evidence }]] of FINAL.entries()) {
+      write(`bad ${index}`);
+      // Long enough that nobody waits for a second one by chance; ECS's breaker would count three.
+      world.emulator.setTasks({ ...fate, everyMs: 40_000 });
+      const before = await stoppedFor(fate.reason as string);
+      const failure = await open(WEB)
+        .deploy({ dirty: true })
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+      expect(failure).toMatchObject({ code, parts: { what: expect.stringMatching(what), evidence: expect.arrayContaining(evidence) } });
+      expect(failure).toMatchObject({ parts: { standing: expect.stringContaining("CloudFormation has taken the change back") } });
+      expect((await stoppedFor(fate.reason as string)) - before).toBe(1);
+      expect(await standing()).toEqual([{ healthy: 2, releases: [release] }]);
+      expect((await world.stage.stacks(WEB)).get("hello-production-service-web")?.status).toBe("UPDATE_ROLLBACK_COMPLETE");
+    }
+    world.emulator.setTasks();
+    write("good");
+    const next = await open(WEB).deploy({ dirty: true });
+    expect(await standing()).toEqual([{ healthy: 2, releases: [next.release] }]);
+  }, 600_000);
+
+  it("of the first release end it as soon, and nothing of them is left", async () => {
+    await world.stage.commission(WEB);
+    world.emulator.setTasks({ ...EXITED, exitCode: 1, lines: ["Error: no"], everyMs: 40_000 });
+    await expect(open(WEB).deploy({ dirty: true })).rejects.toMatchObject({
+      code: "INSTANCE_CRASHED",
+      parts: { what: expect.stringMatching(/status 1/) },
+    });
+    expect(await stoppedFor("Essential container")).toBe(1);
+    const ecs = await world.stage.context(WEB).clients.ecs();
+    const { clusterArns = [] } = await ecs.listClusters({});
+    expect((await ecs.listServices({ cluster: clusterArns[0] as string })).serviceArns).toEqual([]);
+  }, 240_000);
+
+  it("end a commission as soon that gives what serves another resource, and it serves as before", async () => {
+    await world.stage.commission(WEB);
+    const { release } = await open(WEB).deploy({ dirty: true });
+    world.emulator.setTasks({ ...EXITED, exitCode: 1, lines: ["Error: no"], everyMs: 40_000 });
+    const more = { ...WEB, resources: { files: { type: "bucket" as const } } };
+    await expect(world.stage.commission(more)).rejects.toMatchObject({
+      code: "INSTANCE_CRASHED",
+      parts: { where: "stack hello-production-service-web" },
+    });
+    expect(await stoppedFor("Essential container")).toBe(1);
+    expect(await standing()).toEqual([{ healthy: 2, releases: [release] }]);
+  }, 240_000);
+
+  it("whose image is pulled at another try are waited for, as is a place for them, and both are said", async () => {
+    await world.stage.commission(WEB);
+    world.emulator.setTasks({ ...TIMED_OUT, times: 2, everyMs: 6_000 });
+    const first = await open(WEB).deploy({ dirty: true });
+    expect(await stoppedFor("CannotPullContainerError")).toBe(2);
+    expect(await standing()).toEqual([{ healthy: 2, releases: [first.release] }]);
+    const notes = () => world.stage.progress.flatMap((event) => (event.type === "note" ? [event.text] : []));
+    expect(notes()).toContainEqual(expect.stringMatching(/web: .*i\/o timeout.*ECS tries again/));
+    write("two");
+    const event =
+      "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.";
+    world.emulator.setTasks({ event, times: 2, everyMs: 6_000 });
+    const second = await open(WEB).deploy({ dirty: true });
+    expect(await standing()).toEqual([{ healthy: 2, releases: [second.release] }]);
+    expect(notes().filter((text) => /web: ECS waits for a place/.test(text))).toHaveLength(1);
+  }, 240_000);
+
+  it("that fail for what may pass are ended by ECS's breaker, with what they said", async () => {
+    await world.stage.commission(WEB);
+    world.emulator.setTasks(TIMED_OUT);
+    // Half of eight, and three where half is less.
+    await expect(open(WEB).deploy({ dirty: true, instances: { web: 8 } })).rejects.toMatchObject({ code: "CONTAINER_PULL_FAILED" });
+    expect(await stoppedFor("CannotPullContainerError")).toBe(4);
+    await expect(open(WEB).deploy({ dirty: true })).rejects.toMatchObject({
+      code: "CONTAINER_PULL_FAILED",
+      parts: { evidence: expect.arrayContaining([["reason", expect.stringContaining("i/o timeout")]]) },
+    });
+    expect(await stoppedFor("CannotPullContainerError")).toBe(4 + 3);
+  }, 240_000);
 });

@@ -44,6 +44,22 @@ export interface Rule {
   times?: number;
 }
 
+/** What becomes of each task of a deployment whose release has not run yet; see containers.py. Texts as AWS's pages on stopped tasks have them. */
+export interface TaskFate {
+  stopCode?: string;
+  reason?: string;
+  containerReason?: string;
+  exitCode?: number;
+  /** What its log has. */
+  lines?: string[];
+  /** An event of the service instead: no task could be placed. */
+  event?: string;
+  /** So many fail; those after them come up. All when left out. */
+  times?: number;
+  firstMs?: number;
+  everyMs?: number;
+}
+
 export interface Emulator {
   port: number;
   /** Replaces the rules; each has a fresh count when its text is new. */
@@ -56,6 +72,8 @@ export interface Emulator {
   setVcpus(vcpus?: number, options?: { inDryRuns: boolean }): void;
   /** The letters of the region's zones, in AWS's order; "abc" when left out. */
   setZones(letters?: string): void;
+  /** What becomes of new tasks; they come up when left out. */
+  setTasks(fate?: TaskFate): void;
   /** The account that is on AWS's Free plan; none when left out. */
   setFreePlan(account?: string): void;
   stop(): Promise<void>;
@@ -72,6 +90,7 @@ export async function startEmulator(): Promise<Emulator> {
   const vcpus = join(folder, "vcpus");
   const zones = join(folder, "zones");
   const freePlan = join(folder, "free-plan");
+  const tasks = join(folder, "tasks.json");
   const port = await findFreePort();
   const child = spawn(python, [fileURLToPath(new URL("launcher.py", import.meta.url))], {
     cwd: folder,
@@ -88,6 +107,7 @@ export async function startEmulator(): Promise<Emulator> {
       LANDFALL_EMULATOR_VCPUS: vcpus,
       LANDFALL_EMULATOR_ZONES: zones,
       LANDFALL_EMULATOR_FREE_PLAN: freePlan,
+      LANDFALL_EMULATOR_TASKS: tasks,
     },
   });
   let said = "";
@@ -104,6 +124,7 @@ export async function startEmulator(): Promise<Emulator> {
     setVcpus: (most, { inDryRuns } = { inDryRuns: false }) => set(vcpus, inDryRuns ? `${most} dry` : most),
     setZones: (letters) => set(zones, letters),
     setFreePlan: (account) => set(freePlan, account),
+    setTasks: (fate) => set(tasks, fate && JSON.stringify(fate)),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill("SIGKILL");

@@ -448,7 +448,11 @@ def install():
     )
     # A rule that delays must not hold up the whole emulator: its types go to a thread, as ministack does it for slow ones.
     threaded = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda kind: threaded(kind) or any("delayMs" in rule and is_match(rule, type=kind) for rule in load_rules())
+    stacks._runs_on_worker_thread = lambda kind: (
+        threaded(kind)
+        or any("delayMs" in rule and is_match(rule, type=kind) for rule in load_rules())
+        or (kind == "AWS::ECS::Service" and containers.fate() is not None)
+    )
 
 
 def end_with_parent():

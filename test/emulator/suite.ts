@@ -32,6 +32,7 @@ export function onEmulator(name: string, body: (world: World) => void): void {
     beforeEach(() => {
       world.emulator.setRules([]);
       world.emulator.setVcpus();
+      world.emulator.setTasks();
       world.proxy.clear();
       world.stage = makeStage(world.proxy.port);
     });

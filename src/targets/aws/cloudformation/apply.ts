@@ -8,7 +8,7 @@ import { discardChange, isAsWanted, isNew, prepareChange, type Wanted, type Watc
 import { assertNoDataLoss, findLosses, type Loss } from "./data-loss.ts";
 import { observeEnvironment, observeTemplate, type StackState } from "./describe-stacks.ts";
 import { assertPossible } from "./impossible-changes.ts";
-import { type Outcome, reconcileStack } from "./reconcile-stack.ts";
+import { type Outcome, type Task as ReconcileTask, reconcileStack } from "./reconcile-stack.ts";
 import { removeStacks } from "./remove.ts";
 import { stepOf } from "./wait-for-stack.ts";
 import { addZones } from "./zones.ts";
@@ -22,6 +22,8 @@ export interface ApplyOptions {
   revertDrift?: ReadonlySet<string>;
   /** Alarms during which CloudFormation takes a change back, by template. */
   watch?: (template: StackTemplate) => Watch | undefined;
+  /** Why the change to a template's stack will fail, as soon as that can be known; asked while it is under way. */
+  foresee?: (template: StackTemplate) => ReconcileTask["foresee"];
 }
 
 export interface Applied {
@@ -41,7 +43,7 @@ type Done = Applied["stacks"];
  * stands is changed; STACK_FOREIGN; STACK_STUCK; AWS_*.
  */
 export async function applyStacks(context: Context, allTemplates: StackTemplate[], options: ApplyOptions = {}): Promise<Applied> {
-  const { confirmReplace = [], only, watch, revertDrift } = options;
+  const { confirmReplace = [], only, watch, revertDrift, foresee } = options;
   const { deployment } = context;
   const templates = only ? allTemplates.filter(only) : allTemplates;
   const standing = await observeEnvironment(context.clients, {
@@ -60,7 +62,7 @@ export async function applyStacks(context: Context, allTemplates: StackTemplate[
 
   const applied: Done = new Map();
   try {
-    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch, revertDrift });
+    await applyAll(context, templates, { standing, outputs, done: applied, confirmed: confirmReplace, watch, revertDrift, foresee });
     for (const name of await removeStacks(context, obsolete)) applied.set(name, "removed");
   } catch (error) {
     throw error instanceof LandfallError ? withStanding(error, templates, applied) : error;
@@ -75,6 +77,7 @@ interface Site {
   confirmed: string[];
   watch?: ApplyOptions["watch"];
   revertDrift?: ApplyOptions["revertDrift"];
+  foresee?: ApplyOptions["foresee"];
 }
 
 /** CloudFormation answers about ten calls a second; more at once would only wait for each other. */
@@ -106,7 +109,7 @@ function joinFailures([first, ...others]: unknown[]): unknown {
 }
 
 async function applyOne(context: Context, template: StackTemplate, site: Site): Promise<void> {
-  const { standing, outputs, done, confirmed, watch, revertDrift } = site;
+  const { standing, outputs, done, confirmed, watch, revertDrift, foresee } = site;
   const { name } = template;
   const before = stateOf(standing, name);
   const from = performance.now();
@@ -118,6 +121,7 @@ async function applyOne(context: Context, template: StackTemplate, site: Site): 
     goal: "applied",
     wanted: { ...wantedOf(template, outputs), watch: watch?.(template), revertDrift: revertDrift?.has(name) },
     confirmed,
+    foresee: foresee?.(template),
   });
   outputs.set(name, outcome.standing.outputs);
   const did = describeOutcome(before, outcome);

@@ -22,6 +22,8 @@ export interface Task {
   wanted?: Wanted;
   /** Names of what holds data and may be lost all the same. */
   confirmed?: string[];
+  /** Asked while a change is under way: why it will fail, as soon as that can be known. It is taken back then. */
+  foresee?: () => Promise<LandfallError | undefined>;
 }
 
 export interface Outcome {
@@ -43,6 +45,7 @@ export async function reconcileStack(task: Task): Promise<Outcome> {
   let { standing, goal } = task;
   let changed = false;
   let failure: LandfallError | undefined;
+  let foreseen: LandfallError | undefined;
   let conflicts = 0;
   let newRoles = 0;
   for await (const _ of pollEvery(context)) {
@@ -60,7 +63,15 @@ export async function reconcileStack(task: Task): Promise<Outcome> {
       standing = await observeStack(context.clients, standing.name);
       continue;
     }
-    standing = await waitForStack(context, await look(task, standing));
+    standing = await waitForStack(context, await look(task, standing), async () => {
+      if (goal === "applied") foreseen = await task.foresee?.();
+      return goal === "applied" && foreseen !== undefined;
+    });
+    if (foreseen && goal === "applied") {
+      // What never came up has served nobody.
+      goal = standing.status.startsWith("CREATE") ? "gone" : "undone";
+      continue;
+    }
     if (action !== "create" && action !== "change") continue;
     if (!hasFailed(standing)) {
       if (isUp(standing)) break;
@@ -76,6 +87,7 @@ export async function reconcileStack(task: Task): Promise<Outcome> {
     // What it was is better than something between two states.
     goal = "undone";
   }
+  if (foreseen) throw new LandfallError({ ...foreseen.parts, where: `stack ${standing.name}`, standing: standingAfter(standing) });
   if (failure) throw failure;
   return { standing, changed };
 }
@@ -184,7 +196,7 @@ async function explainFailure({ clients, deployment }: Context, standing: StackS
 const describe = ({ logicalId, type }: Happening) => `resource "${logicalId}" (${type})`;
 
 function standingAfter({ name, status }: StackState): string {
-  if (status === "ROLLBACK_COMPLETE") return `CloudFormation has removed again what it had made of "${name}".`;
+  if (status === "ROLLBACK_COMPLETE" || status === "DELETE_COMPLETE") return `CloudFormation has removed again what it had made of "${name}".`;
   if (status === "UPDATE_ROLLBACK_COMPLETE") return `CloudFormation has taken the change back: "${name}" is as it was before.`;
   return `"${name}" is left in the state ${status}; the next run goes on from there.`;
 }

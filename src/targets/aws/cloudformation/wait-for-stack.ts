@@ -8,8 +8,10 @@ import { observeEvents, Timeline } from "./events.ts";
 
 const isMoving = ({ status }: StackState) => status.endsWith("_IN_PROGRESS") && status !== "REVIEW_IN_PROGRESS";
 
-/** Resolves with the state it rests in. */
-export async function waitForStack(context: Context, from: StackState): Promise<StackState> {
+const isForward = ({ status }: StackState) => status === "CREATE_IN_PROGRESS" || status === "UPDATE_IN_PROGRESS";
+
+/** Resolves with the state it rests in; or with that in which `isLost` finds that there is nothing to wait for. */
+export async function waitForStack(context: Context, from: StackState, isLost?: () => Promise<boolean>): Promise<StackState> {
   const { clients, emit } = context;
   const { name, id } = from;
   if (id === undefined || from.status === "REVIEW_IN_PROGRESS") return from;
@@ -25,7 +27,7 @@ export async function waitForStack(context: Context, from: StackState): Promise<
       explained.add(event.type);
       if (slow) emit({ type: "note", text: `${name}: ${event.logicalId}: ${slow}` });
     }
-    if (!isMoving(standing)) break;
+    if (!isMoving(standing) || (isForward(standing) && (await isLost?.()))) break;
     standing = await observeStack(clients, name, id);
   }
   return standing;

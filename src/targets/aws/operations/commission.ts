@@ -10,6 +10,7 @@ import { assertNetworkFits } from "../existing-network.ts";
 import { lookForDrift, reportDrift } from "../queries/drift.ts";
 import { holdToBudget } from "../queries/plan.ts";
 import { describeResources } from "../queries/resources.ts";
+import { foreseeTasks } from "../releases/account/watch-tasks.ts";
 import { observeServing } from "../running.ts";
 
 export async function commission(context: Context, { confirmReplace, empty, revertDrift }: CommissionOptions = {}): Promise<CommissionReport> {
@@ -30,7 +31,11 @@ export async function commission(context: Context, { confirmReplace, empty, reve
   // What no template is for any more goes, however it was changed.
   const kept = templates.flatMap(({ name }) => stacks.get(name) ?? []);
   const found = revertDrift ? await lookForDrift(context, kept) : undefined;
-  const applied = await applyStacks(context, templates, { confirmReplace, revertDrift: found && new Set(found.drifted.keys()) });
+  const applied = await applyStacks(context, templates, {
+    confirmReplace,
+    revertDrift: found && new Set(found.drifted.keys()),
+    foresee: foreseeTasks(context, running),
+  });
   const outputs = outputsOf(
     context.deployment,
     [...applied.outputs].map(([stack, outputs]) => ({ name: stack, outputs })),

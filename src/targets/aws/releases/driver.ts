@@ -71,9 +71,10 @@ export interface FleetDriver {
   observe(): Promise<Standing>;
   /**
    * Brings up, replaces and removes until exactly these fleets run; requests go where they went. Of a service that ran before (`from`) and neither
-   * runs any more nor is configured nothing is left. Errors: with what the machines said.
+   * runs any more nor is configured nothing is left. On the way back (`isBack`) all that fails is tried as often as the place tries it, since
+   * nothing better is left. Errors: with what the machines said.
    */
-  change(running: Running, from: Running): Promise<void>;
+  change(running: Running, from: Running, options?: { isBack?: boolean }): Promise<void>;
   /** Leads requests by these rules and shares, in one change; goes back when the fleets that it watches turn out unhealthy within its time. */
   route(change: RoutesChange): Promise<void>;
   /** What the balancer finds of each of these fleets. */

@@ -53,11 +53,11 @@ const withShares = (running: Running, shares: Running): Running =>
   );
 
 /** `from` is what ran before it. */
-async function performStage(context: PerformContext & { judge?: Judge }, stage: Stage, from: Running): Promise<void> {
+async function performStage(context: PerformContext & { judge?: Judge; isBack?: boolean }, stage: Stage, from: Running): Promise<void> {
   const { fleets } = context.driver;
   if (stage.kind === "fleets" || stage.kind === "routes")
     return during(context.emit, stage.text, stage.text, async () => {
-      await (stage.kind === "fleets" ? fleets.change(stage.running, from) : fleets.route(stage));
+      await (stage.kind === "fleets" ? fleets.change(stage.running, from, { isBack: context.isBack }) : fleets.route(stage));
       return stage.text;
     });
   if (stage.kind === "healthy") return during(context.emit, "health", stage.text, () => waitHealthy(context, stage.fleets, from));
@@ -111,7 +111,7 @@ async function rollBack(context: PerformContext, { at, before, error }: { at: St
 export async function performBack(context: PerformContext, at: Standing, before: Standing): Promise<void> {
   let now = at;
   for (const stage of compileBack(at, before)) {
-    await performStage(context, stage, now.running);
+    await performStage({ ...context, isBack: true }, stage, now.running);
     now = standingAfter(now, stage);
   }
 }

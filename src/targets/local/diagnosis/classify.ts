@@ -1,10 +1,10 @@
 // From what was observed of a new instance to the verdict on it, or to none yet. Pure: no clock, no process, no file.
 // The rules, and why they are what they are: docs/decisions/0007-when-a-failure-is-knowable.md.
 import type { HealthCheck } from "../../../config/schema.ts";
+import { type Cause, findLogMatch, type LogMatch, readLine } from "../../log-patterns.ts";
 import type { Holder, Listener } from "../ports/listeners.ts";
 import type { Exit } from "../supervisor/api.ts";
 import type { Leaks } from "./leaks.ts";
-import { type Cause, findLogMatch, type LogMatch, readLine } from "./log-patterns.ts";
 import type { Reply } from "./probe.ts";
 
 export type Answer =

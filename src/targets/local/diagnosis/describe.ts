@@ -6,10 +6,10 @@ import { type ErrorCode, LandfallError } from "../../../error.ts";
 import type { Stray } from "../../../reports.ts";
 import { excerptOf } from "../../../text/excerpt.ts";
 import { describeDuration, describeElapsed } from "../../../text/units.ts";
+import { findLogMatch } from "../../log-patterns.ts";
 import type { Listener } from "../ports/listeners.ts";
 import type { Exit } from "../supervisor/api.ts";
 import { type Answer, type Attempt, type FaultKind, graceMs, type Observations } from "./classify.ts";
-import { findLogMatch } from "./log-patterns.ts";
 import { describeReply } from "./probe.ts";
 import type { Evidence, Failure, Watched } from "./watched.ts";
 

@@ -2,10 +2,10 @@
 import { existsSync, statfsSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import { resolve } from "node:path";
+import type { LogMatch } from "../../log-patterns.ts";
 import { findHolder, type Holder } from "../ports/listeners.ts";
 import { findRecord } from "../record.ts";
 import { touch } from "../resources/readiness.ts";
-import type { LogMatch } from "./log-patterns.ts";
 import type { Evidence, Failure, Watched } from "./watched.ts";
 
 /** Looks up what belongs to that kind of fault. Never rejects for what cannot be server: that is left out. */

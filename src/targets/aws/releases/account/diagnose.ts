@@ -2,14 +2,16 @@
 import type { TargetHealthDescription } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { LandfallError } from "../../../../error.ts";
 import { findObject } from "../../account/objects.ts";
-import { exitCodeOf, observeTasks, readTask, reasonOf, taskId } from "../../account/tasks.ts";
+import { observeTasks } from "../../account/tasks.ts";
 import { observeEvents } from "../../cloudformation/events.ts";
 import type { Context } from "../../context.ts";
-import { type EnvironmentOutputs, loadEnvironmentOutputs } from "../../environment-outputs.ts";
-import { logGroupName, stackName } from "../../templates/shared/names.ts";
+import { loadEnvironmentOutputs } from "../../environment-outputs.ts";
+import { stackName } from "../../templates/shared/names.ts";
 import { type BootReport, describeReport, wordsOf } from "../boot-report.ts";
 import type { FleetName } from "../driver.ts";
 import { readConsole } from "./instances.ts";
+import { bearingOf } from "./stopped-task.ts";
+import { explainStopped } from "./watch-tasks.ts";
 
 const MACHINES_SHOWN = 3;
 const LINES_SHOWN = 8;
@@ -19,10 +21,10 @@ export async function diagnose(context: Context, error: unknown): Promise<unknow
   if (!(error instanceof LandfallError) || error.code !== "STACK_FAILED") return error;
   const stack = /stack (\S+)/.exec(String(error.parts.where ?? ""))?.[1];
   if (stack === undefined) return error;
-  const outputs = await loadEnvironmentOutputs(context);
-  const { stacks, bucket } = outputs;
-  const containers = await diagnoseTasks(context, stack, outputs);
-  if (containers) return new LandfallError({ ...error.parts, ...containers }, error.more);
+  const { stacks, bucket, find } = await loadEnvironmentOutputs(context);
+  const service = serviceOf(context, stack);
+  const cluster = find("service", service, "Cluster");
+  if (cluster !== undefined) return diagnoseTasks(context, error, { service, cluster });
   const id = stacks.get(stack)?.id;
   const events = id === undefined ? [] : await observeEvents(context.clients, id);
   const machines = [...new Set(events.flatMap(({ reason = "" }) => /FAILURE signal with UniqueId (i-[0-9a-f]+)/.exec(reason)?.[1] ?? []))];
@@ -46,29 +48,19 @@ export async function diagnose(context: Context, error: unknown): Promise<unknow
 /** Of a service's stack. */
 const serviceOf = ({ deployment }: Context, stack: string): string => stack.slice(stackName(deployment, "service", "").length);
 
-/** What the newest tasks that stopped have said; undefined when it is no stack of containers, or none stopped. */
-async function diagnoseTasks(context: Context, stack: string, outputs: EnvironmentOutputs) {
-  const service = serviceOf(context, stack);
-  const cluster = outputs.find("service", service, "Cluster");
-  if (cluster === undefined) return undefined;
-  const stopped = (await observeTasks(context, { cluster, stopped: true })).slice(0, MACHINES_SHOWN);
-  const rows = await Promise.all(
-    stopped.map(async (task): Promise<[string, string][]> => {
-      const { lines } = await readTask(context, logGroupName(context.deployment, service), taskId(task));
-      return [
-        ["task", taskId(task)],
-        ["reason", reasonOf(task) || `status ${exitCodeOf(task)}`],
-        ...lines.slice(-LINES_SHOWN).map((line, index): [string, string] => [index === 0 ? "last log" : "", line]),
-      ];
-    }),
-  );
-  if (stopped.length === 0) return undefined;
-  const unhealthy = stopped.some((task) => /health check/i.test(reasonOf(task)));
-  return {
-    code: unhealthy ? ("HEALTH_NEVER_PASSED" as const) : ("INSTANCE_CRASHED" as const),
-    what: `the new containers of ${stack} did not stay up`,
-    evidence: rows.flat(),
-  };
+/** What ECS gave up on, with what the newest of its tasks that failed have said. */
+async function diagnoseTasks(
+  context: Context,
+  error: LandfallError,
+  { service, cluster }: { service: string; cluster: string },
+): Promise<LandfallError> {
+  if (!error.parts.what.includes("AWS::ECS::Service")) return error;
+  const stopped = await observeTasks(context, { cluster, stopped: true });
+  const failed = stopped.filter((task) => task.startedBy?.startsWith("ecs-svc/") && bearingOf(task) !== "none");
+  if (failed.length === 0) return error;
+  const { parts } = await explainStopped(context, service, failed);
+  const why = [parts.why, error.parts.why].filter(Boolean).join("\n");
+  return new LandfallError({ ...error.parts, ...parts, why, standing: error.parts.standing }, error.more);
 }
 
 async function loadReport(context: Context, bucket: string, stack: string, machine: string): Promise<BootReport | undefined> {

@@ -14,6 +14,7 @@ import { type Running, servingSlot } from "../../templates/shared/running.ts";
 import type { FleetDriver, FleetHealth, FleetName, HeardOutcomes, RoutesChange, Trial } from "../driver.ts";
 import { observeOutcomes } from "./canary-metrics.ts";
 import { diagnose, explainTargets } from "./diagnose.ts";
+import { foreseeTasks } from "./watch-tasks.ts";
 
 /** What CloudFormation takes. */
 const ALARMS_MAX = 5;
@@ -37,7 +38,7 @@ export function accountFleets(context: Context, looked?: EnvironmentOutputs): Fl
   };
   return {
     observe: async () => observeServing(context, (await outputs()).stacks),
-    change: (running, from) => changed((before) => changeFleets(context, before, { running, from })),
+    change: (running, from, { isBack = false } = {}) => changed((before) => changeFleets(context, before, { running, from, isBack })),
     route: (change) => changed((before) => changeRoutes(context, before, change)),
     health: async (fleets) => {
       const found = await outputs();
@@ -57,15 +58,17 @@ export function accountFleets(context: Context, looked?: EnvironmentOutputs): Fl
 interface FleetsChange {
   running: Running;
   from: Running;
+  isBack: boolean;
 }
 
-async function changeFleets(context: Context, outputs: EnvironmentOutputs, { running, from }: FleetsChange): Promise<void> {
+async function changeFleets(context: Context, outputs: EnvironmentOutputs, { running, from, isBack }: FleetsChange): Promise<void> {
   const { makeStacks } = await import("../../templates/index.ts");
   const alarms = await quietAlarms(context, outputs, servingFleets(running));
   try {
     await applyStacks(context, makeStacks(context.deployment, running), {
       only: ({ role }) => role === "service",
       watch: ({ service }) => ({ alarms: alarms.filter((alarm) => alarm.service === service).map(({ arn }) => arn), minutes: 0 }),
+      ...(isBack ? {} : { foresee: foreseeTasks(context, running) }),
     });
   } catch (error) {
     throw await diagnose(context, error);
@@ -74,7 +77,7 @@ async function changeFleets(context: Context, outputs: EnvironmentOutputs, { run
 }
 
 /** The stacks of services that neither run any more nor are configured. What cannot be removed takes no request, and fails no rollout. */
-async function removeRetired(context: Context, { running, from }: FleetsChange): Promise<void> {
+async function removeRetired(context: Context, { running, from }: Omit<FleetsChange, "isBack">): Promise<void> {
   const { app, environment, services } = context.deployment;
   const retired = Object.keys(from).filter((service) => !Object.hasOwn(running, service) && !Object.hasOwn(services, service));
   if (retired.length === 0) return;

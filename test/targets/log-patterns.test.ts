@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findLogMatch } from "../../../../src/targets/local/diagnosis/log-patterns.ts";
+import { findLogMatch } from "../../src/targets/log-patterns.ts";
 
 /** Last words as programs of many languages print them. */
 const KNOWN: [words: string, cause: string, found: Record<string, unknown>][] = [
