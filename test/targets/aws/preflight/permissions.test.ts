@@ -87,6 +87,11 @@ describe("permissions", () => {
         why: "kms:TagResource",
         next: "landfall iam production commission   prints what is needed",
       },
+      {
+        what: "commission --revert-drift: 2 calls are not allowed",
+        why: "cloudformation:DetectStackDrift, kms:TagResource",
+        next: 'landfall iam production "commission --revert-drift"   prints what is needed',
+      },
     ]);
   });
 

@@ -21,7 +21,6 @@ const BEYOND: Record<string, Record<string, string>> = {
     "ec2:ModifyLaunchTemplate": "a change of the default version",
   },
   "AWS::EC2::SecurityGroup": { "ec2:DescribeSecurityGroupRules": "drift of rules is looked for by rule" },
-  "AWS::EC2::SecurityGroupEgress": { "ec2:DescribeSecurityGroups": "as the schema of its sibling for what comes in says" },
   "AWS::ElastiCache::ReplicationGroup": { "secretsmanager:GetSecretValue": "its password is a reference to a secret, resolved for the caller" },
   "AWS::ElasticLoadBalancingV2::LoadBalancer": { "iam:CreateServiceLinkedRole": "the first balancer of an account makes the service's role" },
   "AWS::RDS::DBInstance": {
