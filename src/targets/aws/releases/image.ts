@@ -9,6 +9,7 @@ import { recipeFiles } from "../../../release/recipe.ts";
 import type { Release } from "../../../release/release.ts";
 import type { Source } from "../../../release/source.ts";
 import { contentOf, type SourceFile } from "../../../release/source-file.ts";
+import { explainUnreached } from "../../../text/unreached.ts";
 import { type Architecture, architectureOf, onMachines, servicesOf } from "./architecture.ts";
 import type { MachineImage, OneOffTask, ReleaseContext } from "./driver.ts";
 import { endTask, runOneOffTask, taskName } from "./one-off-task.ts";
@@ -121,5 +122,5 @@ const stepFailed = (step: string, code: number, tail: string[]) =>
     where: "recipe in landfall.config.ts",
     evidence: tail.slice(-12).map((line, index): [string, string] => [index === 0 ? "last lines" : "", line]),
     standing: "No image was made, and its machine is terminated. The live release is not affected.",
-    next: "make the step work on Debian 13 in a folder that holds only recipe.files, then run the command again",
+    ...(explainUnreached(tail) ?? { next: "make the step work on Debian 13 in a folder that holds only recipe.files, then run the command again" }),
   });

@@ -5,6 +5,7 @@ import { bootScript, type ReleaseArtifact } from "../../../machine/index.ts";
 import { during } from "../../../progress.ts";
 import type { Source } from "../../../release/source.ts";
 import { phaseService, proxyOf } from "../../../routing/placement.ts";
+import { explainUnreached } from "../../../text/unreached.ts";
 import { resourceVariables } from "../resources/index.ts";
 import type { Fleet, Rules } from "../templates/shared/running.ts";
 import { architectureOf, onMachines, servicesOf } from "./architecture.ts";
@@ -85,6 +86,7 @@ const buildFailed = (step: string, code: number, tail: string[]) =>
     where: "release.build in landfall.config.ts",
     evidence: tail.slice(-12).map((line, index): [string, string] => [index === 0 ? "last lines" : "", line]),
     standing: "The release was not kept, and its machine is terminated. The live release is not affected.",
+    ...explainUnreached(tail),
   });
 
 /** What the instances of each service are started with, and how others deal with them: the release's own, whatever is configured by now. */

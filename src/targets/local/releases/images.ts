@@ -5,6 +5,7 @@ import { LandfallError } from "../../../error.ts";
 import { type RecipeContent, recipeFiles } from "../../../release/recipe.ts";
 import type { Source } from "../../../release/source.ts";
 import { systemClock } from "../../../system/clock.ts";
+import { explainUnreached } from "../../../text/unreached.ts";
 import { writeFiles } from "../../write-files.ts";
 import type { Paths } from "../paths.ts";
 import { ensureAtomicFolder, listAtomicFolders, removeAtomicFolder } from "./atomic-folder.ts";
@@ -127,6 +128,6 @@ function stepFailed(end: StepEnd, log: string): LandfallError {
     where: log,
     evidence: end.lastLines.map((line, index) => [index === 0 ? "last lines" : "", line]),
     standing: "The image was not kept. What runs goes on running.",
-    next: "make the step work in a folder that holds only recipe.files, then run the command again",
+    ...(explainUnreached(end.lastLines) ?? { next: "make the step work in a folder that holds only recipe.files, then run the command again" }),
   });
 }

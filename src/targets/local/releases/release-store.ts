@@ -6,6 +6,7 @@ import type { Release } from "../../../release/release.ts";
 import type { Source } from "../../../release/source.ts";
 import { obeyingModes } from "../../../system/obeying-modes.ts";
 import { stateDamaged } from "../../../system/state-file.ts";
+import { explainUnreached } from "../../../text/unreached.ts";
 import { releaseUnknown } from "../../preconditions.ts";
 import { writeFiles } from "../../write-files.ts";
 import type { Paths } from "../paths.ts";
@@ -112,5 +113,6 @@ function buildFailed(end: StepEnd, log: string): LandfallError {
     where: log,
     evidence: end.lastLines.map((line, index) => [index === 0 ? "last lines" : "", line]),
     standing: "The release was not kept. What runs goes on running.",
+    ...explainUnreached(end.lastLines),
   });
 }

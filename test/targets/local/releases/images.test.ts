@@ -112,6 +112,15 @@ test("a failing step says which, how it ended and its last 20 lines, and leaves 
   expect(readFileSync(log, "utf8")).toContain("\n30\noops\n");
 });
 
+test("a step that did not find a host says so, and not that the step is at fault", async () => {
+  const { ensure } = prepare({ steps: ["echo npm error reason: getaddrinfo EAI_AGAIN registry.npmjs.org; exit 1"] });
+  expect(await failureOf(ensure())).toMatchObject({
+    code: "RECIPE_STEP_FAILED",
+    why: `Probably there is no network, or no name server, where it ran: "registry.npmjs.org" was not found.`,
+    next: "see that registry.npmjs.org is reached from there, then run the command again",
+  });
+});
+
 test("a step killed by a signal says so", async () => {
   const { ensure } = prepare({ steps: ["kill -9 $$"] });
   expect((await failureOf(ensure())).what).toBe(`the recipe's step "kill -9 $$" was killed by SIGKILL`);
