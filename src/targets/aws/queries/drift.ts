@@ -7,7 +7,7 @@ import { detectDrift, loadStackDrift, loadUnchecked } from "../plan/drift.ts";
 import { namesOf } from "./plan.ts";
 
 /** What a look has found. */
-export interface DriftFound {
+interface DriftFound {
   /** By the name of the stack; only those in which there is some. */
   drifted: Map<string, Drift[]>;
   /** What AWS cannot look at. */

@@ -4,7 +4,7 @@ import type { DataPlace } from "../shared/data-place.ts";
 import { logicalName } from "../shared/names.ts";
 
 /** No way out: an answer to who asked needs none. CloudFormation would allow all if nothing were said. */
-export const NOWHERE = [{ ipProtocol: "-1", cidrIp: "127.0.0.1/32", description: "Nowhere" }];
+const NOWHERE = [{ ipProtocol: "-1", cidrIp: "127.0.0.1/32", description: "Nowhere" }];
 
 /**
  * The group that instances of every service are in besides their own. Databases and caches let it in: one rule each, however many
