@@ -165,7 +165,7 @@ function makeReachable({ name, folder, programs }: Cluster, home: string): void 
       what: `the postgres "${name}" cannot reach its data through the folder "${above}"`,
       where: folder,
       why: "Postgres does not run as root, and its own user may not pass through that folder.",
-      standing: "Nothing was started.",
+      standing: "It was not started. What ran before runs on.",
       next: "set LANDFALL_HOME to a folder like /var/lib/landfall, or run Landfall as an ordinary user",
     });
   }
@@ -187,7 +187,7 @@ function resetSuperuser({ name, folder, data, programs }: Cluster, secret: strin
       what: `the postgres "${name}" could not be given a new password`,
       where: data,
       why: `${stdout}${stderr}`.trim().split("\n").slice(-5).join("\n"),
-      standing: "Nothing was started.",
+      standing: "It was not started. What ran before runs on.",
     });
   }
   secrets.set(secret, password);
@@ -233,7 +233,7 @@ function initialise({ name, folder, data, programs, superuserPassword }: Postgre
       what: `the data folder of the postgres "${name}" could not be initialised`,
       where: data,
       why: output || messageOf(cause),
-      standing: "Nothing was started.",
+      standing: "It was not started. What ran before runs on.",
       cause,
     });
   } finally {

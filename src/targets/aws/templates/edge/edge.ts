@@ -25,7 +25,7 @@ export function addEdge(site: Site, network: StackBuilder<"network">, alarms: St
   const { stack } = builder;
   const { domain } = site.settings;
   const group = new cdk.aws_ec2.CfnSecurityGroup(stack, "BalancerSecurityGroup", {
-    groupDescription: "The balancer: HTTP and HTTPS from anywhere, out to its services only",
+    groupDescription: "The balancer: HTTP and HTTPS from anywhere, out to its services",
     vpcId: builder.parameter(network, "Vpc"),
     securityGroupIngress: (domain ? [80, 443] : [80]).map((port) => ({
       ipProtocol: "tcp",
