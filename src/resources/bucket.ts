@@ -11,5 +11,6 @@ export const bucket = resourceType({
   valueOfUrl: (url) => /^s3:\/\/([^/]+)\/?$/.exec(url)?.[1] ?? url,
   ports: { "http:": 80, "https:": 443 },
   isDatabase: false,
+  inNetwork: false,
   limitsOnAws: () => [],
 });

@@ -25,6 +25,7 @@ export const cache = resourceType({
   moreVariables: () => [],
   ports: { "redis:": 6379, "rediss:": 6379 },
   isDatabase: false,
+  inNetwork: true,
   limitsOnAws: ({ machine }) =>
     machine === undefined || machine.startsWith("cache.") ? [] : [["machine", `"${machine}"`, 'a node type begins with "cache."']],
 });

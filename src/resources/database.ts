@@ -44,6 +44,7 @@ export const DATABASE = {
   variable: "URL",
   moreVariables: ({ readOnlyUser }: Database) => (readOnlyUser ? ["READONLY_URL"] : []),
   isDatabase: true,
+  inNetwork: true,
   limitsOnAws: ({ machine, disk, diskMax }: Database): BeyondLimit[] => {
     const [first, most] = [wholeGib(disk), wholeGib(diskMax)];
     return [

@@ -15,5 +15,6 @@ export const queue = resourceType({
   moreVariables: () => ["DEAD_LETTER_URL"],
   ports: { "http:": 80, "https:": 443 },
   isDatabase: false,
+  inNetwork: false,
   limitsOnAws: () => [],
 });

@@ -19,6 +19,8 @@ export interface ResourceType<Keys extends z.ZodType = z.ZodType> {
   ports: Record<string, number>;
   /** Apps keep tables in it, and release phases change them. */
   isDatabase: boolean;
+  /** On AWS it is in the environment's network and takes addresses there; else it is a service that is reached from everywhere. */
+  inNetwork: boolean;
   /** The Debian package with its client, for machines. */
   client?: string;
   /** Its client has to be shown RDS's certificates. */

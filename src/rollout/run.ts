@@ -5,7 +5,17 @@ import { LandfallError, messageOf } from "../error.ts";
 import { during, type Emit } from "../progress.ts";
 import type { Journal } from "../state/journal.ts";
 import type { Clock } from "../system/clock.ts";
-import { compileRollout, type Desired, describeStep, instanceId, type Place, type ScheduledJob, type Standing, type Step } from "./steps.ts";
+import {
+  compileRollout,
+  type Desired,
+  describeBriefly,
+  describeStep,
+  instanceId,
+  type Place,
+  type ScheduledJob,
+  type Standing,
+  type Step,
+} from "./steps.ts";
 import { canaryRefused, describeVerdict, type Judged, type JudgeSettings, type Jury, makeJury } from "./verdict.ts";
 
 type StepOf<Do extends Step["do"]> = Extract<Step, { do: Do }>;
@@ -88,9 +98,9 @@ async function runSteps(input: RolloutInput, desired: Desired): Promise<void> {
   const performer = makePerformer({ ...input, desired }, standing);
   for (const step of compileRollout(standing, desired, await fleet.jobs(), await fleet.edge())) {
     if (signal?.aborted) throw interrupted();
-    const text = describeStep(step);
+    const text = describeBriefly(step);
     await during(emit, text, text, async () => {
-      await journal.perform(text, () => performer[step.do](step as never));
+      await journal.perform(describeStep(step), () => performer[step.do](step as never));
       return text;
     });
   }

@@ -398,31 +398,35 @@ const retire = (service: string, leaving: Standing[]): Step[] => [
 const NAMED_MAX = 6;
 const WORDS = { ask: "ask", drain: "drain", stop: "stop", keepWarm: "keep warm" };
 
-/** `start web.1.7f3c2a, web.2.7f3c2a`: one line for a person. */
-export function describeStep(step: Step): string {
+type List = (names: string[]) => string;
+
+/** `start web.1.7f3c2a, web.2.7f3c2a`: all of it, for the journal. */
+export const describeStep = (step: Step): string => describe(step, (names) => names.join(", "));
+
+/** One line for a person. A fleet of a hundred on one line is read by nobody; `status` has all of them. */
+export const describeBriefly = (step: Step): string =>
+  describe(step, (names) => (names.length <= NAMED_MAX ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`));
+
+function describe(step: Step, list: List): string {
   switch (step.do) {
     case "judge":
-      return `compare ${step.trials.map(describeTrial).join(", ")} at ${percent(step.weight)} each`;
+      return `compare ${step.trials.map((trial) => describeTrial(trial, list)).join(", ")} at ${percent(step.weight)} each`;
     case "start":
     case "check":
     case "watch":
-      return `${step.do} ${listSome(step.places.map(instanceId))}`;
+      return `${step.do} ${list(step.places.map(instanceId))}`;
     case "switchEdge":
       return step.release ? `switch the balancer to the rules of release ${step.release}` : "take the balancer's rules away";
     case "schedule":
     case "unschedule":
-      return `${step.do} ${listSome(step.services)}`;
+      return `${step.do} ${list(step.services)}`;
     case "attach":
-      return `put in service ${listSome(step.ids)}${step.share === undefined ? "" : " on trial"}`;
+      return `put in service ${list(step.ids)}${step.share === undefined ? "" : " on trial"}`;
     default:
-      return `${WORDS[step.do]} ${listSome(step.ids)}`;
+      return `${WORDS[step.do]} ${list(step.ids)}`;
   }
 }
 
-const describeTrial = ({ canary, baseline }: Compared): string => `${listSome(canary)} with ${listSome(baseline)}`;
-
-/** A fleet of a hundred on one line is read by nobody; `status` has all of them. */
-const listSome = (names: string[]): string =>
-  names.length <= NAMED_MAX ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+const describeTrial = ({ canary, baseline }: Compared, list: List): string => `${list(canary)} with ${list(baseline)}`;
 
 const percent = (fraction: number): string => `${Math.round(fraction * 100)} %`;

@@ -22,7 +22,7 @@ REWRITTEN = [
     (handlers._ACTION_HANDLERS, ["DescribeStacks", "DescribeChangeSet", "ListChangeSets"], empty("Description"), ""),
     (handlers._ACTION_HANDLERS, ["DescribeChangeSet"], one_of("ChangeSetType"), ""),
     (autoscaling._ACTION_MAP, ["DescribeAutoScalingGroups"], empty("LaunchConfigurationName", "VPCZoneIdentifier"), ""),
-    (ec2._ACTION_MAP, ["DescribeVpcs"], one_of("defaultNetworkAclId", "defaultSecurityGroupId", "mainRouteTableId"), ""),
+    (ec2._ACTION_MAP, ["DescribeVpcs", "CreateVpc"], one_of("defaultNetworkAclId", "defaultSecurityGroupId", "mainRouteTableId"), ""),
     (ec2._ACTION_MAP, ["DescribeLaunchTemplateVersions"], r"<item>(sg-\w+)</item>", r"<groupId>\1</groupId>"),
     (alb._ACTION_MAP, ["DescribeTargetHealth"], one_of("HealthStatus"), ""),
     (rds._ACTION_MAP, INSTANCES, empty("ReplicaMode"), ""),

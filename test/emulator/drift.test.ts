@@ -1,5 +1,5 @@
 // What was changed by hand, put back by CloudFormation's drift-aware change sets.
-import { type CloudFormation, CloudFormationServiceException } from "@aws-sdk/client-cloudformation";
+import type { CloudFormation } from "@aws-sdk/client-cloudformation";
 import { expect, it } from "vitest";
 import type { AppInput } from "../../src/config/schema.ts";
 import type { LandfallError } from "../../src/error.ts";
@@ -76,7 +76,6 @@ onEmulator("what was changed by hand", (world) => {
     await execute("back");
     expect(await hidden()).toBe("30");
     expect(await changeSet("again", () => {}, { DeploymentMode: "REVERT_DRIFT" })).toMatchObject({ Status: "FAILED", StackDriftStatus: "IN_SYNC" });
-    await expect(changeSet("wrong", () => {}, { DeploymentMode: "SOMETHING" as "REVERT_DRIFT" })).rejects.toThrow(CloudFormationServiceException);
   });
 
   it("is only noted where the template says the same by now, and refused where it would be replaced", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   compileRollout,
   type Desired,
+  describeBriefly,
   describeStep,
   instanceId,
   type ScheduledJob,
@@ -70,7 +71,7 @@ describe("compileRollout", () => {
   it("says of a large fleet how many more there are, on a line that can be read", () => {
     const large = desired({ services: [{ service: "web", count: 99, singleton: false, web: true }] });
     const names = "web.1.new, web.2.new, web.3.new and 96 more";
-    expect(compileRollout([], large).map(describeStep)).toEqual([`start ${names}`, `put in service ${names}`]);
+    expect(compileRollout([], large).map(describeBriefly)).toEqual([`start ${names}`, `put in service ${names}`]);
   });
 
   it("starts the whole new fleet before it switches, and keeps the old one warm", () => {

@@ -1,6 +1,6 @@
 // Whether a network that is there already can carry an environment, by what was observed of it. Pure.
 import type { Deployment } from "../../../../config/deployment.ts";
-import { isDatabase } from "../../../../resources/index.ts";
+import { typeOf } from "../../../../resources/index.ts";
 import { batchSize, STRATEGIES } from "../../../../rollout/strategy.ts";
 import { type ExistingNetwork, havePublicAddresses } from "./existing.ts";
 
@@ -205,7 +205,7 @@ export function countAddresses({ services, resources, rollout }: Deployment): nu
     if (container) return Math.max(max + 1, Math.floor((max * container.maxHealthy) / 100));
     return max + (rollout.surge ? batchSize(rollout.batch, max) : 0);
   });
-  const data = Object.values(resources).filter((resource) => resource.url === undefined && (isDatabase(resource) || resource.type === "cache"));
+  const data = Object.values(resources).filter((resource) => resource.url === undefined && typeOf(resource).inNetwork);
   // A second one in another zone, which may come later.
   return [...instances, ...data.map(() => 2)].reduce((sum, count) => sum + count, TASK_ADDRESSES);
 }
