@@ -79,7 +79,7 @@ describe("a program that writes 100,000 lines", () => {
   });
   afterEach(() => environment.remove());
 
-  /** What the log writer may have had in hand when it was killed: what it had read last, and the line before that had no end yet. */
+  /** What the keeper may have had in hand when it was killed: what it had read last, and the line before that had no end yet. */
   const LOST_BYTES_MAX = 128 * 1024;
   const CODE = `let n = 0; (function next() { for (let i = 0; i < 500 && n < 100000; i++) console.log("<" + n++ + ">");
     if (n < 100000) setTimeout(next, 5); else { console.error("done"); setInterval(() => {}, 1000) } })()`;
